@@ -1,0 +1,158 @@
+"""``mlff specs``: list, show and check benchmark specs, print their JSON Schema."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pytest_mlff.errors import MlffError
+from pytest_mlff.specs import builtin_specs, cases_of, expand, find_specs, load_spec
+from pytest_mlff.specs.json_schema import schema_text
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Sequence
+
+    from pytest_mlff.specs import Spec, Variant
+
+__all__ = ["list_specs", "register", "schema", "show", "validate"]
+
+_USAGE_ERROR = 4
+# Stands for the symbols where the dataset cannot be asked for them.
+_UNKNOWN_SPECIES = "each"
+
+
+def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add ``specs list | show | validate | schema``; each sets ``run`` (arguments to exit code)."""
+    parser = subparsers.add_parser("specs", help="list, show and check benchmark specs")
+    commands = parser.add_subparsers(dest="specs_command", required=True, metavar="COMMAND")
+
+    listing = commands.add_parser("list", help="list the specs that come with the package")
+    listing.set_defaults(run=lambda _arguments: list_specs())
+
+    showing = commands.add_parser("show", help="print variants and cases of a spec")
+    showing.add_argument("name", metavar="NAME", help="as for --mlff-suite")
+    showing.add_argument("--dataset", help="one of the spec's datasets (default: its first)")
+    showing.set_defaults(run=lambda arguments: show(arguments.name, arguments.dataset))
+
+    checking = commands.add_parser("validate", help="check spec files")
+    checking.add_argument("paths", metavar="PATH", nargs="+", help="YAML file, or a builtin name")
+    checking.set_defaults(run=lambda arguments: validate(arguments.paths))
+
+    printing = commands.add_parser("schema", help="print the JSON Schema of spec files")
+    printing.add_argument("--output", type=Path, metavar="FILE", help="write it to a file instead")
+    printing.set_defaults(run=lambda arguments: schema(arguments.output))
+
+
+def list_specs() -> int:
+    """Print every builtin spec: name, title, datasets with their numbers of variants."""
+    try:
+        specs = {name: load_spec(path) for name, path in builtin_specs().items()}
+        width = max((len(name) for name in specs), default=0)
+        for name, spec in specs.items():
+            counts = ", ".join(f"{key}: {len(expand(spec, key))}" for key in spec.datasets)
+            print(f"{name:<{width}}  {spec.title} (variants on {counts})")
+    except MlffError as error:
+        return _failed(error)
+    return 0
+
+
+def show(name: str, dataset: str | None = None) -> int:
+    """Print variants and case ids of the specs that ``name`` finds.
+
+    Parameters
+    ----------
+    name : str
+        As ``--mlff-suite`` takes it.
+    dataset : str, optional
+        One of the spec's datasets.
+
+    Returns
+    -------
+    int
+        0, or 4 after one line on the standard error.
+    """
+    try:
+        for path in find_specs([name], Path.cwd()):
+            print("\n".join(_described(load_spec(path), dataset)))
+    except MlffError as error:
+        return _failed(error)
+    return 0
+
+
+def validate(paths: Sequence[str]) -> int:
+    """Check spec files, on each of their datasets; prints ``OK`` or the one-line error of each."""
+    worst = 0
+    for name in paths:
+        try:
+            for path in find_specs([name], Path.cwd()):
+                spec = load_spec(path)
+                counts = [
+                    f"{key}: {_count(len(_checked(spec, key)), 'variant')}" for key in spec.datasets
+                ]
+                print(f"OK {spec.suite}/{spec.name} ({', '.join(counts)})")
+        except MlffError as error:
+            worst = _failed(error)
+    return worst
+
+
+def schema(output: Path | None = None) -> int:
+    """Print the JSON Schema of spec files, or write it to a file."""
+    if output is None:
+        print(schema_text(), end="")
+        return 0
+    try:
+        output.write_text(schema_text(), encoding="utf-8")
+    except OSError as error:
+        return _failed(MlffError(f"{output}: cannot be written ({error.strerror})"))
+    return 0
+
+
+def _failed(error: MlffError) -> int:
+    print(error, file=sys.stderr)
+    return _USAGE_ERROR
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
+def _described(spec: Spec, dataset: str | None) -> list[str]:
+    variants = expand(spec, dataset)
+    cases = [(variant, cases_of(variant, _species(variant))) for variant in variants]
+    total = sum(len(found) for _, found in cases)
+    lines = [
+        f"{spec.suite}/{spec.name}: {spec.title}",
+        f"  source: {spec.source.paper}, {spec.source.section}",
+        f"  dataset: {variants[0].dataset} (choices: {', '.join(spec.datasets)})",
+        f"  {_count(len(variants), 'variant')}, {_count(total, 'case')}",
+    ]
+    for variant, found in cases:
+        lines.append(f"  {variant.id} ({_count(len(found), 'case')})")
+        lines += [
+            f"    {case.case_id}  ≤ {case.threshold.max:g} {case.threshold.unit}".removesuffix(" 1")
+            for case in found
+        ]
+    return lines
+
+
+def _checked(spec: Spec, dataset: str) -> tuple[Variant, ...]:
+    variants = expand(spec, dataset)
+    for variant in variants:
+        cases_of(variant, _species(variant))
+    return variants
+
+
+def _species(variant: Variant) -> tuple[str, ...]:
+    """Symbols in the test frames, as far as they can be told without the data."""
+    from pytest_mlff.datasets.registry import open_dataset
+
+    spec_dir = variant.spec.path.parent if variant.spec.path else None
+    try:
+        source = open_dataset(variant.dataset, variant.option, spec_dir=spec_dir)
+        found = {s for name in variant.selections.test.molecules for s in source.species(name)}
+    except MlffError:
+        named = {word for case in variant.spec.cases for word in case.species}
+        return tuple(sorted(named - {"all", "each"})) or (_UNKNOWN_SPECIES,)
+    return tuple(sorted(found))

@@ -1,0 +1,54 @@
+"""Benchmark specs: YAML files, checked, expanded into fixture variants and cases."""
+
+from __future__ import annotations
+
+from pytest_mlff.specs.cases import Case, Threshold, cases_of
+from pytest_mlff.specs.checks import BUILTIN_DATASETS
+from pytest_mlff.specs.expand import ResolvedSelection, ResolvedSelections, Variant, expand
+from pytest_mlff.specs.expression import Expression, ExpressionError
+from pytest_mlff.specs.load import load_spec
+from pytest_mlff.specs.locate import builtin_folder, builtin_specs, find_specs
+from pytest_mlff.specs.metric_ids import LAW_IDS, METRICS, MetricId, metric_id
+from pytest_mlff.specs.operations import Scalar
+from pytest_mlff.specs.schema import (
+    CasePlan,
+    DatasetOption,
+    FramesPlan,
+    Provenance,
+    Selection,
+    Source,
+    Spec,
+    SpecFile,
+    ThresholdPlan,
+)
+
+__all__ = [
+    "BUILTIN_DATASETS",
+    "LAW_IDS",
+    "METRICS",
+    "Case",
+    "CasePlan",
+    "DatasetOption",
+    "Expression",
+    "ExpressionError",
+    "FramesPlan",
+    "MetricId",
+    "Provenance",
+    "ResolvedSelection",
+    "ResolvedSelections",
+    "Scalar",
+    "Selection",
+    "Source",
+    "Spec",
+    "SpecFile",
+    "Threshold",
+    "ThresholdPlan",
+    "Variant",
+    "builtin_folder",
+    "builtin_specs",
+    "cases_of",
+    "expand",
+    "find_specs",
+    "load_spec",
+    "metric_id",
+]

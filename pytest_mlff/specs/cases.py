@@ -1,0 +1,148 @@
+"""From a variant to its cases: metric × species, each with its threshold."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from pytest_mlff.errors import MlffError
+from pytest_mlff.specs.expression import ExpressionError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from pytest_mlff.specs.expand import Variant
+    from pytest_mlff.specs.operations import Scalar
+    from pytest_mlff.specs.schema import CasePlan, Provenance, ThresholdPlan
+
+__all__ = ["Case", "Threshold", "cases_of"]
+
+
+@dataclass(frozen=True, slots=True)
+class Threshold:
+    """The largest acceptable value, its unit and why it is what it is."""
+
+    max: float
+    unit: str
+    provenance: Provenance = field(hash=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One pytest item: a variant, a metric, perhaps a species, and a threshold.
+
+    Attributes
+    ----------
+    variant : Variant
+        Which frames.
+    metric : str
+        Metric or law.
+    species : str or None
+        Chemical symbol; None for all atoms.
+    threshold : Threshold
+        What the value must not exceed.
+    options : mapping of str to scalar
+        Settings for the metric.
+    """
+
+    variant: Variant
+    metric: str
+    species: str | None
+    threshold: Threshold
+    options: Mapping[str, Scalar] = field(hash=False)
+
+    @property
+    def suite(self) -> str:
+        """First part of the id."""
+        return self.variant.spec.suite
+
+    @property
+    def spec_name(self) -> str:
+        """Second part of the id."""
+        return self.variant.spec.name
+
+    @property
+    def case_id(self) -> str:
+        """``<suite>/<spec>/<variant>/<metric>``, with ``[<species>]`` unless over all atoms."""
+        spec = self.variant.spec
+        species = f"[{self.species}]" if self.species else ""
+        return f"{spec.suite}/{spec.name}/{self.variant.id}/{self.metric}{species}"
+
+
+def cases_of(variant: Variant, species: Sequence[str]) -> tuple[Case, ...]:
+    """List the cases of a variant, in the order of the spec.
+
+    Parameters
+    ----------
+    variant : Variant
+        From :func:`~pytest_mlff.specs.expand.expand`.
+    species : sequence of str
+        Chemical symbols in the test frames.
+
+    Raises
+    ------
+    MlffError
+        If a case has no threshold, or a species is asked for that the test frames do
+        not hold.
+    """
+    names = variant.names
+    present = sorted(set(species))
+    cases = []
+    for index, plan in enumerate(variant.spec.cases):
+        thresholds = [
+            (threshold, Threshold(threshold.max, threshold.unit, threshold.provenance))
+            for number, threshold in enumerate(plan.thresholds)
+            if _holds(variant, index, number, threshold, names)
+        ]
+        for symbol in _symbols(variant, index, plan, present):
+            threshold = next(
+                (made for plan_, made in thresholds if _meant(plan_.species, symbol)), None
+            )
+            if threshold is None:
+                over = "all atoms" if symbol is None else symbol
+                raise MlffError(
+                    f"{variant.spec.at('cases', index, 'thresholds')}: variant {variant.id}: none "
+                    f"holds for {plan.metric} over {over}; widen a `where` or `species`, or add one"
+                )
+            cases.append(Case(variant, plan.metric, symbol, threshold, plan.options))
+    return tuple(cases)
+
+
+def _holds(
+    variant: Variant,
+    index: int,
+    number: int,
+    threshold: ThresholdPlan,
+    names: Mapping[str, Scalar],
+) -> bool:
+    if threshold.where is None:
+        return True
+    try:
+        return threshold.where.condition(names)
+    except ExpressionError as error:
+        at = variant.spec.at("cases", index, "thresholds", number, "where")
+        raise MlffError(f"{at}: variant {variant.id}: {error}") from None
+
+
+def _symbols(
+    variant: Variant, index: int, plan: CasePlan, present: Sequence[str]
+) -> list[str | None]:
+    """Species of a plan's cases, None for all atoms; all atoms first, symbols sorted."""
+    symbols: list[str | None] = [None] if "all" in plan.species else []
+    if "each" in plan.species:
+        return symbols + list(present)
+    named = sorted(word for word in plan.species if word != "all")
+    missing = [symbol for symbol in named if symbol not in present]
+    if missing:
+        raise MlffError(
+            f"{variant.spec.at('cases', index, 'species')}: variant {variant.id}: the test frames "
+            f"hold no {missing[0]} (species: {', '.join(present)}); `each` takes those that are "
+            "there"
+        )
+    return symbols + list(named)
+
+
+def _meant(words: tuple[str, ...] | None, symbol: str | None) -> bool:
+    if words is None:
+        return True
+    return "all" in words if symbol is None else "each" in words or symbol in words

@@ -1,0 +1,195 @@
+"""Checks that look at several keys of a spec at once.
+
+Each yields problems as (location, message); the location is relative to the model
+that is checked. :func:`raise_problems` hands them to pydantic.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from pydantic_core import PydanticCustomError
+
+from pytest_mlff.errors import MlffError
+from pytest_mlff.specs.expression import Expression, unknown_name
+from pytest_mlff.specs.fields import SYMBOLS
+from pytest_mlff.specs.metric_ids import METRICS
+from pytest_mlff.specs.template import template_names
+from pytest_mlff.specs.wording import did_you_mean
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from pytest_mlff.specs.schema import (
+        CasePlan,
+        DatasetOption,
+        Provenance,
+        Selection,
+        SpecFile,
+        ThresholdPlan,
+    )
+
+__all__ = [
+    "BUILTIN_DATASETS",
+    "CROSS_CHECK",
+    "Problem",
+    "check_case",
+    "check_provenance",
+    "check_selection",
+    "check_spec",
+    "raise_problems",
+]
+
+Problem = tuple[tuple[str | int, ...], str]
+
+BUILTIN_DATASETS: Final = ("embedded", "rmd17", "md17")
+"""Datasets that need no path."""
+CROSS_CHECK: Final = "cross_check"
+"""Type of pydantic errors raised here; their context has the location within the model."""
+
+
+def raise_problems(problems: Iterable[Problem]) -> None:
+    """Raise the first problem, if any, as an error that pydantic collects."""
+    found = list(problems)
+    if found:
+        location, message = found[0]
+        raise PydanticCustomError(
+            CROSS_CHECK, "{message}", {"message": message, "at": location, "more": len(found) - 1}
+        )
+
+
+def check_provenance(provenance: Provenance) -> Iterator[Problem]:
+    """An own baseline says how much was measured."""
+    if provenance.source == "own_baseline":
+        for key in ("frames", "seeds"):
+            if getattr(provenance, key) is None:
+                yield (key,), "is missing; an own_baseline says how many frames and seeds"
+
+
+def check_selection(selection: Selection) -> Iterator[Problem]:
+    """A count goes with every pick but ``all``."""
+    if selection.pick == "all" and selection.count is not None:
+        yield ("count",), "does not go with pick: all; choose first, evenly or random"
+    if selection.pick != "all" and selection.count is None:
+        yield ("count",), f"is missing; pick: {selection.pick} needs it"
+
+
+def check_case(case: CasePlan) -> Iterator[Problem]:
+    """Units and species fit the metric; every threshold can apply to some case."""
+    metric = METRICS[case.metric]
+    if metric.larger_is_better:
+        yield (
+            ("metric",),
+            f"{metric.name} cannot be a case: larger is better, and a threshold is an upper limit",
+        )
+    if not metric.per_species and case.species != ("all",):
+        yield ("species",), f"must be all; {metric.name} is not taken per species"
+    if not case.thresholds:
+        yield ("thresholds",), "names no threshold"
+    for index, threshold in enumerate(case.thresholds):
+        if threshold.unit != metric.unit:
+            yield (
+                ("thresholds", index, "unit"),
+                f"must be {metric.unit!r}, the unit of {metric.name}; is {threshold.unit!r}",
+            )
+        idle = _idle_species(case, threshold)
+        if idle is not None:
+            yield (
+                ("thresholds", index, "species"),
+                f"{idle!r} is not among the species of this case ({', '.join(case.species)})",
+            )
+
+
+def _idle_species(case: CasePlan, threshold: ThresholdPlan) -> str | None:
+    for word in threshold.species or ():
+        if word == "each":
+            reached = any(other != "all" for other in case.species)
+        else:
+            reached = word in case.species or (word in SYMBOLS and "each" in case.species)
+        if not reached:
+            return word
+    return None
+
+
+def check_spec(spec: SpecFile) -> Iterator[Problem]:
+    """Names that are used exist; no case is asked for twice."""
+    if not spec.datasets:
+        yield ("datasets",), "names no dataset"
+    for name, option in spec.datasets.items():
+        yield from _check_dataset(name, option, spec)
+    yield from _check_template(("variant",), spec.variant, spec)
+    if spec.where is not None:
+        yield from _check_names(("where",), spec.where, spec)
+    for role, selection in spec.frames.by_role().items():
+        at = ("frames", role)
+        for index, molecule in enumerate(selection.molecules):
+            yield from _check_template((*at, "molecules", index), molecule, spec)
+        for key in ("start", "end", "count"):
+            value = getattr(selection, key)
+            if isinstance(value, Expression):
+                yield from _check_names((*at, key), value, spec)
+    if not spec.cases:
+        yield ("cases",), "names no case"
+    yield from _check_cases(spec)
+
+
+def _check_dataset(name: str, option: DatasetOption, spec: SpecFile) -> Iterator[Problem]:
+    at = ("datasets", name)
+    if name in BUILTIN_DATASETS and option.path is not None:
+        yield (*at, "path"), f"does not go with the dataset {name!r}; give your file another name"
+    if name not in BUILTIN_DATASETS and option.path is None:
+        yield (
+            at,
+            f"is none of {', '.join(BUILTIN_DATASETS)} and has no path"
+            f"{did_you_mean(name, BUILTIN_DATASETS)}",
+        )
+    for axis in option.axes:
+        if axis not in spec.axes:
+            known = ", ".join(spec.axes) or "none"
+            yield (
+                (*at, "axes", axis),
+                f"unknown axis{did_you_mean(axis, spec.axes)} (axes: {known})",
+            )
+    if option.where is not None:
+        yield from _check_names((*at, "where"), option.where, spec)
+
+
+def _check_cases(spec: SpecFile) -> Iterator[Problem]:
+    asked: dict[str, set[str]] = {}
+    for index, case in enumerate(spec.cases):
+        for number, threshold in enumerate(case.thresholds):
+            if threshold.where is not None:
+                at = ("cases", index, "thresholds", number, "where")
+                yield from _check_names(at, threshold.where, spec)
+        before = asked.setdefault(case.metric, set())
+        per_symbol = before - {"all"}
+        for word in case.species:
+            clash = word == "each" and per_symbol
+            if word in before or clash or (word != "all" and "each" in before):
+                yield ("cases", index), f"{case.metric} of {word!r} is already asked for above"
+                break
+        before.update(case.species)
+
+
+def _known_names(spec: SpecFile) -> dict[str, None]:
+    return dict.fromkeys([*spec.axes, "dataset"])
+
+
+def _check_names(
+    at: tuple[str | int, ...], expression: Expression, spec: SpecFile
+) -> Iterator[Problem]:
+    known = _known_names(spec)
+    for name in sorted(expression.names - known.keys()):
+        yield at, f"{expression.text!r}: {unknown_name(name, known)}"
+
+
+def _check_template(at: tuple[str | int, ...], text: str, spec: SpecFile) -> Iterator[Problem]:
+    known = _known_names(spec)
+    try:
+        names = template_names(text)
+    except MlffError as error:
+        yield at, str(error)
+        return
+    for name in names:
+        if name not in known:
+            yield at, f"{text!r}: {unknown_name(name, known)}"

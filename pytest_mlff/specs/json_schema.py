@@ -1,0 +1,35 @@
+"""The published JSON Schema of spec files, for editors and other programs."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, Final
+
+from pytest_mlff.specs.checks import BUILTIN_DATASETS
+from pytest_mlff.specs.schema import SpecFile
+
+__all__ = ["SCHEMA_FILE", "json_schema", "schema_text"]
+
+SCHEMA_FILE: Final = Path(__file__).with_name("spec.schema.json")
+"""The schema as it ships; a test keeps it equal to :func:`schema_text`."""
+
+
+def json_schema() -> dict[str, Any]:
+    """The schema as a JSON object (JSON Schema, draft 2020-12)."""
+    schema = SpecFile.model_json_schema()
+    datasets = schema["properties"]["datasets"]
+    # `embedded:` with nothing behind it is an option without settings.
+    option = {"anyOf": [datasets["additionalProperties"], {"type": "null"}]}
+    datasets["additionalProperties"] = option
+    datasets["properties"] = dict.fromkeys(BUILTIN_DATASETS, option)
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **schema,
+        "title": "pytest_mlff benchmark spec",
+    }
+
+
+def schema_text() -> str:
+    """The schema as the text of its file."""
+    return json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n"

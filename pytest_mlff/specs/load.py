@@ -1,0 +1,161 @@
+"""From a file to a checked :class:`~pytest_mlff.specs.schema.Spec`."""
+
+from __future__ import annotations
+
+import types
+from typing import TYPE_CHECKING, Any, Union, get_args, get_origin
+
+from pydantic import BaseModel, ValidationError
+
+from pytest_mlff.errors import MlffError
+from pytest_mlff.specs.checks import CROSS_CHECK
+from pytest_mlff.specs.locate import suite_and_name
+from pytest_mlff.specs.schema import Spec, SpecFile
+from pytest_mlff.specs.wording import did_you_mean, shown, where_in_file
+from pytest_mlff.specs.yaml_source import YamlSource, read_yaml
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pydantic_core import ErrorDetails
+
+    from pytest_mlff.specs.yaml_source import Location
+
+__all__ = ["load_spec"]
+
+
+def load_spec(path: Path) -> Spec:
+    """Read and check one spec file.
+
+    Parameters
+    ----------
+    path : Path
+        The YAML file.
+
+    Raises
+    ------
+    MlffError
+        With one line ``file:line: key: what is wrong``; further problems are counted.
+    """
+    path = path.absolute()
+    source = read_yaml(path)
+    if not isinstance(source.value, dict):
+        raise MlffError(f"{shown(path)}:1: must be a mapping of keys, such as `title: ...`")
+    try:
+        content = SpecFile.model_validate(source.value)
+    except ValidationError as error:
+        raise MlffError(_first_problem(source, error)) from None
+    suite, name = suite_and_name(path)
+    spec = Spec.model_construct(**dict(content), path=path, suite=suite, name=name)
+    spec._lines = source.lines
+    return spec
+
+
+def _first_problem(source: YamlSource, error: ValidationError) -> str:
+    """Write the problem that stands first in the file, and say how many more there are."""
+    problems = []
+    count = 0
+    for details in error.errors(include_url=False):
+        location, message, more = _described(details)
+        count += 1 + more
+        # A missing key is told last: it is often a key misspelt elsewhere.
+        order = (details["type"] == "missing", source.line(location))
+        problems.append((order, location, message))
+    (_, line), location, message = min(problems, key=lambda problem: problem[0])
+    key = where_in_file(location)
+    also = f" (and {count - 1} more)" if count > 1 else ""
+    return f"{shown(source.path)}:{line}: {key + ': ' if key else ''}{message}{also}"
+
+
+def _described(details: ErrorDetails) -> tuple[Location, str, int]:
+    """Location, message and number of further problems behind one pydantic error."""
+    location = tuple(part for part in details["loc"] if part != "[key]")
+    kind = details["type"]
+    context = details.get("ctx", {})
+    given = details["input"]
+    more = 0
+    if kind == CROSS_CHECK:
+        location, more = location + tuple(context["at"]), context["more"]
+        message = str(context["message"])
+    elif kind == "extra_forbidden":
+        allowed = _keys_allowed(location)
+        message = (
+            f"unknown key{did_you_mean(str(location[-1]), allowed)} "
+            f"(keys: {', '.join(sorted(allowed))})"
+        )
+    elif kind == "missing":
+        message = "is missing"
+    elif kind == "value_error":
+        message = str(context["error"])
+    elif kind == "literal_error":
+        message = f"must be {context['expected']}, is {_value(given)}"
+    elif kind in _MUST_BE:
+        message = f"must be {_MUST_BE[kind]}, is {_value(given)}".format(**context)
+    else:
+        message = f"{details['msg']}, is {_value(given)}"
+    return location, " ".join(message.split()), more
+
+
+_MUST_BE = {
+    "string_type": "text",
+    "int_type": "a whole number",
+    "float_type": "a number",
+    "bool_type": "true or false",
+    "dict_type": "a mapping",
+    "model_type": "a mapping",
+    "tuple_type": "a list",
+    "finite_number": "finite",
+    "greater_than_equal": "at least {ge:g}",
+    "string_too_short": "some text",
+    "string_pattern_mismatch": "a DOI such as 10.1000/182",
+}
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, dict):
+        return "a mapping"
+    if isinstance(value, tuple | list):
+        return "a list" if value else "an empty list"
+    if value is None:
+        return "empty"
+    if isinstance(value, bool):
+        return str(value).lower()
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _keys_allowed(location: Location) -> list[str]:
+    """Keys of the model that an unknown key was found in."""
+    annotation: Any = SpecFile
+    for part in location[:-1]:
+        annotation = _below(annotation, part)
+    model = _model(annotation)
+    return list(model.model_fields) if model else []
+
+
+def _below(annotation: Any, part: str | int) -> Any:
+    model = _model(annotation)
+    if model is not None:
+        return model.model_fields[str(part)].annotation
+    for choice in _choices(annotation):
+        if get_origin(choice) is tuple:
+            return get_args(choice)[0]
+        if get_origin(choice) is dict:
+            return get_args(choice)[1]
+    return None
+
+
+def _choices(annotation: Any) -> tuple[Any, ...]:
+    """Members of a union; what an ``Annotated`` is about."""
+    if hasattr(annotation, "__metadata__"):
+        return _choices(annotation.__origin__)
+    if get_origin(annotation) in (Union, types.UnionType):
+        return tuple(inner for member in get_args(annotation) for inner in _choices(member))
+    return (annotation,)
+
+
+def _model(annotation: Any) -> type[BaseModel] | None:
+    for choice in _choices(annotation):
+        if isinstance(choice, type) and issubclass(choice, BaseModel):
+            return choice
+    return None

@@ -1,0 +1,274 @@
+"""What a spec file may say: pydantic models, strict about types and unknown keys."""
+
+# pydantic reads the annotations when the classes are made.
+# ruff: noqa: TC001, TC003
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    WithJsonSchema,
+    model_validator,
+)
+
+from pytest_mlff.specs import checks
+from pytest_mlff.specs.fields import (
+    AxisName,
+    AxisValues,
+    DatasetName,
+    ExpressionText,
+    Metric,
+    NumberOrExpression,
+    OptionValue,
+    Pick,
+    PlanSpecies,
+    ThresholdSpecies,
+    Unit,
+    Words,
+)
+from pytest_mlff.specs.wording import shown, where_in_file
+
+__all__ = [
+    "CasePlan",
+    "DatasetOption",
+    "FramesPlan",
+    "Provenance",
+    "Selection",
+    "Source",
+    "Spec",
+    "SpecFile",
+    "ThresholdPlan",
+]
+
+
+def _tuple(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _empty_mapping(value: Any) -> Any:
+    return {} if value is None else value
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class Source(_Model):
+    """Where the benchmark comes from."""
+
+    paper: str = Field(min_length=1, description="Paper (authors, title, year) or project.")
+    section: str = Field(min_length=1, description="Section, table or figure in it.")
+    doi: str | None = Field(default=None, pattern=r"^10\.\d{4,}/\S+$", description="DOI, if any.")
+
+
+class Provenance(_Model):
+    """Why a threshold is what it is."""
+
+    source: Literal["paper", "own_baseline", "physical_limit"] = Field(
+        description="A published value, a baseline measured with this package, or a limit that "
+        "follows from physics."
+    )
+    reference: str = Field(
+        min_length=1, description="Table or figure of the paper, or how the value was obtained."
+    )
+    frames: int | None = Field(
+        default=None, ge=1, description="Frames the baseline was measured on (own_baseline)."
+    )
+    seeds: int | None = Field(
+        default=None, ge=1, description="Seeds the baseline was measured over (own_baseline)."
+    )
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        checks.raise_problems(checks.check_provenance(self))
+        return self
+
+
+class ThresholdPlan(_Model):
+    """The largest acceptable value, and the cases it holds for."""
+
+    max: float = Field(ge=0, allow_inf_nan=False, description="Largest acceptable value.")
+    unit: Unit = Field(description="Unit of max; must be the unit of the metric.")
+    where: ExpressionText | None = Field(
+        default=None, description="Condition on axes and `dataset`; without it every variant."
+    )
+    species: ThresholdSpecies | None = Field(
+        default=None,
+        description="`all` (the case over all atoms), `each` (every per-species case) or symbols; "
+        "without it every case.",
+    )
+    provenance: Provenance = Field(description="Where the number comes from.")
+
+
+class CasePlan(_Model):
+    """One metric, the species it is taken over, and its thresholds."""
+
+    metric: Metric = Field(description="Metric or law.")
+    species: PlanSpecies = Field(
+        default=("all",),
+        description="`all` atoms together, `each` species of the test frames, both in a list, "
+        "or chemical symbols.",
+    )
+    thresholds: Annotated[tuple[ThresholdPlan, ...], BeforeValidator(_tuple)] = Field(
+        description="The first that fits a case holds for it.", json_schema_extra={"minItems": 1}
+    )
+    options: dict[str, OptionValue] = Field(
+        default={}, description="Settings that the metric understands, e.g. examples of a law."
+    )
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        checks.raise_problems(checks.check_case(self))
+        return self
+
+
+class Selection(_Model):
+    """Frames of one or several molecules, cut from a window of their time-ordered trajectory."""
+
+    molecules: Words = Field(
+        description="Names, joined letters a-g, or templates such as {molecule}. Your own file's "
+        "molecule is called after the file."
+    )
+    start: NumberOrExpression = Field(
+        default=0, description="Begin of the window in percent of the trajectory."
+    )
+    end: NumberOrExpression = Field(
+        default=100, description="End of the window in percent of the trajectory."
+    )
+    pick: Pick = Field(
+        default="all",
+        description="all; first: the earliest; evenly: equally spaced; random: the first `count` "
+        "of one seeded permutation of the window, so that counts are nested.",
+    )
+    count: NumberOrExpression | None = Field(
+        default=None, description="Frames per molecule; goes with every pick but all."
+    )
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        checks.raise_problems(checks.check_selection(self))
+        return self
+
+
+class FramesPlan(_Model):
+    """Which frames are trained on, validated on and tested on."""
+
+    train: Selection | None = Field(default=None, description="Frames a recipe trains on.")
+    validation: Selection | None = Field(
+        default=None, description="Frames a trainer may watch while it trains."
+    )
+    test: Selection = Field(description="Frames that are judged.")
+
+    def by_role(self) -> dict[str, Selection]:
+        """The selections that are there, by ``train`` / ``validation`` / ``test``."""
+        found = {"train": self.train, "validation": self.validation, "test": self.test}
+        return {role: selection for role, selection in found.items() if selection is not None}
+
+
+class DatasetOption(_Model):
+    """A dataset the spec may run on, and what is different there."""
+
+    axes: dict[AxisName, AxisValues] = Field(
+        default={}, description="Values that replace those of the same axis."
+    )
+    where: ExpressionText | None = Field(
+        default=None, description="Replaces the spec's `where`; `true` lifts it."
+    )
+    path: str | None = Field(
+        default=None, min_length=1, description="Your own file, relative to the spec."
+    )
+    format: str | None = Field(
+        default=None,
+        min_length=1,
+        description="extxyz, npz or any format that ASE reads; without it told by the file.",
+    )
+    units: str | None = Field(
+        default=None,
+        min_length=1,
+        description="Units of your file: energy, optionally a comma and a length, e.g. "
+        "`kcal/mol` or `Hartree, Bohr`.",
+    )
+    level_of_theory: str | None = Field(
+        default=None,
+        min_length=1,
+        description="Method behind the labels; for `embedded`, which label set is taken.",
+    )
+    time_ordered: bool | None = Field(
+        default=None, description="Whether the frames of your file are in time order."
+    )
+    energy_key: str | None = Field(
+        default=None, min_length=1, description="Key of energies, where ASE does not know it."
+    )
+    forces_key: str | None = Field(
+        default=None, min_length=1, description="Key of forces, where ASE does not know it."
+    )
+
+
+_Option = Annotated[DatasetOption, BeforeValidator(_empty_mapping)]
+
+
+class SpecFile(_Model):
+    """The content of one spec file."""
+
+    schema_version: Literal[1] = Field(description="Version of this format.")
+    title: str = Field(min_length=1, description="One line for lists and reports.")
+    description: str = Field(default="", description="What is asked of a model, and why.")
+    source: Source = Field(description="Paper and section that the benchmark follows.")
+    datasets: dict[DatasetName, _Option] = Field(
+        description="Datasets the spec runs on, the first is the default: embedded, rmd17, md17, "
+        "or a name of yours with a path."
+    )
+    axes: dict[AxisName, AxisValues] = Field(
+        default={}, description="Names with their values; variants are their combinations."
+    )
+    where: ExpressionText | None = Field(
+        default=None, description="Condition on axes and `dataset` that a variant must meet."
+    )
+    variant: str = Field(
+        min_length=1, description="Id of a variant, with axes in braces: {molecule}-n{samples}."
+    )
+    frames: FramesPlan = Field(description="How frames are cut.")
+    cases: Annotated[tuple[CasePlan, ...], BeforeValidator(_tuple)] = Field(
+        description="What is measured, and how good it must be.",
+        json_schema_extra={"minItems": 1},
+    )
+    seed: int = Field(default=0, ge=0, description="Seed of random picks and of laws.")
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        checks.raise_problems(checks.check_spec(self))
+        return self
+
+
+class Spec(SpecFile):
+    """A spec with its place: what :func:`~pytest_mlff.specs.load_spec` returns.
+
+    Attributes
+    ----------
+    path : Path or None
+        The file; None for a spec made in Python.
+    suite, name : str
+        First two parts of its case ids.
+    """
+
+    path: Annotated[Path | None, WithJsonSchema({"type": "string"})] = None
+    suite: str = Field(min_length=1)
+    name: str = Field(min_length=1)
+    _lines: Mapping[tuple[str | int, ...], int] = PrivateAttr(default_factory=dict)
+
+    def at(self, *location: str | int) -> str:
+        """``file:line: key`` of a location, to begin the message of an error with."""
+        key = where_in_file(location)
+        if self.path is None:
+            return f"{self.suite}/{self.name}: {key}"
+        while location and location not in self._lines:
+            location = location[:-1]
+        return f"{shown(self.path)}:{self._lines.get(location, 1)}: {key}"

@@ -1,0 +1,88 @@
+"""``mlff specs``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from typing import TYPE_CHECKING
+
+from pytest_mlff.cli.specs import register
+from pytest_mlff.specs.json_schema import schema_text
+
+if TYPE_CHECKING:
+    import pytest
+
+
+def run(*words: str) -> int:
+    parser = argparse.ArgumentParser(prog="mlff")
+    register(parser.add_subparsers())
+    arguments = parser.parse_args(["specs", *words])
+    code = arguments.run(arguments)
+    assert isinstance(code, int)
+    return code
+
+
+def test_list(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("list") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert any(
+        line.split()[0] == "quick" and line.endswith("(variants on embedded: 7, rmd17: 7)")
+        for line in lines
+    )
+
+
+def test_show(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("show", "quick", "--dataset", "rmd17") == 0
+    out = capsys.readouterr().out
+    # 5 molecules of C, H, O; 2 of C, H; uracil holds N as well.
+    assert "7 variants, 75 cases" in out
+    assert "  uracil (13 cases)" in out
+    assert "    quick/quick/uracil/force_mae[N]  ≤ " in out
+    assert "quick/quick/toluene/force_mae[O]" not in out
+
+
+def test_show_own_file_whose_data_is_not_there(
+    write_spec, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_spec(
+        ("  embedded:\n", "  mine: {path: mol.xyz, units: eV}\n"),
+        ("molecule: [ethanol, aspirin]", "molecule: [mol]"),
+    )
+    assert run("show", "spec.yaml") == 0
+    out = capsys.readouterr().out
+    assert "own/spec/mol-n100/force_mae[each]  ≤ 45 meV/Å" in out
+
+
+def test_validate(write_spec, capsys: pytest.CaptureFixture[str]) -> None:
+    good = write_spec()
+    bad = write_spec(("max: 45", "max: x"), name="bad.yaml")
+    assert run("validate", good.name, "quick") == 0
+    out, err = capsys.readouterr()
+    assert out.splitlines() == [
+        "OK own/spec (embedded: 4 variants, rmd17: 4 variants)",
+        "OK quick/quick (embedded: 7 variants, rmd17: 7 variants)",
+    ]
+    assert err == ""
+    assert run("validate", bad.name, good.name, "missing.yaml") == 4
+    out, err = capsys.readouterr()
+    assert out.startswith("OK own/spec")
+    first, second = err.splitlines()
+    assert first == "bad.yaml:22: cases[0].thresholds[0].max: must be a number, is 'x'"
+    assert second.startswith("no spec file missing.yaml")
+
+
+def test_validate_looks_at_every_dataset(write_spec, capsys: pytest.CaptureFixture[str]) -> None:
+    path = write_spec(("{samples: [400, 800]}", "{samples: [1.5, 800]}"))
+    assert run("validate", path.name) == 4
+    assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+def test_schema(tmp_path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("schema") == 0
+    printed = capsys.readouterr().out
+    assert printed == schema_text()
+    assert json.loads(printed)["title"] == "pytest_mlff benchmark spec"
+    assert run("schema", "--output", str(tmp_path / "s.json")) == 0
+    assert (tmp_path / "s.json").read_text(encoding="utf-8") == printed
+    assert run("schema", "--output", str(tmp_path)) == 4
+    assert len(capsys.readouterr().err.splitlines()) == 1

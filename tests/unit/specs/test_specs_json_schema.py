@@ -1,0 +1,92 @@
+"""The published JSON Schema says what the models say."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from pytest_mlff.errors import MlffError
+from pytest_mlff.specs import builtin_specs, load_spec
+from pytest_mlff.specs.json_schema import SCHEMA_FILE, json_schema, schema_text
+from pytest_mlff.specs.yaml_source import read_yaml
+
+
+def plain(value: object) -> object:
+    return json.loads(json.dumps(value))
+
+
+def is_valid(value: object) -> bool:
+    return bool(Draft202012Validator(json_schema()).is_valid(plain(value)))
+
+
+def test_the_file_is_up_to_date() -> None:
+    assert SCHEMA_FILE.read_text(encoding="utf-8") == schema_text(), (
+        f"run: mlff specs schema --output {SCHEMA_FILE.name}"
+    )
+
+
+def test_it_is_a_schema_with_descriptions() -> None:
+    schema = json_schema()
+    Draft202012Validator.check_schema(schema)
+    for name, model in {"SpecFile": schema, **schema["$defs"]}.items():
+        for key, entry in model["properties"].items():
+            assert entry.get("description"), f"{name}.{key} has no description"
+        assert model["additionalProperties"] is False
+
+
+def test_builtin_specs_are_valid_and_name_the_schema() -> None:
+    for name, path in builtin_specs().items():
+        assert is_valid(read_yaml(path).value), name
+        first = path.read_text(encoding="utf-8").splitlines()[0]
+        comment, _, target = first.partition("$schema=")
+        assert comment == "# yaml-language-server: ", name
+        assert (path.parent / target).resolve() == SCHEMA_FILE.resolve(), name
+
+
+@pytest.mark.parametrize(
+    "old, new",
+    [
+        ("title: A title", "titel: A title"),
+        ("schema_version: 1", "schema_version: 2"),
+        ("        unit: meV/Å\n", ""),
+        ("max: 45", "max: '45'"),
+        ("max: 45", "max: -1"),
+        ("metric: force_mae", "metric: force_mea"),
+        ("metric: force_mae", "metric: stability_time"),
+        ("source: paper,", "source: papers,"),
+        ("[all, each]", "[all, each, 3]"),
+        ("[all, each]", "[all, eahc]"),
+        ("samples: [200, 100]", "samples: 200"),
+        ("samples: [200, 100]", "samples: []"),
+        ("pick: random", "pick: last"),
+        ("where: samples > 0", "where: 3"),
+        ("  section: Section 1\n", ""),
+    ],
+)
+def test_what_one_refuses_the_other_refuses(write_spec, old: str, new: str) -> None:
+    path = write_spec((old, new))
+    assert not is_valid(read_yaml(path).value)
+    with pytest.raises(MlffError):
+        load_spec(path)
+
+
+@pytest.mark.parametrize(
+    "old, new",
+    [
+        ("title: A title", "title: Another"),
+        ("[all, each]", "each"),
+        ("[all, each]", "[C, H]"),
+        ("end: 80", "end: 75.5"),
+        ("end: 80", "end: samples / 10"),
+        ("  embedded:\n", "  mine: {path: a.xyz, units: 'Hartree, Bohr', format: extxyz}\n"),
+        ("samples: [200, 100]", "samples: [200, a, 1.5, true]"),
+        ("where: samples > 0", "where: 'true'"),
+        ("max: 45", "max: 4.5e+1"),
+    ],
+)
+def test_what_one_takes_the_other_takes(write_spec, old: str, new: str) -> None:
+    path = write_spec((old, new))
+    assert is_valid(read_yaml(path).value)
+    load_spec(path)
