@@ -1,0 +1,86 @@
+"""The seven molecules of SAIBench-MLFF, their letters, and how each is built.
+
+The letters a-g are those of the cross-molecule study (Li et al., SAIBench-MLFF,
+section on cross-molecule generalisation). The SMILES strings only state which
+molecule is meant; geometries come from :func:`build_geometry`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pytest_mlff.errors import MissingExtraError
+
+if TYPE_CHECKING:
+    from ase import Atoms
+
+__all__ = ["MOLECULES", "Molecule", "build_geometry"]
+
+
+@dataclass(frozen=True)
+class Molecule:
+    """One benchmark molecule.
+
+    Attributes
+    ----------
+    name : str
+        Name used in specs, case ids and file names.
+    letter : str
+        Its letter in the cross-molecule study.
+    smiles : str
+        Constitution; malonaldehyde is the dialdehyde (keto) form, as in MD17.
+    """
+
+    name: str
+    letter: str
+    smiles: str
+
+
+MOLECULES: tuple[Molecule, ...] = (
+    Molecule("aspirin", "a", "CC(=O)Oc1ccccc1C(=O)O"),
+    Molecule("ethanol", "b", "CCO"),
+    Molecule("malonaldehyde", "c", "O=CCC=O"),
+    Molecule("naphthalene", "d", "c1ccc2ccccc2c1"),
+    Molecule("salicylic_acid", "e", "O=C(O)c1ccccc1O"),
+    Molecule("toluene", "f", "Cc1ccccc1"),
+    Molecule("uracil", "g", "O=c1cc[nH]c(=O)[nH]1"),
+)
+
+
+def build_geometry(molecule: Molecule, seed: int) -> Atoms:
+    """Embed a molecule in three dimensions with RDKit (distance geometry, then MMFF).
+
+    Parameters
+    ----------
+    molecule : Molecule
+        What to build.
+    seed : int
+        Seed of the distance-geometry embedding.
+
+    Returns
+    -------
+    ase.Atoms
+        Rough geometry in Å, heavy atoms first in SMILES order, hydrogens last.
+
+    Raises
+    ------
+    MissingExtraError
+        If RDKit is not installed.
+    """
+    try:
+        from rdkit import Chem
+        from rdkit.Chem.rdDistGeom import EmbedMolecule
+        from rdkit.Chem.rdForceFieldHelpers import MMFFOptimizeMolecule
+    except ImportError as error:
+        raise MissingExtraError("building molecules", "rdkit", "oracle") from error
+    from ase import Atoms
+
+    graph = Chem.AddHs(Chem.MolFromSmiles(molecule.smiles))
+    if EmbedMolecule(graph, randomSeed=seed) != 0:
+        raise RuntimeError(f"RDKit could not embed {molecule.name}")
+    MMFFOptimizeMolecule(graph)
+    return Atoms(
+        [atom.GetAtomicNum() for atom in graph.GetAtoms()],
+        graph.GetConformer().GetPositions(),
+    )
