@@ -1,0 +1,38 @@
+"""Potentials: loaded models behind one small protocol, one adapter per model family."""
+
+from __future__ import annotations
+
+from pytest_mlff.potentials.adapters import Adapter, LoadOptions, ModelOpensCodeWarning
+from pytest_mlff.potentials.batching import BatchPlan, evaluate, find_batch_size
+from pytest_mlff.potentials.loading import load_checkpoint, load_potential
+from pytest_mlff.potentials.protocol import Potential, PotentialInfo, Prediction
+from pytest_mlff.potentials.source import (
+    Checkpoint,
+    CheckpointSet,
+    Demo,
+    Factory,
+    Recipe,
+    Source,
+    parse_source,
+)
+
+__all__ = [
+    "Adapter",
+    "BatchPlan",
+    "Checkpoint",
+    "CheckpointSet",
+    "Demo",
+    "Factory",
+    "LoadOptions",
+    "ModelOpensCodeWarning",
+    "Potential",
+    "PotentialInfo",
+    "Prediction",
+    "Recipe",
+    "Source",
+    "evaluate",
+    "find_batch_size",
+    "load_checkpoint",
+    "load_potential",
+    "parse_source",
+]

@@ -1,0 +1,169 @@
+"""What ``--mlff-model`` names: parsing of source strings, nothing loaded yet.
+
+==========================  =====================================================
+``demo``                    the shipped model
+``ckpt.pth``                a checkpoint; its format is told by content
+``FAMILY:PATH``             a checkpoint, opened by that family's adapter
+``dir/{variant}.ckpt``      one checkpoint per fixture variant
+``recipe.yaml``             train, then test
+``module:callable``         a factory, importable from the working directory
+``file.py:callable``        a factory in a file
+==========================  =====================================================
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pytest_mlff.errors import MlffError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+__all__ = [
+    "Checkpoint",
+    "CheckpointSet",
+    "Demo",
+    "Factory",
+    "Recipe",
+    "Source",
+    "parse_source",
+]
+
+_PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
+_DOTTED = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
+_VARIANT = "variant"
+
+
+@dataclass(frozen=True)
+class Demo:
+    """The model that ships with the package."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """One file; ``family`` is set where the source forces an adapter."""
+
+    text: str
+    path: Path
+    family: str | None = None
+
+
+@dataclass(frozen=True)
+class CheckpointSet:
+    """One file per fixture variant; ``template`` contains ``{variant}``."""
+
+    text: str
+    template: str
+    cwd: Path
+    family: str | None = None
+
+    def path_for(self, variant_id: str) -> Path:
+        """Where the checkpoint of a variant lies; it need not exist."""
+        return self.cwd / self.template.replace(f"{{{_VARIANT}}}", variant_id)
+
+    def checkpoint_for(self, variant_id: str) -> Checkpoint:
+        """The checkpoint of a variant as a source of its own."""
+        path = self.path_for(variant_id)
+        text = str(path) if self.family is None else f"{self.family}:{path}"
+        return Checkpoint(text, path, self.family)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A file that says how to train models."""
+
+    text: str
+    path: Path
+
+
+@dataclass(frozen=True)
+class Factory:
+    """A callable that returns a model; ``module`` is a dotted name or a file."""
+
+    text: str
+    module: str | Path
+    attribute: str
+
+
+Source = Demo | Checkpoint | CheckpointSet | Recipe | Factory
+
+
+def _file(text: str, location: str, cwd: Path, family: str | None) -> Source:
+    placeholders = _PLACEHOLDER.findall(location)
+    if placeholders and not (cwd / location).exists():
+        unknown = sorted(set(placeholders) - {_VARIANT})
+        if unknown:
+            raise MlffError(
+                f"model source {text!r}: unknown placeholder {{{unknown[0]}}}; "
+                f"the only one is {{{_VARIANT}}}"
+            )
+        return CheckpointSet(text, location, cwd, family)
+    path = cwd / location
+    if path.suffix.lower() in (".yaml", ".yml") and family is None:
+        if not path.is_file():
+            raise MlffError(f"model source {text!r}: no such recipe: {path}")
+        return Recipe(text, path)
+    if not path.exists():
+        raise MlffError(
+            f"model source {text!r}: no such checkpoint: {path} "
+            "(a source is demo, a file, FAMILY:PATH, module:callable or file.py:callable)"
+        )
+    if path.is_dir():
+        raise MlffError(
+            f"model source {text!r} is a directory: name one checkpoint in it, "
+            f"or {location.rstrip('/')}/{{{_VARIANT}}}.ckpt for one per fixture variant"
+        )
+    return Checkpoint(text, path, family)
+
+
+def parse_source(text: str, *, cwd: Path, families: Sequence[str]) -> Source:
+    """Tell what a source string names.
+
+    Parameters
+    ----------
+    text : str
+        What ``--mlff-model`` said.
+    cwd : Path
+        Folder that relative paths start from.
+    families : sequence of str
+        Names of the adapters that exist, for ``FAMILY:PATH``.
+
+    Raises
+    ------
+    MlffError
+        If a named file does not exist or the string has none of the known forms.
+    """
+    if not text.strip():
+        raise MlffError("model source is empty: name demo, a checkpoint or a factory")
+    if text == "demo":
+        return Demo(text)
+    head, colon, tail = text.partition(":")
+    # A path may contain a colon (Windows drives do), so what exists is a path.
+    if not colon or (cwd / text).exists() or (len(head) == 1 and tail[:1] in ("\\", "/")):
+        return _file(text, text, cwd, None)
+    if head in families:
+        if not tail:
+            raise MlffError(f"model source {text!r}: no path after {head}:")
+        return _file(text, tail, cwd, head)
+    # The last colon: the file's own path may hold one.
+    module, _, attribute = text.rpartition(":")
+    if module.endswith(".py"):
+        path = cwd / module
+        if not path.is_file():
+            raise MlffError(f"model source {text!r}: no such file: {path}")
+        if not _DOTTED.fullmatch(attribute):
+            raise MlffError(f"model source {text!r}: {attribute!r} is not the name of a callable")
+        return Factory(text, path, attribute)
+    looks_like_path = "/" in tail or "\\" in tail or (cwd / tail).exists()
+    if not looks_like_path and _DOTTED.fullmatch(head) and _DOTTED.fullmatch(tail):
+        return Factory(text, head, tail)
+    raise MlffError(
+        f"model source {text!r}: unknown adapter {head!r}; choices: {', '.join(sorted(families))} "
+        "(or module:callable, file.py:callable)"
+    )
