@@ -1,0 +1,270 @@
+"""Ranking models that were measured on the same cases, with paired intervals."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pytest_mlff.errors import MlffError
+from pytest_mlff.gate.baseline import load_baseline
+from pytest_mlff.gate.files import BASELINE_KIND, read_document, read_models
+from pytest_mlff.gate.paired import ALPHA, compare_paired
+from pytest_mlff.gate.records import as_stored
+from pytest_mlff.metrics.interval import mean_interval, student_quantile
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from pytest_mlff.gate.records import CaseRecord
+    from pytest_mlff.metrics.measurement import FrameSeries
+
+__all__ = ["CaseDifference", "RankedModel", "Ranking", "rank", "read_runs"]
+
+_MEND = "repeat that run with this version of pytest-mlff"
+
+
+@dataclass(frozen=True)
+class CaseDifference:
+    """One case of one model against the best model.
+
+    Attributes
+    ----------
+    value : float
+    unit : str
+    change : float or None
+        Relative difference to the best model's value.
+    low, high : float or None
+        Two-sided paired interval of it; None where undecided.
+    """
+
+    value: float
+    unit: str
+    change: float | None
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True)
+class RankedModel:
+    """One model in a ranking.
+
+    Attributes
+    ----------
+    model : str
+    rank : int
+        1 for the best score.
+    score : float
+        Geometric mean over the cases of its value divided by the best model's; 1 for the
+        best.
+    low, high : float or None
+        Simultaneous interval of the score; None where undecided.
+    worse : bool or None
+        Whether it is surely worse than the best; None where undecided, False for a tie.
+    cases : mapping of case id to CaseDifference
+    """
+
+    model: str
+    rank: int
+    score: float
+    low: float | None
+    high: float | None
+    worse: bool | None
+    cases: Mapping[str, CaseDifference]
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """A ranking, best first.
+
+    Attributes
+    ----------
+    models : tuple of RankedModel
+    cases : tuple of str
+        Cases that all models share, which the scores rest on.
+    dropped : mapping of case id to str
+        Cases left out, with the reason.
+    notes : tuple of str
+        What a reader should know, e.g. that models ran in different precision.
+    """
+
+    models: tuple[RankedModel, ...]
+    cases: tuple[str, ...]
+    dropped: Mapping[str, str]
+    notes: tuple[str, ...]
+
+
+def read_runs(paths: Sequence[Path]) -> dict[str, dict[str, CaseRecord]]:
+    """Read reports and baselines; models of equal name are told apart by their file.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+
+    Returns
+    -------
+    dict
+        Model name to case id to record.
+
+    Raises
+    ------
+    MlffError
+        If a file is not readable or holds no per-frame values.
+    """
+    read: list[tuple[Path, str, dict[str, CaseRecord]]] = []
+    for path in paths:
+        document = read_document(path, what="report", mend=_MEND)
+        if document.get("kind") == BASELINE_KIND:
+            baseline = load_baseline(path)
+            cases = {name: case.record for name, case in baseline.cases.items()}
+            read.append((path, baseline.model, cases))
+            continue
+        for model, records in read_models(path, document, mend=_MEND).items():
+            read.append((path, model, records))
+    names = [model for _, model, _ in read]
+    found: dict[str, dict[str, CaseRecord]] = {}
+    for path, model, records in read:
+        name = model if names.count(model) == 1 else f"{model} ({path})"
+        if name in found:
+            raise MlffError(f"{path} is named twice: name each run once")
+        found[name] = records
+    return found
+
+
+def rank(runs: Mapping[str, Mapping[str, CaseRecord]], *, alpha: float = ALPHA) -> Ranking:
+    """Rank models by the geometric mean of their errors over the cases they share.
+
+    The intervals are paired frame by frame and hold for all models at once (``alpha`` is
+    shared out among them). Cases on the same frames are taken together; test sets of
+    different cases may overlap, so their standard errors are added and not their squares:
+    the interval is never too narrow for that.
+
+    Parameters
+    ----------
+    runs : mapping of model name to case id to CaseRecord
+        At least two.
+    alpha : float
+        Probability that any interval misses.
+
+    Raises
+    ------
+    MlffError
+        If there are fewer than two models or they share no comparable case.
+    """
+    if len(runs) < 2:
+        raise MlffError(f"a comparison needs at least two models, found {len(runs)}")
+    shared, dropped = _shared_cases(runs)
+    if not shared:
+        why = next(iter(dropped.values()), "none has a case")
+        raise MlffError(f"the models share no comparable case (e.g. {why})")
+    series = {
+        model: {name: as_stored(records[name].series) for name in shared}
+        for model, records in runs.items()
+    }
+    logs = {
+        model: math.fsum(math.log(records[name].value) for name in shared) / len(shared)
+        for model, records in runs.items()
+    }
+    order = sorted(logs, key=lambda model: (logs[model], model))
+    best = order[0]
+    level = alpha / (len(order) - 1)
+    ranked = []
+    for position, model in enumerate(order):
+        cases = {
+            name: _difference(runs[model][name], runs[best][name], model == best, alpha)
+            for name in shared
+        }
+        score = math.exp(logs[model] - logs[best])
+        low: float | None = 1.0
+        high: float | None = 1.0
+        worse: bool | None = False
+        if model != best:
+            half = _half_width(runs[model], series[model], series[best], shared, level)
+            low = None if half is None else score * math.exp(-half)
+            high = None if half is None else score * math.exp(half)
+            worse = None if low is None else low > 1.0
+        ranked.append(RankedModel(model, position + 1, score, low, high, worse, cases))
+    return Ranking(tuple(ranked), shared, dropped, _notes(runs, shared))
+
+
+def _shared_cases(
+    runs: Mapping[str, Mapping[str, CaseRecord]],
+) -> tuple[tuple[str, ...], dict[str, str]]:
+    """Cases on which all models can be compared, and why others are left out."""
+    shared: list[str] = []
+    dropped: dict[str, str] = {}
+    for name in sorted({name for records in runs.values() for name in records}):
+        missing = [model for model, records in runs.items() if name not in records]
+        if missing:
+            dropped[name] = f"{name}: not measured for {', '.join(missing)}"
+            continue
+        records = [run[name] for run in runs.values()]
+        first = records[0].identity
+        for model, record in zip(runs, records, strict=True):
+            other = record.identity
+            if (other.data, other.spec, other.unit) != (first.data, first.spec, first.unit):
+                dropped[name] = f"{name}: {model} was measured on other data, spec or unit"
+            elif record.value <= 0.0:
+                dropped[name] = f"{name}: the error of {model} is exactly zero"
+        if name not in dropped:
+            shared.append(name)
+    return tuple(shared), dropped
+
+
+def _difference(
+    record: CaseRecord, best: CaseRecord, is_best: bool, alpha: float
+) -> CaseDifference:
+    """Paired difference of one case."""
+    if is_best:
+        return CaseDifference(record.value, record.identity.unit, 0.0, 0.0, 0.0)
+    paired = compare_paired(as_stored(record.series), as_stored(best.series), margin=0.0)
+    low, high = paired.bounds(alpha / 2.0)
+    return CaseDifference(record.value, record.identity.unit, paired.change, low, high)
+
+
+def _half_width(
+    records: Mapping[str, CaseRecord],
+    mine: Mapping[str, FrameSeries],
+    best: Mapping[str, FrameSeries],
+    shared: Sequence[str],
+    alpha: float,
+) -> float | None:
+    """Half width of the interval of the mean log ratio; None where undecided."""
+    groups: dict[str, list[str]] = {}
+    for name in shared:
+        groups.setdefault(records[name].identity.data, []).append(name)
+    error, dof = 0.0, math.inf
+    for names in groups.values():
+        longest = max((mine[name] for name in names), key=len)
+        index = {int(frame): at for at, frame in enumerate(longest.order)}
+        influence: NDArray[np.float64] = np.zeros(len(longest))
+        for name in names:
+            if not all(int(frame) in index for frame in mine[name].order):
+                return None
+            at = np.array([index[int(frame)] for frame in mine[name].order])
+            # Of a value's logarithm; a mean over fewer frames weighs each of them more.
+            own = mine[name].influence / mine[name].value - best[name].influence / best[name].value
+            influence[at] += own * len(longest) / (len(at) * len(shared))
+        interval = mean_interval(influence, segments=longest.segments)
+        if interval.standard_error is None:
+            return None
+        error += interval.standard_error
+        dof = min(dof, interval.dof)
+    return student_quantile(dof, 1.0 - alpha / 2.0) * error
+
+
+def _notes(runs: Mapping[str, Mapping[str, CaseRecord]], shared: Sequence[str]) -> tuple[str, ...]:
+    """Circumstances in which the models differ."""
+    precisions = {
+        model: "/".join(sorted({records[name].identity.dtype for name in shared}))
+        for model, records in runs.items()
+    }
+    if len(set(precisions.values())) == 1:
+        return ()
+    told = ", ".join(f"{model} {dtype}" for model, dtype in precisions.items())
+    return (f"the models ran in different precision: {told}",)

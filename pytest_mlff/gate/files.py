@@ -1,0 +1,191 @@
+"""Reading and writing what is compared: a JSON document and its sidecar of per-frame values."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import TYPE_CHECKING, Any
+
+from pytest_mlff.errors import MlffError
+from pytest_mlff.gate.records import pack, read_arrays, unpack, write_arrays
+from pytest_mlff.store import digest_of, write_atomically
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from pytest_mlff.gate.records import CaseRecord
+
+__all__ = [
+    "BASELINE_KIND",
+    "NEWEST_SCHEMA",
+    "pack_models",
+    "read_document",
+    "read_models",
+    "read_sidecar",
+    "sealed",
+    "write_file",
+]
+
+BASELINE_KIND = "mlff-baseline"
+
+NEWEST_SCHEMA = {BASELINE_KIND: 1, "report": 1}
+"""Newest schema version that is read, by the document's ``kind``; a report has none."""
+
+
+def sealed(document: Mapping[str, Any]) -> dict[str, Any]:
+    """The document with a ``digest`` of its other keys, so that a hand edit is noticed."""
+    rest = {key: value for key, value in document.items() if key != "digest"}
+    return {**rest, "digest": digest_of(rest)}
+
+
+def read_document(path: Path, *, what: str, mend: str) -> dict[str, Any]:
+    """Read a JSON object, a baseline or a report, and check its schema version.
+
+    Parameters
+    ----------
+    path : Path
+    what : str
+        What the file should be, for messages: ``"baseline"`` …
+    mend : str
+        What to do if the file is broken.
+
+    Raises
+    ------
+    MlffError
+        If the file is missing, unreadable, not JSON, or of a newer schema version.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise MlffError(f"{what} {path} does not exist") from error
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is not text"
+        raise MlffError(f"{what} {path} cannot be read: {why}") from error
+    try:
+        document = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise MlffError(
+            f"{what} {path}, line {error.lineno}: not complete JSON ({error.msg}); {mend}"
+        ) from error
+    except RecursionError as error:
+        raise MlffError(f"{what} {path} is nested too deeply to be one; {mend}") from error
+    if not isinstance(document, dict):
+        raise MlffError(f"{what} {path} holds no JSON object; {mend}")
+    version = document.get("schema_version")
+    major = version if isinstance(version, int) else str(version).partition(".")[0]
+    if not str(major).isdigit():
+        raise MlffError(f"{what} {path} names no schema_version; {mend}")
+    newest = NEWEST_SCHEMA.get(str(document.get("kind")), NEWEST_SCHEMA["report"])
+    if int(major) > newest:
+        raise MlffError(
+            f"{what} {path} has schema version {version}, this version of pytest-mlff reads up to "
+            f"{newest}: upgrade pytest-mlff"
+        )
+    return document
+
+
+def read_sidecar(path: Path, told: Any, *, what: str, mend: str) -> dict[str, NDArray[Any]]:
+    """Arrays of the sidecar that a document names, checked against its digest.
+
+    Raises
+    ------
+    MlffError
+        If it is missing, unreadable or has another digest.
+    """
+    if not (
+        isinstance(told, dict)
+        and isinstance(told.get("file"), str)
+        and isinstance(told.get("sha256"), str)
+    ):
+        raise MlffError(f"{what} {path} does not name its sidecar of per-frame values; {mend}")
+    name = told["file"]
+    # A sidecar lies beside its document: a path from a file is not followed elsewhere.
+    if not name or name != name.replace("\\", "/").rsplit("/", 1)[-1]:
+        raise MlffError(f"{what} {path} names the sidecar {name!r} outside its own folder; {mend}")
+    sidecar = path.with_name(name)
+    try:
+        content = sidecar.read_bytes()
+    except FileNotFoundError as error:
+        raise MlffError(f"{what} {path}: its sidecar {sidecar} is missing; {mend}") from error
+    except OSError as error:
+        raise MlffError(
+            f"{what} {path}: its sidecar {sidecar} cannot be read: {error.strerror}"
+        ) from error
+    if hashlib.sha256(content).hexdigest() != told["sha256"]:
+        raise MlffError(
+            f"{what} {path}: its sidecar {sidecar} has another digest than the one written down; "
+            f"{mend}"
+        )
+    try:
+        return read_arrays(content)
+    except ValueError as error:
+        raise MlffError(f"{what} {path}: its sidecar {sidecar} is {error}; {mend}") from error
+
+
+def pack_models(
+    models: Mapping[str, Iterable[CaseRecord]], sidecar: str
+) -> tuple[dict[str, Any], bytes]:
+    """What a JSON report keeps under its key ``residuals``, and the bytes of the sidecar.
+
+    Parameters
+    ----------
+    models : mapping of model name to its records
+    sidecar : str
+        File name of the sidecar, beside the report.
+    """
+    arrays: dict[str, NDArray[Any]] = {}
+    packed = {
+        model: {record.case_id: pack(record, arrays) for record in records}
+        for model, records in models.items()
+    }
+    content = write_arrays(arrays)
+    return {
+        "sidecar": {"file": sidecar, "sha256": hashlib.sha256(content).hexdigest()},
+        "models": packed,
+    }, content
+
+
+def read_models(
+    path: Path, document: Mapping[str, Any], *, mend: str
+) -> dict[str, dict[str, CaseRecord]]:
+    """Records of each model of a report that was written with `pack_models`.
+
+    Raises
+    ------
+    MlffError
+        If the report holds no per-frame values, or they are damaged.
+    """
+    residuals = document.get("residuals")
+    if not isinstance(residuals, dict) or not isinstance(residuals.get("models"), dict):
+        raise MlffError(
+            f"report {path} holds no per-frame values to compare frame by frame; {mend}"
+        )
+    arrays = read_sidecar(path, residuals.get("sidecar"), what="report", mend=mend)
+    found: dict[str, dict[str, CaseRecord]] = {}
+    for model, entries in residuals["models"].items():
+        if not isinstance(entries, dict):
+            raise MlffError(f"report {path}: model {model!r} holds no cases; {mend}")
+        try:
+            found[model] = {name: unpack(name, entry, arrays) for name, entry in entries.items()}
+        except MlffError as error:
+            raise MlffError(f"report {path}: {error}; {mend}") from error
+    return found
+
+
+def write_file(path: Path, content: bytes, *, what: str) -> None:
+    """Write atomically: the old file survives a full disk.
+
+    Raises
+    ------
+    MlffError
+        If it cannot be written.
+    """
+    try:
+        write_atomically(path, content)
+    except OSError as error:
+        raise MlffError(
+            f"{what} {path} cannot be written: {error.strerror}; what was there before is unchanged"
+        ) from error

@@ -1,0 +1,42 @@
+"""The outcome of a case: its judgement with the measurement behind it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pytest_mlff.gate.threshold import Judgement
+    from pytest_mlff.laws.counterexample import Counterexample
+    from pytest_mlff.metrics.measurement import Measurement
+    from pytest_mlff.specs import Case
+
+__all__ = ["Outcome"]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came out of one case.
+
+    Attributes
+    ----------
+    case : Case
+        The case.
+    judgement : Judgement
+        Verdict and the line that explains it.
+    measurement : Measurement or None
+        None where nothing could be measured.
+    model : str
+        Name of the model.
+    detail : str
+        Several lines for whoever has to mend it; empty where there is nothing to add.
+    counterexample : Counterexample or None
+        The smallest structure that breaks a law.
+    """
+
+    case: Case
+    judgement: Judgement
+    measurement: Measurement | None
+    model: str
+    detail: str = ""
+    counterexample: Counterexample | None = None

@@ -1,0 +1,285 @@
+"""Measurements kept for later comparison: readable JSON entries and compact arrays.
+
+An entry names what was measured and on what; the per-frame values lie in a compressed
+sidecar, each as its ratio to their mean in float16. Its rounding, at most one part in
+2048 of a frame's own error, is random from frame to frame and a hundred times below what
+frames scatter by, while it halves what git has to carry.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import math
+import zipfile
+import zlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, cast
+
+import numpy as np
+
+from pytest_mlff.errors import MlffError
+from pytest_mlff.metrics.measurement import FrameSeries
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+    from pytest_mlff.metrics.measurement import Measurement
+
+__all__ = [
+    "CaseRecord",
+    "Identity",
+    "as_stored",
+    "pack",
+    "read_arrays",
+    "record_of",
+    "unpack",
+    "write_arrays",
+]
+
+# Half of float16's largest number: no rounding reaches infinity.
+_LARGEST_RATIO = 32752.0
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What must agree before two values may be compared.
+
+    Attributes
+    ----------
+    data : str
+        Digest of the test frames with their labels.
+    spec : str
+        Digest of what the spec says of the variant: selections, options, seed.
+    dtype : str
+        Precision the model computed in.
+    unit : str
+        Unit of the value.
+    """
+
+    data: str
+    spec: str
+    dtype: str
+    unit: str
+
+    def difference(self, other: Identity) -> str | None:
+        """What differs from the ``other``, stored identity, in one clause; None if nothing."""
+        for name, what in (
+            ("unit", "unit"),
+            ("dtype", "dtype"),
+            ("data", "test data (digest)"),
+            ("spec", "spec (digest)"),
+        ):
+            mine, theirs = getattr(self, name), getattr(other, name)
+            if mine != theirs:
+                return f"{what} is {_short(mine)} here and {_short(theirs)} there"
+        return None
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 16 else f"{text[:12]}…"
+
+
+@dataclass(frozen=True, eq=False)
+class CaseRecord:
+    """One measured case as it is kept.
+
+    Attributes
+    ----------
+    case_id, metric : str
+    species : str or None
+    value : float
+        Full precision.
+    n_frames, n_atoms : int
+    identity : Identity
+    series : FrameSeries
+    """
+
+    case_id: str
+    metric: str
+    species: str | None
+    value: float
+    n_frames: int
+    n_atoms: int
+    identity: Identity
+    series: FrameSeries
+
+
+def record_of(
+    case_id: str,
+    metric: str,
+    species: str | None,
+    measurement: Measurement,
+    *,
+    data: str,
+    spec: str,
+    dtype: str,
+) -> CaseRecord | None:
+    """Make the record of a measurement; None where it has no finite per-frame series."""
+    if measurement.series is None or not math.isfinite(measurement.value):
+        return None
+    return CaseRecord(
+        case_id=case_id,
+        metric=metric,
+        species=species,
+        value=measurement.value,
+        n_frames=measurement.n_frames,
+        n_atoms=measurement.n_atoms,
+        identity=Identity(data=data, spec=spec, dtype=dtype, unit=measurement.unit),
+        series=measurement.series,
+    )
+
+
+def _quantise(series: FrameSeries) -> tuple[NDArray[np.float16], float]:
+    """Per-frame values over their scale, and the scale."""
+    values = series.per_frame
+    scale = max(float(values.mean()), float(values.max()) / _LARGEST_RATIO) or 1.0
+    return (values / scale).astype(np.float16), scale
+
+
+def _restore(
+    ratios: NDArray[Any],
+    scale: float,
+    weights: NDArray[Any],
+    *,
+    order: NDArray[Any],
+    segments: tuple[int, ...],
+    power: Literal[1, 2],
+) -> FrameSeries:
+    weight = weights.astype(np.float64)
+    totals = (ratios.astype(np.float64) * scale) ** power * weight
+    return FrameSeries(totals, weight, order.astype(np.int64), segments, power)
+
+
+def as_stored(series: FrameSeries) -> FrameSeries:
+    """The series as it would come back from a sidecar.
+
+    Rounding both sides alike makes a model compared with itself differ by exactly nothing.
+    """
+    ratios, scale = _quantise(series)
+    weights = series.weights.astype(np.float32)
+    return _restore(
+        ratios, scale, weights, order=series.order, segments=series.segments, power=series.power
+    )
+
+
+def _key(prefix: str, content: bytes) -> str:
+    return f"{prefix}{hashlib.sha256(content).hexdigest()[:16]}"
+
+
+def pack(record: CaseRecord, arrays: dict[str, NDArray[Any]]) -> dict[str, Any]:
+    """Turn a record into a JSON entry, and put its arrays into ``arrays``.
+
+    Arrays are named by their content, so equal ones (the atom counts of a test set) are
+    kept once and an unchanged case leaves the sidecar unchanged.
+    """
+    series = record.series
+    ratios, scale = _quantise(series)
+
+    def put(prefix: str, array: NDArray[Any]) -> str:
+        name = _key(prefix, array.tobytes())
+        arrays[name] = array
+        return name
+
+    entry: dict[str, Any] = {
+        "metric": record.metric,
+        "species": record.species,
+        "value": record.value,
+        "n_frames": record.n_frames,
+        "n_atoms": record.n_atoms,
+        "unit": record.identity.unit,
+        "dtype": record.identity.dtype,
+        "data": record.identity.data,
+        "spec": record.identity.spec,
+        "series": {
+            "power": series.power,
+            "segments": list(series.segments),
+            "scale": scale,
+            "values": put("v", ratios),
+            "weights": put("w", series.weights.astype(np.float32)),
+        },
+    }
+    if not np.array_equal(series.order, np.arange(len(series))):
+        entry["series"]["order"] = put("o", series.order.astype(np.int32))
+    return entry
+
+
+def unpack(
+    case_id: str, entry: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]
+) -> CaseRecord:
+    """The record behind a JSON entry.
+
+    Raises
+    ------
+    MlffError
+        If the entry or its arrays are not what `pack` writes.
+    """
+    try:
+        told = entry["series"]
+        ratios = arrays[told["values"]]
+        order = arrays[told["order"]] if "order" in told else np.arange(len(ratios))
+        if ratios.dtype != np.float16 or not np.isfinite(ratios).all():
+            raise ValueError("its per-frame values are not finite float16 numbers")
+        power = int(told["power"])
+        if power not in (1, 2):
+            raise ValueError(f"power {power} is neither 1 nor 2")
+        scale, value = float(told["scale"]), float(entry["value"])
+        if not (math.isfinite(scale) and scale > 0.0 and math.isfinite(value)):
+            raise ValueError("its value or scale is not a finite number")
+        return CaseRecord(
+            case_id=case_id,
+            metric=str(entry["metric"]),
+            species=None if entry["species"] is None else str(entry["species"]),
+            value=value,
+            n_frames=int(entry["n_frames"]),
+            n_atoms=int(entry["n_atoms"]),
+            identity=Identity(
+                data=str(entry["data"]),
+                spec=str(entry["spec"]),
+                dtype=str(entry["dtype"]),
+                unit=str(entry["unit"]),
+            ),
+            series=_restore(
+                ratios,
+                scale,
+                arrays[told["weights"]],
+                order=order,
+                segments=tuple(int(one) for one in told["segments"]),
+                power=cast("Literal[1, 2]", power),
+            ),
+        )
+    except KeyError as error:
+        raise MlffError(f"case {case_id!r} lacks {error.args[0]!r}") from error
+    except (TypeError, ValueError, AttributeError) as error:
+        raise MlffError(f"case {case_id!r} is not readable: {error}") from error
+
+
+def write_arrays(arrays: Mapping[str, NDArray[Any]]) -> bytes:
+    """Bytes of a compressed npz; the same arrays give the same bytes."""
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name in sorted(arrays):
+            member = io.BytesIO()
+            np.lib.format.write_array(member, arrays[name], allow_pickle=False)
+            # A fixed date: git should see a change only where there is one.
+            info = zipfile.ZipInfo(f"{name}.npy", date_time=(1980, 1, 1, 0, 0, 0))
+            info.compress_type = zipfile.ZIP_DEFLATED
+            archive.writestr(info, member.getvalue(), compresslevel=9)
+    return stream.getvalue()
+
+
+def read_arrays(content: bytes) -> dict[str, NDArray[Any]]:
+    """Arrays of `write_arrays`.
+
+    Raises
+    ------
+    ValueError
+        If the bytes are no such file.
+    """
+    try:
+        with np.load(io.BytesIO(content), allow_pickle=False) as archive:
+            return {name: archive[name] for name in archive.files}
+    except (OSError, zipfile.BadZipFile, zlib.error, EOFError, ValueError, AttributeError) as error:
+        raise ValueError(f"not a readable npz file: {error}") from error

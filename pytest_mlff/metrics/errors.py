@@ -1,0 +1,247 @@
+"""Errors of energies, forces and stress against reference labels.
+
+Definitions, with Δ the prediction minus the reference, f a frame, N_f its atoms:
+
+=============  ==========  ==================================================================
+metric         unit        value
+=============  ==========  ==================================================================
+energy_mae     meV/atom    mean over frames of |ΔE_f| / N_f
+energy_rmse    meV/atom    square root of the mean over frames of (ΔE_f / N_f)²
+force_mae      meV/Å       mean of |ΔF| over the x, y, z components of all atoms of all frames
+force_rmse     meV/Å       square root of the mean of ΔF² over the same components
+stress_mae     meV/Å³      mean of |Δσ| over the nine components of all frames
+=============  ==========  ==================================================================
+
+Total energies are compared as they are: no shift is fitted. With a species, the force
+metrics take the atoms of that species; energy and stress have none.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from pytest_mlff.errors import MlffError, NotSupportedError
+from pytest_mlff.metrics.measurement import FrameSeries, Measurement, measurement_of
+from pytest_mlff.units import MEV, REPORT_UNITS
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from pytest_mlff.datasets.frames import Frames
+    from pytest_mlff.potentials.protocol import Prediction
+
+__all__ = ["ERROR_METRICS", "ErrorMetric", "measure", "trajectory_segments"]
+
+_SHORTEST_SEGMENT = 8
+# Beyond this, squares overflow: such an output is as good as infinite.
+_LARGEST = 1e100
+
+
+@dataclass(frozen=True)
+class ErrorMetric:
+    """One error metric.
+
+    Attributes
+    ----------
+    quantity : str
+        Field of `Frames` and `Prediction` it compares.
+    unit : str
+    power : 1 or 2
+        1 for a mean absolute, 2 for a root mean square error.
+    per_species : bool
+        Whether it can be taken over the atoms of one species.
+    """
+
+    quantity: Literal["energy", "forces", "stress"]
+    unit: str
+    power: Literal[1, 2]
+    per_species: bool
+
+
+ERROR_METRICS: dict[str, ErrorMetric] = {
+    "energy_mae": ErrorMetric("energy", REPORT_UNITS["energy"], 1, False),
+    "energy_rmse": ErrorMetric("energy", REPORT_UNITS["energy"], 2, False),
+    "force_mae": ErrorMetric("forces", REPORT_UNITS["forces"], 1, True),
+    "force_rmse": ErrorMetric("forces", REPORT_UNITS["forces"], 2, True),
+    "stress_mae": ErrorMetric("stress", REPORT_UNITS["stress"], 1, False),
+}
+
+
+def measure(
+    metric: str, frames: Frames, prediction: Prediction, species: str | None = None
+) -> Measurement:
+    """Take one error metric of a prediction.
+
+    Parameters
+    ----------
+    metric : str
+        A key of `ERROR_METRICS`.
+    frames : Frames
+        Test set with reference labels.
+    prediction : Prediction
+        What the model says of ``frames``.
+    species : str, optional
+        Chemical symbol, for the force metrics; all atoms if left out.
+
+    Returns
+    -------
+    Measurement
+        ``value`` is NaN and ``evidence`` holds ``nonfinite_frames`` and
+        ``first_nonfinite_frame`` if the model's output is not finite for some frame.
+
+    Raises
+    ------
+    NotSupportedError
+        If reference labels or predicted stress are missing, the test set is empty, or the
+        species does not occur in it.
+    MlffError
+        If the metric is unknown or has no species, the prediction has a wrong shape, or a
+        reference label is not finite.
+    """
+    chosen = ERROR_METRICS.get(metric)
+    if chosen is None:
+        raise MlffError(f"unknown metric {metric!r}; choose from {', '.join(ERROR_METRICS)}")
+    if species is not None and not chosen.per_species:
+        raise MlffError(f"{metric} is not defined per species: leave out species {species!r}")
+    if len(frames) == 0:
+        raise NotSupportedError(f"{metric} needs frames, but the test set is empty")
+    if (frames.counts == 0).any():
+        raise MlffError(
+            f"frame {int(np.argmin(frames.counts))} of the test set holds no atoms: drop it"
+        )
+    reference, predicted = _labels(metric, chosen, frames, prediction)
+
+    atoms = _atoms_of(frames, species)
+    n_atoms = int(atoms.sum())
+    broken = _broken_frames(chosen, frames, predicted)
+    if len(broken):
+        return Measurement(
+            value=math.nan,
+            unit=chosen.unit,
+            n_frames=len(frames),
+            n_atoms=n_atoms,
+            evidence={
+                "nonfinite_frames": len(broken),
+                "first_nonfinite_frame": int(broken[0]),
+                "nonfinite": f"predicted {chosen.quantity} are not finite in {len(broken)} of "
+                f"{len(frames)} frames, first in frame {int(broken[0])}",
+            },
+        )
+    totals, weights = _parts(chosen, frames, MEV * (predicted - reference), atoms)
+    order, segments = _time_order(frames, weights > 0)
+    series = FrameSeries(totals[order], weights[order], order, segments, chosen.power)
+    return measurement_of(series, chosen.unit, n_atoms)
+
+
+def trajectory_segments(frames: Frames) -> tuple[int, ...]:
+    """Lengths of the trajectories that follow each other in a test set.
+
+    Frames with a ``time_index`` are one trajectory. Otherwise a new one begins wherever the
+    composition (atomic numbers in their order) changes; if one of these runs is shorter
+    than 8 frames the set is taken for a mixture and treated as a single series.
+    """
+    n = len(frames)
+    if frames.time_index is not None or n == 0:
+        return (n,) if n else ()
+    offsets = frames.offsets
+    same_size = frames.counts[1:] == frames.counts[:-1]
+    starts = [0]
+    for index in range(1, n):
+        middle = offsets[index]
+        if not same_size[index - 1] or not np.array_equal(
+            frames.numbers[offsets[index - 1] : middle],
+            frames.numbers[middle : offsets[index + 1]],
+        ):
+            starts.append(index)
+    lengths = tuple(int(one) for one in np.diff([*starts, n]))
+    return lengths if min(lengths) >= _SHORTEST_SEGMENT else (n,)
+
+
+def _labels(
+    metric: str, chosen: ErrorMetric, frames: Frames, prediction: Prediction
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Reference and predicted values of the metric's quantity, checked."""
+    reference: NDArray[np.float64] | None = getattr(frames, chosen.quantity)
+    predicted: NDArray[np.float64] | None = getattr(prediction, chosen.quantity)
+    if reference is None:
+        raise NotSupportedError(f"{metric} needs reference {chosen.quantity}: the dataset has none")
+    if predicted is None:
+        raise NotSupportedError(f"{metric} needs {chosen.quantity}: the model does not give any")
+    predicted = np.asarray(predicted, dtype=np.float64)
+    if predicted.shape != reference.shape:
+        raise MlffError(
+            f"the model gave {chosen.quantity} of shape {predicted.shape} for a test set that "
+            f"needs {reference.shape}: mend the model's adapter or factory"
+        )
+    broken = _broken_frames(chosen, frames, reference)
+    if len(broken):
+        raise MlffError(
+            f"reference {chosen.quantity} are not finite in {len(broken)} of {len(frames)} frames, "
+            f"first in frame {int(broken[0])}: mend or drop these frames of the dataset"
+        )
+    return np.asarray(reference, dtype=np.float64), predicted
+
+
+def _broken_frames(
+    chosen: ErrorMetric, frames: Frames, values: NDArray[np.float64]
+) -> NDArray[np.int64]:
+    """Frames with a NaN or infinity in any component, whatever the species asked for."""
+    # NaN compares false, so it counts as broken too.
+    bad = ~(np.abs(values) < _LARGEST).reshape(len(values), -1).all(axis=1)
+    if chosen.quantity == "forces":
+        return np.unique(frames.frame_of_atom[bad])
+    return np.flatnonzero(bad)
+
+
+def _atoms_of(frames: Frames, species: str | None) -> NDArray[np.bool_]:
+    """Mask of the atoms of a species."""
+    if species is None:
+        return np.ones(len(frames.numbers), dtype=bool)
+    from ase.data import atomic_numbers
+
+    number = atomic_numbers.get(species)
+    mask: NDArray[np.bool_] = np.asarray(frames.numbers == (-1 if number is None else number))
+    if not mask.any():
+        raise NotSupportedError(
+            f"species {species!r} does not occur in the test set, which holds "
+            f"{', '.join(frames.species)}"
+        )
+    return mask
+
+
+def _parts(
+    chosen: ErrorMetric,
+    frames: Frames,
+    error: NDArray[np.float64],
+    atoms: NDArray[np.bool_],
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Total and weight of each frame; ``error`` is in meV-based units."""
+    n = len(frames)
+    if chosen.quantity == "energy":
+        per_atom = np.abs(error) / frames.counts
+        return np.asarray(per_atom**chosen.power, dtype=np.float64), np.ones(n)
+    size: NDArray[np.float64] = np.asarray(np.abs(error) ** chosen.power, dtype=np.float64)
+    if chosen.quantity == "stress":
+        return size.sum(axis=(1, 2)), np.full(n, 9.0)
+    owner = frames.frame_of_atom[atoms]
+    totals = np.bincount(owner, weights=size[atoms].sum(axis=1), minlength=n).astype(np.float64)
+    return totals, 3.0 * np.bincount(owner, minlength=n).astype(np.float64)
+
+
+def _time_order(
+    frames: Frames, counted: NDArray[np.bool_]
+) -> tuple[NDArray[np.int64], tuple[int, ...]]:
+    """Counted frames in time order, and the lengths of their trajectories."""
+    if frames.time_index is not None:
+        order = np.argsort(frames.time_index, kind="stable")
+        order = order[counted[order]]
+        return order, (len(order),)
+    segments = trajectory_segments(frames)
+    bounds = np.cumsum([0, *segments])
+    kept = [int(counted[a:b].sum()) for a, b in itertools.pairwise(bounds)]
+    return np.flatnonzero(counted), tuple(one for one in kept if one)

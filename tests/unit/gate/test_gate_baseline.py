@@ -1,0 +1,438 @@
+"""Baseline files: what comes back, what is refused, what an update may do."""
+
+from __future__ import annotations
+
+import datetime
+import errno
+import json
+import math
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pytest_mlff.errors import MlffError
+from pytest_mlff.gate.baseline import (
+    Acceptance,
+    Baseline,
+    BaselineCase,
+    check,
+    load_baseline,
+    save_baseline,
+    spec_of,
+)
+from pytest_mlff.gate.files import pack_models
+from pytest_mlff.gate.records import CaseRecord, Identity, as_stored, record_of
+from pytest_mlff.gate.update import Update, update_baseline
+from pytest_mlff.metrics.measurement import FrameSeries, Measurement, measurement_of
+
+FORCE = "quick/time/aspirin/force_mae"
+CARBON = "quick/time/aspirin/force_mae[C]"
+ENERGY = "quick/time/aspirin/energy_rmse"
+CASES = (FORCE, CARBON, ENERGY)
+
+
+def record(
+    case_id: str,
+    factor: float = 1.0,
+    noise: float = 0.0,
+    n: int = 400,
+    seed: int = 0,
+    **identity: str,
+) -> CaseRecord:
+    """A case whose per-frame errors are ``factor`` times those of seed 0, plus noise."""
+    power = 2 if "rmse" in case_id else 1
+    rng = np.random.default_rng(len(case_id))
+    errors = factor * rng.gamma(4.0, 10.0, n)
+    errors = np.abs(errors + noise * np.random.default_rng(seed).normal(size=n))
+    weights = np.ones(n) if power == 2 else np.full(n, 63.0)
+    series = FrameSeries(
+        errors**power * weights,
+        weights,
+        np.arange(n),
+        (n,),
+        power,  # type: ignore[arg-type]
+    )
+    named = {"data": "d" * 64, "spec": "s" * 64, "dtype": "float32", "unit": "meV/Å", **identity}
+    return CaseRecord(
+        case_id, case_id.rsplit("/", 1)[1], None, series.value, n, 21 * n, Identity(**named), series
+    )
+
+
+def written(path: Path, *records: CaseRecord) -> Baseline:
+    found = Baseline(path, "demo", {r.case_id: BaselineCase(r, "m" * 64) for r in records})
+    save_baseline(found)
+    return found
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "baselines" / "demo.json"
+    written(path, *(record(name) for name in CASES))
+    return path
+
+
+def test_what_is_written_comes_back(file: Path) -> None:
+    found = load_baseline(file)
+    assert found.model == "demo"
+    assert set(found.cases) == set(CASES)
+    for name in CASES:
+        one, original = found.cases[name].record, record(name)
+        assert one.value == original.value
+        assert one.identity == original.identity
+        assert (one.n_frames, one.n_atoms) == (400, 8400)
+        assert one.series.power == original.series.power
+        assert one.series.segments == (400,)
+        # float16: half a unit in the 11th bit.
+        assert one.series.per_frame == pytest.approx(original.series.per_frame, rel=2**-11)
+        assert one.series.value == pytest.approx(original.value, rel=1e-4)
+        np.testing.assert_array_equal(one.series.totals, as_stored(original.series).totals)
+
+
+def test_order_and_segments_come_back(tmp_path: Path) -> None:
+    one = record(FORCE)
+    order = np.random.default_rng(0).permutation(400)
+    series = FrameSeries(one.series.totals, one.series.weights, order, (150, 250))
+    path = tmp_path / "b.json"
+    written(path, replace(one, series=series))
+    back = load_baseline(path).cases[FORCE].record.series
+    np.testing.assert_array_equal(back.order, order)
+    assert back.segments == (150, 250)
+
+
+@pytest.mark.parametrize("worst", [1e9, 1e-12])
+def test_wide_ranges_survive_float16(worst: float) -> None:
+    totals = np.full(5000, 10.0)
+    totals[7] = worst
+    series = FrameSeries(totals, np.ones(5000), np.arange(5000), (5000,))
+    back = as_stored(series)
+    assert np.isfinite(back.totals).all()
+    assert back.value == pytest.approx(series.value, rel=1e-3)
+    assert as_stored(FrameSeries(0 * totals, np.ones(5000), np.arange(5000), (5000,))).value == 0.0
+
+
+def test_files_are_deterministic_sorted_small_and_readable(tmp_path: Path) -> None:
+    names = [f"quick/time/molecule{i}/force_mae" for i in range(21)]
+    one, two = tmp_path / "a" / "m.json", tmp_path / "b" / "m.json"
+    written(one, *(record(name) for name in names))
+    written(two, *(record(name) for name in reversed(names)))
+    assert one.read_bytes() == two.read_bytes()
+    (sidecar,) = one.parent.glob("*.npz")
+    assert sidecar.read_bytes() == (two.parent / sidecar.name).read_bytes()
+    # 21 cases of 400 frames: two bytes a frame and case, and little else.
+    assert sidecar.stat().st_size < 2 * 21 * 400 + 21 * 350
+    document = json.loads(one.read_text())
+    assert list(document["cases"]) == sorted(names)
+    assert document["cases"][names[0]]["value"] == record(names[0]).value
+
+
+def test_a_change_of_one_case_is_a_diff_of_a_few_lines(file: Path) -> None:
+    before = file.read_text().splitlines()
+    written(file, record(FORCE, 0.9), record(CARBON), record(ENERGY))
+    after = file.read_text().splitlines()
+    changed = [a for a, b in zip(before, after, strict=True) if a != b]
+    # Value, scale, name of the values; file and digest of the sidecar; digest of the whole.
+    assert len(changed) <= 7
+    assert len(list(file.parent.glob("*.npz"))) == 1
+
+
+def broken(path: Path, how: str) -> None:
+    """Damage a baseline in one way."""
+    text = path.read_text()
+    (sidecar,) = path.parent.glob("*.npz")
+    match how:
+        case "missing":
+            path.unlink()
+        case "directory":
+            path.unlink()
+            path.mkdir()
+        case "truncated":
+            path.write_text(text[: len(text) // 2])
+        case "empty":
+            path.write_text("")
+        case "binary":
+            path.write_bytes(b"\xff\xfe\x00\x01")
+        case "list":
+            path.write_text("[]")
+        case "no version":
+            path.write_text("{}")
+        case "newer":
+            path.write_text(text.replace('"schema_version": 1', '"schema_version": 9'))
+        case "hand-edited":
+            value = str(record(FORCE).value)
+            assert value in text
+            path.write_text(text.replace(value, "99.5"))
+        case "merge conflict":
+            path.write_text(text.replace(' "model"', '<<<<<<< HEAD\n "model"'))
+        case "sidecar missing":
+            sidecar.unlink()
+        case "sidecar of another digest":
+            sidecar.write_bytes(sidecar.read_bytes()[:-1] + b"x")
+        case "sidecar truncated":
+            sidecar.write_bytes(sidecar.read_bytes()[:100])
+        case "sidecar a pointer":
+            sidecar.write_text("version https://git-lfs.github.com/spec/v1\n")
+
+
+@pytest.mark.parametrize(
+    "how, said",
+    [
+        ("missing", "does not exist"),
+        ("directory", "cannot be read"),
+        ("truncated", "not complete JSON"),
+        ("empty", "line 1: not complete JSON"),
+        ("binary", "it is not text"),
+        ("list", "holds no JSON object"),
+        ("no version", "names no schema_version"),
+        ("newer", "schema version 9.* reads up to 1: upgrade"),
+        ("hand-edited", "was changed after it was written"),
+        ("merge conflict", r"line \d+: not complete JSON"),
+        ("sidecar missing", "its sidecar .* is missing"),
+        ("sidecar of another digest", "another digest"),
+        ("sidecar truncated", "another digest"),
+        ("sidecar a pointer", "another digest"),
+    ],
+)
+def test_damaged_files_are_one_clear_line(file: Path, how: str, said: str) -> None:
+    broken(file, how)
+    with pytest.raises(MlffError, match=said) as caught:
+        load_baseline(file)
+    assert "\n" not in str(caught.value)
+    assert str(file) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda d: d.pop("cases"),
+        lambda d: d["cases"][FORCE].pop("series"),
+        lambda d: d["cases"][FORCE].pop("value"),
+        lambda d: d["cases"][FORCE].update(value="much"),
+        lambda d: d["cases"][FORCE]["series"].update(values="v0"),
+        lambda d: d["cases"][FORCE]["series"].update(power=3),
+        lambda d: d["cases"][FORCE]["series"].update(segments=[1, 2]),
+        lambda d: d["cases"][FORCE]["series"].update(scale=-1.0),
+        lambda d: d["cases"][FORCE]["series"].update(values=d["cases"][FORCE]["series"]["weights"]),
+        lambda d: d.update(cases=[1]),
+        lambda d: d["cases"].update({FORCE: 3}),
+        lambda d: d["cases"][FORCE].update(accepted=[{"why": 1}]),
+        lambda d: d["sidecar"].update(file="../../etc/passwd"),
+        lambda d: d.update(sidecar=None),
+    ],
+)
+def test_wrong_content_under_a_right_digest_is_one_clear_line(file: Path, damage) -> None:  # type: ignore[no-untyped-def]
+    from pytest_mlff.gate.files import sealed
+
+    document = json.loads(file.read_text())
+    damage(document)
+    file.write_text(json.dumps(sealed(document)))
+    with pytest.raises(MlffError) as caught:
+        load_baseline(file)
+    assert "\n" not in str(caught.value)
+    assert str(file) in str(caught.value)
+
+
+@pytest.mark.parametrize("fails_at", ["*.npz", "demo.json"])
+def test_a_full_disk_leaves_the_old_pair(
+    file: Path, monkeypatch: pytest.MonkeyPatch, fails_at: str
+) -> None:
+    kept = {path.name: path.read_bytes() for path in file.parent.iterdir()}
+    real = os.replace
+
+    def full(source: str, target: str | Path) -> None:
+        if Path(target).match(fails_at):
+            raise OSError(errno.ENOSPC, "No space left on device")
+        real(source, target)
+
+    monkeypatch.setattr(os, "replace", full)
+    with pytest.raises(MlffError, match=r"No space left on device.*unchanged"):
+        written(file, record(FORCE, 0.5))
+    monkeypatch.undo()
+    assert {path.name: path.read_bytes() for path in file.parent.iterdir()} == kept
+    assert set(load_baseline(file).cases) == set(CASES)
+
+
+def test_the_same_model_is_exactly_equal_and_a_worse_one_regressed(file: Path) -> None:
+    baseline = load_baseline(file)
+    same = check(baseline, [record(name) for name in CASES])
+    assert [one.change for one in same.regressions.values()] == [0.0, 0.0, 0.0]
+    assert not any(one.regressed for one in same.regressions.values())
+    assert (same.refused, same.new, same.orphans) == ({}, (), ())
+    worse = check(baseline, [record(FORCE, 1.05), record(CARBON), record(ENERGY, 1.05)])
+    verdicts = {name: one.regressed for name, one in worse.regressions.items()}
+    assert verdicts == {FORCE: True, CARBON: False, ENERGY: True}
+    assert worse.regressions[ENERGY].change == pytest.approx(0.05, abs=1e-3)
+    tolerated = check(baseline, [record(FORCE, 1.05)], margin={FORCE: 0.10})
+    assert tolerated.regressions[FORCE].regressed is False
+
+
+@pytest.mark.parametrize("what", ["data", "spec", "dtype", "unit"])
+def test_other_identity_is_refused_with_the_reason(file: Path, what: str) -> None:
+    found = check(load_baseline(file), [record(FORCE, **{what: "other"}), record(CARBON)])
+    assert list(found.regressions) == [CARBON]
+    assert what in found.refused[FORCE]
+    assert "other here" in found.refused[FORCE]
+
+
+def test_other_frames_under_one_digest_are_refused(file: Path) -> None:
+    found = check(load_baseline(file), [record(FORCE, n=399)])
+    assert "399 frames against 400" in found.refused[FORCE]
+
+
+def test_orphans_and_new_cases_are_named(file: Path) -> None:
+    baseline = load_baseline(file)
+    new = "quick/time/aspirin/stress_mae"
+    found = check(baseline, [record(FORCE), record(new)])
+    assert found.orphans == (ENERGY, CARBON)
+    assert found.new == (new,)
+    deselected = check(baseline, [record(FORCE)], collected=[FORCE, CARBON])
+    assert deselected.orphans == (ENERGY,)
+
+
+def test_families_are_specs() -> None:
+    assert spec_of("saibench/time_extrapolation/aspirin-n200/force_mae[H]") == (
+        "saibench/time_extrapolation"
+    )
+
+
+def update(baseline: Baseline, *records: CaseRecord, reason: str | None = None) -> Update:
+    return update_baseline(
+        baseline,
+        records,
+        model_digest="n" * 64,
+        accept_regression=reason,
+        today=datetime.date(2026, 1, 2),
+    )
+
+
+def kinds(done: Update) -> dict[str, str]:
+    return {change.case_id: change.kind for change in done.changes}
+
+
+def test_update_tightens_only_on_significant_improvement(file: Path) -> None:
+    baseline = load_baseline(file)
+    lucky = record(CARBON, 0.999, noise=8.0, seed=3)
+    assert lucky.value != baseline.cases[CARBON].record.value
+    done = update(baseline, record(FORCE, 0.9), lucky, record(ENERGY, 1.2))
+    assert kinds(done) == {FORCE: "tightened", CARBON: "kept", ENERGY: "kept"}
+    assert done.baseline.cases[FORCE].record.value == record(FORCE, 0.9).value
+    assert done.baseline.cases[FORCE].model_digest == "n" * 64
+    assert done.baseline.cases[CARBON] is baseline.cases[CARBON]
+    assert done.baseline.cases[ENERGY] is baseline.cases[ENERGY]
+    reasons = {change.case_id: change.reason for change in done.changes}
+    assert "--mlff-accept-regression" in reasons[ENERGY]
+    save_baseline(done.baseline)
+    assert load_baseline(file).cases[FORCE].record.value == record(FORCE, 0.9).value
+
+
+def test_lucky_runs_do_not_ratchet_the_baseline_down(tmp_path: Path) -> None:
+    """Twenty equally good models: a baseline that takes every better value sinks, ours stays."""
+    baseline = Baseline(tmp_path / "b.json", "demo")
+    baseline = update(baseline, record(FORCE, noise=20.0, seed=100)).baseline
+    first = baseline.cases[FORCE].record.value
+    greedy = first
+    tightened = 0
+    for seed in range(101, 121):
+        run = record(FORCE, noise=20.0, seed=seed)
+        greedy = min(greedy, run.value)
+        done = update(baseline, run)
+        tightened += kinds(done)[FORCE] == "tightened"
+        baseline = done.baseline
+    assert greedy < 0.985 * first
+    assert tightened <= 3
+
+
+def test_an_equally_good_model_rarely_tightens(tmp_path: Path) -> None:
+    """Sixty independent pairs: at most 5 % and simulation error, not every second one."""
+    tightened = 0
+    for seed in range(0, 120, 2):
+        old = Baseline(
+            tmp_path / "b.json",
+            "demo",
+            {FORCE: BaselineCase(record(FORCE, noise=20.0, seed=seed), None)},
+        )
+        done = update(old, record(FORCE, noise=20.0, seed=seed + 1))
+        tightened += kinds(done)[FORCE] == "tightened"
+    assert tightened / 60 <= 0.05 + 2.4 * math.sqrt(0.05 * 0.95 / 60)
+
+
+def test_loosening_needs_a_reason_which_is_kept(file: Path) -> None:
+    baseline = load_baseline(file)
+    done = update(
+        baseline, record(FORCE, 1.2), record(CARBON), reason="  smaller cutoff,\n twice as fast "
+    )
+    assert kinds(done) == {FORCE: "accepted", CARBON: "kept", ENERGY: "orphaned"}
+    save_baseline(done.baseline)
+    kept = load_baseline(file).cases[FORCE]
+    old, new = record(FORCE).value, record(FORCE, 1.2).value
+    assert kept.accepted == (Acceptance("smaller cutoff, twice as fast", old, new, "2026-01-02"),)
+    again = update(load_baseline(file), record(FORCE, 1.5), reason="second")
+    assert [one.reason for one in again.baseline.cases[FORCE].accepted] == [
+        "smaller cutoff, twice as fast",
+        "second",
+    ]
+    tighter = update(again.baseline, record(FORCE, 0.5))
+    assert len(tighter.baseline.cases[FORCE].accepted) == 2
+    for empty in ("", "  ", "\n"):
+        with pytest.raises(MlffError, match="needs a reason"):
+            update(baseline, record(FORCE, 1.2), reason=empty)
+
+
+def test_other_data_is_renewed_only_with_a_reason(file: Path) -> None:
+    baseline = load_baseline(file)
+    moved = record(FORCE, data="x" * 64)
+    assert kinds(update(baseline, moved))[FORCE] == "refused"
+    assert update(baseline, moved).baseline.cases[FORCE] is baseline.cases[FORCE]
+    done = update(baseline, moved, reason="new labels")
+    assert kinds(done)[FORCE] == "renewed"
+    assert done.baseline.cases[FORCE].record.identity.data == "x" * 64
+    assert done.baseline.cases[FORCE].accepted[0].reason == "new labels"
+
+
+def test_first_update_adds_and_orphans_can_be_removed(file: Path, tmp_path: Path) -> None:
+    done = update(Baseline(tmp_path / "new.json", "demo"), record(FORCE))
+    assert kinds(done) == {FORCE: "added"}
+    save_baseline(done.baseline)
+    assert list(load_baseline(tmp_path / "new.json").cases) == [FORCE]
+    removed = update_baseline(
+        load_baseline(file), [record(FORCE)], model_digest=None, remove_orphans=True
+    )
+    assert set(removed.baseline.cases) == {FORCE}
+    assert kinds(removed)[ENERGY] == "removed"
+
+
+def test_records_of_measurements() -> None:
+    series = record(FORCE).series
+    good = measurement_of(series, "meV/Å", 8400)
+    made = record_of(FORCE, "force_mae", None, good, data="d", spec="s", dtype="float32")
+    assert made is not None
+    assert made.value == good.value
+    assert made.identity == Identity("d", "s", "float32", "meV/Å")
+    nan = Measurement(math.nan, "meV/Å", 1, 1)
+    assert record_of(FORCE, "force_mae", None, nan, data="d", spec="s", dtype="x") is None
+
+
+def report(path: Path, **models: list[CaseRecord]) -> Path:
+    residuals, content = pack_models(models, f"{path.stem}.npz")
+    path.with_suffix(".npz").write_bytes(content)
+    path.write_text(json.dumps({"schema_version": 1, "cases": [], "residuals": residuals}))
+    return path
+
+
+def test_a_report_serves_as_baseline(tmp_path: Path) -> None:
+    path = report(tmp_path / "base.json", demo=[record(FORCE)], other=[record(FORCE, 2.0)])
+    with pytest.raises(MlffError, match=r"names several models: it holds demo, other"):
+        load_baseline(path)
+    with pytest.raises(MlffError, match=r"does not hold model 'none'"):
+        load_baseline(path, model="none")
+    found = load_baseline(path, model="other")
+    assert found.is_report
+    assert check(found, [record(FORCE)]).regressions[FORCE].change == pytest.approx(-0.5, abs=1e-3)
+    with pytest.raises(MlffError, match="is a report, which cannot be updated"):
+        update(found, record(FORCE))
+    bare = tmp_path / "bare.json"
+    bare.write_text('{"schema_version": 1, "cases": []}')
+    with pytest.raises(MlffError, match="holds no per-frame values"):
+        load_baseline(bare)
