@@ -1,0 +1,122 @@
+"""``mlff laws``: list the laws, prove them, measure a counterexample again."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import argparse
+
+    from pytest_mlff.laws.counterexample import Counterexample
+    from pytest_mlff.potentials.protocol import Potential
+
+__all__ = ["list_laws", "register", "repro", "selftest"]
+
+_BROKEN = 1
+
+
+def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add ``laws list | selftest | repro`` and ``laws --selftest``."""
+    parser = subparsers.add_parser("laws", help="physical laws: list, prove, reproduce")
+    parser.add_argument(
+        "--selftest",
+        action="store_true",
+        help="try every law on exact potentials and on mutants, and find how small a fault it sees",
+    )
+    parser.add_argument("--quick", action="store_true", help="without the detection limits")
+    parser.add_argument("--seed", type=int, default=0, help="seed of everything drawn (default: 0)")
+    commands = parser.add_subparsers(dest="laws_command", metavar="COMMAND")
+    parser.set_defaults(
+        run=lambda arguments: (
+            selftest(arguments.seed, limits=not arguments.quick)
+            if arguments.selftest
+            else list_laws()
+        )
+    )
+
+    listing = commands.add_parser("list", help="list the laws")
+    listing.set_defaults(run=lambda _arguments: list_laws())
+
+    again = commands.add_parser("repro", help="measure a counterexample again")
+    again.add_argument("path", type=Path, metavar="FILE", help="extxyz file of a counterexample")
+    again.add_argument("--model", required=True, metavar="SOURCE", help="as for --mlff-model")
+    again.add_argument("--device", default="auto", help="auto, cpu or cuda (default: auto)")
+    again.add_argument("--dtype", help="float32 or float64 (default: the model's own)")
+    again.set_defaults(
+        run=lambda arguments: repro(
+            arguments.path, arguments.model, arguments.device, arguments.dtype
+        )
+    )
+
+
+def list_laws() -> int:
+    """Print each law's id and what it asserts."""
+    from pytest_mlff.laws.registry import LAWS
+
+    width = max(len(name) for name in LAWS)
+    for name, law in LAWS.items():
+        print(f"{name:<{width}}  {law.title}")
+    return 0
+
+
+def selftest(seed: int = 0, *, limits: bool = True) -> int:
+    """Print the matrix potential × law and the detection limits; 1 if a check failed its proof."""
+    from pytest_mlff.laws import selftest as proofs
+    from pytest_mlff.laws.mutants import FAULTS
+
+    def progress(done: int, total: int) -> None:
+        if sys.stderr.isatty():
+            end = "\n" if done == total else ""
+            print(f"\r{done}/{total}", end=end, file=sys.stderr, flush=True)
+
+    found = proofs.matrix(seed=seed, progress=progress)
+    print(f"Exact potentials, and Lennard-Jones with one gross fault each, float64, seed {seed}")
+    print(proofs.format_matrix(found))
+    if limits:
+        print("\nSmallest strength that the fault's own law catches")
+        print(proofs.format_limits(proofs.detection_limits(seed=seed, progress=progress)))
+    missed = [name for name, kind in FAULTS.items() if found[name][kind.law] != "caught"]
+    alarms = [name for name in proofs.EXACT if "caught" in found[name].values()]
+    print(
+        f"\n{len(FAULTS) - len(missed)} of {len(FAULTS)} mutants caught by their law; "
+        f"{len(alarms)} of {len(proofs.EXACT)} exact potentials with a false alarm"
+    )
+    return _BROKEN if missed or alarms else 0
+
+
+def repro(path: Path, model: str, device: str = "auto", dtype: str | None = None) -> int:
+    """Measure a counterexample again; 1 if it still breaks the law."""
+    from pytest_mlff.laws.counterexample import read_counterexample
+    from pytest_mlff.laws.law import NonFiniteError
+    from pytest_mlff.laws.runner import measure_again
+
+    found: Counterexample = read_counterexample(path)
+    potential: Potential = _load(model, device, dtype)
+    print(f"{found.law} on {potential.info.name}: {found.description}")
+    for key, value in sorted(found.parameters.items()):
+        print(f"  {key} = {value}")
+    try:
+        reading = measure_again(found, potential)
+    except NonFiniteError as error:
+        print(f"broken: {error}")
+        return _BROKEN
+    broken = reading.excess > 1.0
+    print(
+        f"{'broken' if broken else 'holds'}: {reading.what or 'violation'} "
+        f"{reading.violation:.6g} {reading.unit}, tolerance {reading.tolerance:.6g} {reading.unit}"
+    )
+    return _BROKEN if broken else 0
+
+
+def _load(model: str, device: str, dtype: str | None) -> Potential:
+    # Mutants and exact potentials can be named too, so that a proof can be repeated.
+    from pytest_mlff.laws.selftest import built_in
+
+    known = built_in(model)
+    if known is not None:
+        return known
+    from pytest_mlff.potentials.loading import load_potential
+
+    return load_potential(model, device=device, dtype=dtype, cwd=Path.cwd())

@@ -1,0 +1,128 @@
+"""The model under test together with what the laws need to know of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pytest_mlff.errors import MlffError, NotSupportedError
+from pytest_mlff.laws.law import NonFiniteError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pytest_mlff.datasets.frames import Frames
+    from pytest_mlff.laws.structures import StructurePool
+    from pytest_mlff.potentials.protocol import Potential, Prediction
+
+__all__ = ["Context", "describe_frames", "dtype_of"]
+
+
+def describe_frames(frames: Frames) -> str:
+    """Composition and size in words, e.g. ``2 atoms (C1H1)``."""
+    from ase.symbols import Symbols
+
+    names = [
+        Symbols(frames.numbers[start:stop]).get_chemical_formula()
+        for start, stop in zip(frames.offsets[:-1], frames.offsets[1:], strict=True)
+    ]
+    counts = "+".join(str(count) for count in frames.counts)
+    kind = "periodic " if frames.pbc.any() else ""
+    return f"{counts} {kind}atoms ({', '.join(names)})"
+
+
+def dtype_of(potential: Potential) -> np.dtype[np.floating]:
+    """The dtype a model says that it computes in."""
+    if potential.info.dtype == "float32":
+        return np.dtype(np.float32)
+    return np.dtype(np.float64)
+
+
+class Context:
+    """One model, one pool of structures, and a count of what was asked of the model.
+
+    Parameters
+    ----------
+    potential : Potential
+        The model under test.
+    pool : StructurePool
+        Where structures come from.
+    alternatives : mapping of str to Potential
+        The same model loaded otherwise (another dtype, compiled …), for the law ``precision``.
+    """
+
+    def __init__(
+        self,
+        potential: Potential,
+        pool: StructurePool,
+        alternatives: Mapping[str, Potential] | None = None,
+    ) -> None:
+        self.potential = potential
+        self.pool = pool
+        self.alternatives = dict(alternatives or {})
+        self.calls = 0
+        self.frames = 0
+
+    @property
+    def dtype(self) -> np.dtype[np.floating]:
+        """The dtype the model says that it computes in."""
+        return dtype_of(self.potential)
+
+    def predict(
+        self, frames: Frames, *, finite: bool = True, potential: Potential | None = None
+    ) -> Prediction:
+        """Evaluate ``frames`` as one batch.
+
+        Raises
+        ------
+        NonFiniteError
+            If ``finite`` and the answer holds NaN or infinity.
+        MlffError
+            If the model raises, or its answer has wrong shapes.
+        """
+        self.calls += 1
+        self.frames += len(frames)
+        model = potential or self.potential
+        try:
+            prediction = model.predict(frames)
+        except MlffError:
+            raise
+        except Exception as error:
+            text = " ".join(str(error).split())[:200]
+            raise MlffError(
+                f"{model.info.name} raises {type(error).__name__} on "
+                f"{describe_frames(frames.select([0]))}: {text}"
+            ) from error
+        n_total = int(frames.counts.sum())
+        if prediction.energy.shape != (len(frames),) or prediction.forces.shape != (n_total, 3):
+            raise MlffError(
+                f"{model.info.name} answers energies {prediction.energy.shape} and forces "
+                f"{prediction.forces.shape} for {len(frames)} frames of {n_total} atoms"
+            )
+        if finite:
+            self._require_finite(frames, prediction)
+        return prediction
+
+    def _require_finite(self, frames: Frames, prediction: Prediction) -> None:
+        bad = ~np.isfinite(prediction.energy)
+        bad[frames.frame_of_atom[~np.isfinite(prediction.forces).all(axis=1)]] = True
+        if prediction.stress is not None:
+            bad |= ~np.isfinite(prediction.stress).all(axis=(1, 2))
+        if bad.any():
+            first = int(np.argmax(bad))
+            raise NonFiniteError(
+                f"{self.potential.info.name} answers NaN or infinity for "
+                f"{describe_frames(frames.select([first]))}"
+            )
+
+    def require_periodic(self) -> None:
+        """Raise `NotSupportedError` unless the model takes periodic cells."""
+        if not self.pool.periodic:
+            raise NotSupportedError(f"{self.potential.info.name} does not take periodic cells")
+
+    def require_stress(self) -> None:
+        """Raise `NotSupportedError` unless the model gives stress."""
+        self.require_periodic()
+        if not self.pool.stress:
+            raise NotSupportedError(f"{self.potential.info.name} gives no stress")

@@ -1,0 +1,180 @@
+"""The smallest structure that breaks a law: shown, written, read back, measured again."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pytest_mlff.errors import MlffError
+from pytest_mlff.laws.context import describe_frames
+from pytest_mlff.laws.law import Parameter, Reading, Trial
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from pytest_mlff.datasets.frames import Frames
+
+__all__ = ["Counterexample", "read_counterexample", "write_counterexample"]
+
+_PREFIX = "mlff_parameter_"
+_SHOWN_ATOMS = 12
+
+
+@dataclass(frozen=True, eq=False)
+class Counterexample:
+    """A trial that breaks a law.
+
+    Attributes
+    ----------
+    law : str
+        Id of the law.
+    frames : Frames
+        The structure, as small as it could be made.
+    description : str
+        What happens there, in one line.
+    parameters : mapping
+        The trial's parameters.
+    seed : int
+        Seed of the run that found it.
+    model : str
+        Model source, for the repro command.
+    """
+
+    law: str
+    frames: Frames
+    description: str
+    parameters: Mapping[str, Parameter]
+    seed: int
+    model: str
+
+    @classmethod
+    def of(
+        cls, law: str, trial: Trial, reading: Reading | None, seed: int, model: str
+    ) -> Counterexample:
+        """Describe a trial and what was read there (None: the answer was not finite)."""
+        if reading is None:
+            found = "the model answers NaN or infinity"
+        else:
+            what = f"{reading.what}: " if reading.what else ""
+            found = (
+                f"{what}violation {reading.violation:.4g} {reading.unit}, "
+                f"tolerance {reading.tolerance:.4g} {reading.unit}"
+            )
+        text = f"{describe_frames(trial.frames)}: {found}"
+        return cls(law, trial.frames, text, dict(trial.parameters), seed, model)
+
+    @property
+    def trial(self) -> Trial:
+        """What to give to the law to measure it again."""
+        return Trial(self.frames, self.parameters)
+
+    def __str__(self) -> str:
+        return self.show()
+
+    def file_name(self) -> str:
+        """A name that differs for different counterexamples."""
+        return f"{self.law}-{self.frames.structure_digest[:10]}.extxyz"
+
+    def command(self, path: Path) -> str:
+        """The line that measures it again, for a shell."""
+        return f"mlff laws repro {shlex.quote(str(path))} --model {shlex.quote(self.model)}"
+
+    def show(self) -> str:
+        """Description, parameters and coordinates, for an assertion message."""
+        from ase.data import chemical_symbols
+
+        lines = [f"counterexample, {self.description}"]
+        if self.parameters:
+            told = ", ".join(f"{key}={value}" for key, value in sorted(self.parameters.items()))
+            lines.append(f"  parameters: {told}")
+        for index in range(len(self.frames)):
+            if self.frames.pbc[index].any():
+                lines.append(f"  cell (Å): {np.round(self.frames.cell[index], 4).tolist()}")
+        for number, place in list(zip(self.frames.numbers, self.frames.positions, strict=True))[
+            :_SHOWN_ATOMS
+        ]:
+            x, y, z = (float(component) for component in place)
+            lines.append(f"  {chemical_symbols[int(number)]:2s} {x:12.6f} {y:12.6f} {z:12.6f}")
+        hidden = len(self.frames.numbers) - _SHOWN_ATOMS
+        if hidden > 0:
+            lines.append(f"  … and {hidden} atoms more")
+        return "\n".join(lines)
+
+
+def _quoted(value: Parameter) -> str:
+    return repr(float(value)) if isinstance(value, float) else str(value)
+
+
+def write_counterexample(counterexample: Counterexample, folder: Path) -> Path:
+    """Write it as extxyz into ``folder`` with all digits of its coordinates.
+
+    Returns
+    -------
+    Path
+        The written file; `Counterexample.command` gives the line to run.
+    """
+    from ase.data import chemical_symbols
+
+    frames = counterexample.frames
+    lines: list[str] = []
+    for index in range(len(frames)):
+        start, stop = frames.offsets[index], frames.offsets[index + 1]
+        pbc = frames.pbc[index]
+        keys = ["Properties=species:S:1:pos:R:3"]
+        if pbc.any() or frames.cell[index].any():
+            cell = " ".join(repr(float(one)) for one in frames.cell[index].reshape(-1))
+            keys.insert(0, f'Lattice="{cell}"')
+        keys.append('pbc="' + " ".join("T" if one else "F" for one in pbc) + '"')
+        keys += [f"mlff_law={counterexample.law}", f"mlff_seed={counterexample.seed}"]
+        keys += [
+            f"{_PREFIX}{key}={_quoted(value)}"
+            for key, value in sorted(counterexample.parameters.items())
+        ]
+        lines += [str(int(stop - start)), " ".join(keys)]
+        for number, place in zip(
+            frames.numbers[start:stop], frames.positions[start:stop], strict=True
+        ):
+            told = " ".join(repr(float(one)) for one in place)
+            lines.append(f"{chemical_symbols[int(number)]} {told}")
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / counterexample.file_name()
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+def read_counterexample(path: Path) -> Counterexample:
+    """Read what `write_counterexample` wrote.
+
+    Raises
+    ------
+    MlffError
+        If the file is missing, is not extxyz, or does not name a law.
+    """
+    from ase.io import read
+
+    from pytest_mlff.datasets.frames import Frames
+
+    try:
+        found: Any = read(path, index=":", format="extxyz")
+    except FileNotFoundError as error:
+        raise MlffError(f"{path}: no such file") from error
+    except Exception as error:
+        text = " ".join(str(error).split())[:120]
+        raise MlffError(f"{path}: not a readable extxyz file ({text})") from error
+    info = found[0].info if found else {}
+    if "mlff_law" not in info:
+        raise MlffError(f"{path}: names no law (mlff_law=…); is it a counterexample file?")
+    parameters: dict[str, Parameter] = {}
+    for key, value in info.items():
+        if key.startswith(_PREFIX):
+            plain = value.item() if isinstance(value, np.generic) else value
+            parameters[key.removeprefix(_PREFIX)] = plain
+    frames = Frames.from_atoms(found)
+    law = str(info["mlff_law"])
+    return Counterexample(
+        law, frames, describe_frames(frames), parameters, int(info.get("mlff_seed", 0)), ""
+    )

@@ -1,0 +1,210 @@
+"""The answer for a frame is its own: batch, repetition and threads do not change it."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+import numpy as np
+from hypothesis import strategies as st
+
+from pytest_mlff.datasets.frames import Frames
+from pytest_mlff.laws import tolerance
+from pytest_mlff.laws.law import LawBase, Reading, Trial, worst
+from pytest_mlff.laws.structures import seeds
+
+if TYPE_CHECKING:
+    from hypothesis.strategies import SearchStrategy
+
+    from pytest_mlff.laws.context import Context
+    from pytest_mlff.potentials.protocol import Prediction
+
+__all__ = ["BatchIndependence", "Determinism", "ThreadSafety"]
+
+REPEATS = 4
+THREADS = 4
+_MAGNIFIED = 1024.0
+
+
+def _steady_noise(context: Context, frame: Frames, base: Prediction, seed: int) -> tolerance.Noise:
+    """Rounding noise that random answers cannot enlarge.
+
+    The probes move by 1024 ulp and their spread is divided by 1024: linear response stays as
+    it was, scatter of the answers themselves does not hide what is looked for.
+    """
+    reach = tolerance.reach_of(frame)
+    far = tolerance.probes(frame, context.dtype, _MAGNIFIED * reach, seed)
+    answer = context.predict(far)
+    scaled = type(answer)(
+        base.energy[0] + (answer.energy - base.energy[0]) / _MAGNIFIED,
+        np.tile(base.forces, (tolerance.PROBES, 1))
+        + (answer.forces - np.tile(base.forces, (tolerance.PROBES, 1))) / _MAGNIFIED,
+    )
+    plain = type(base)(base.energy, base.forces)
+    return tolerance.noise_of(plain, scaled, frame, context.dtype, reach)
+
+
+def _difference(
+    base: Prediction, other: Prediction, noise: tolerance.Noise, evidence: dict[str, float]
+) -> Reading:
+    return worst(
+        Reading(
+            1000.0 * float(np.abs(other.energy - base.energy).max()),
+            1000.0 * noise.energy,
+            "meV",
+            evidence,
+            "energy",
+        ),
+        Reading(
+            1000.0 * float(np.abs(other.forces - base.forces).max(initial=0.0)),
+            1000.0 * noise.forces,
+            "meV/Å",
+            evidence,
+            "forces",
+        ),
+    )
+
+
+def _norm(prediction: Prediction) -> float:
+    return float(np.linalg.norm(prediction.forces, axis=1).mean())
+
+
+class BatchIndependence(LawBase):
+    """A frame's answer does not depend on its neighbours in the batch or on the batch size."""
+
+    id = "batch_independence"
+    title = "a frame alone and in any batch gets the same answer"
+    required_evidence = ("mean_force_norm", "companions")
+
+    def trials(self, context: Context) -> SearchStrategy[Trial]:
+        """A frame, one to five companions and its place among them."""
+        pool = context.pool
+        kinds = [st.lists(pool.finite(8), min_size=2, max_size=6)]
+        if pool.periodic:
+            kinds.append(st.lists(pool.crystals(), min_size=2, max_size=4))
+        return st.builds(
+            lambda frames, place, seed: Trial(
+                Frames.concatenate(frames), {"place": place, "probe_seed": seed}
+            ),
+            st.one_of(kinds),
+            st.integers(0, 5),
+            seeds(),
+        )
+
+    def measure(self, context: Context, trial: Trial) -> Reading:
+        """Compare the first frame alone with itself among the others."""
+        frame = trial.frames.select([0])
+        others = list(range(1, len(trial.frames)))
+        place = int(trial.parameters["place"]) % (len(others) + 1)
+        mixed = trial.frames.select([*others[:place], 0, *others[place:]])
+        base = context.predict(frame)
+        together = tolerance.part(context.predict(mixed), mixed, place, place + 1)
+        noise = _steady_noise(context, frame, base, int(trial.parameters["probe_seed"]))
+        evidence = {"mean_force_norm": _norm(base), "companions": float(len(others))}
+        return _difference(base, together, noise, evidence)
+
+
+class Determinism(LawBase):
+    """Same input, same bits; where bits differ, no more than rounding can explain."""
+
+    id = "determinism"
+    title = "the same frame gets the same answer again, also after other frames"
+    required_evidence = ("mean_force_norm", "repeats")
+
+    def trials(self, context: Context) -> SearchStrategy[Trial]:
+        """A frame and another one to evaluate in between."""
+        pool = context.pool
+        return st.builds(
+            lambda frame, between, seed: Trial(
+                Frames.concatenate([frame, between]), {"probe_seed": seed}
+            ),
+            pool.finite(10),
+            pool.finite(6),
+            seeds(),
+        )
+
+    def examples(self, wanted: int) -> int:
+        """Half as many: one trial is some ten calls."""
+        return max(4, wanted // 2)
+
+    def measure(self, context: Context, trial: Trial) -> Reading:
+        """Largest spread over the repeats; the evidence says how many agreed to the last bit."""
+        frame, between = trial.frames.select([0]), trial.frames.select([1])
+        base = context.predict(frame)
+        noise = _steady_noise(context, frame, base, int(trial.parameters["probe_seed"]))
+        readings, same = [], 0
+        for _ in range(REPEATS):
+            context.predict(between)
+            again = context.predict(frame)
+            same += int(
+                np.array_equal(again.energy, base.energy)
+                and np.array_equal(again.forces, base.forces)
+            )
+            readings.append(_difference(base, again, noise, {}))
+        evidence = {
+            "mean_force_norm": _norm(base),
+            "repeats": float(REPEATS),
+            "bitwise_equal_fraction": same / REPEATS,
+        }
+        chosen = worst(*readings)
+        return Reading(chosen.violation, chosen.tolerance, chosen.unit, evidence, chosen.what)
+
+
+class ThreadSafety(LawBase):
+    """Threads that share a model do not disturb each other."""
+
+    id = "thread_safety"
+    title = "several threads evaluating at once get the answers that one thread gets"
+    required_evidence = ("mean_force_norm", "threads")
+
+    def trials(self, context: Context) -> SearchStrategy[Trial]:
+        """One frame for each thread."""
+        return st.builds(
+            lambda frames, seed: Trial(Frames.concatenate(frames), {"probe_seed": seed}),
+            st.lists(context.pool.finite(8), min_size=THREADS, max_size=THREADS),
+            seeds(),
+        )
+
+    def examples(self, wanted: int) -> int:
+        """A tenth as many: one trial is some forty calls."""
+        return max(2, wanted // 10)
+
+    def measure(self, context: Context, trial: Trial) -> Reading:
+        """Compare each thread's answers with those taken one after the other."""
+        frames = [trial.frames.select([index]) for index in range(len(trial.frames))]
+        serial = [context.predict(frame) for frame in frames]
+        seed = int(trial.parameters["probe_seed"])
+        noises = [
+            _steady_noise(context, frame, base, seed)
+            for frame, base in zip(frames, serial, strict=True)
+        ]
+        answers: list[list[Prediction]] = [[] for _ in frames]
+        failures: list[Exception] = []
+        start = threading.Barrier(len(frames))
+
+        def work(index: int) -> None:
+            start.wait()
+            try:
+                for _ in range(REPEATS):
+                    answers[index].append(context.predict(frames[index]))
+            except Exception as error:
+                failures.append(error)
+
+        threads = [threading.Thread(target=work, args=(index,)) for index in range(len(frames))]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        if failures:
+            raise failures[0]
+        evidence = {
+            "mean_force_norm": float(np.mean([_norm(base) for base in serial])),
+            "threads": float(len(frames)),
+        }
+        return worst(
+            *(
+                _difference(serial[index], one, noises[index], evidence)
+                for index in range(len(frames))
+                for one in answers[index]
+            )
+        )

@@ -1,0 +1,88 @@
+"""Repeated evaluation does not eat memory."""
+
+from __future__ import annotations
+
+import gc
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from hypothesis import strategies as st
+
+from pytest_mlff.datasets.frames import Frames
+from pytest_mlff.laws.law import LawBase, Reading, Trial, worst
+
+if TYPE_CHECKING:
+    from hypothesis.strategies import SearchStrategy
+    from numpy.typing import NDArray
+
+    from pytest_mlff.laws.context import Context
+
+__all__ = ["Memory"]
+
+BLOCKS = 8
+WARM_UP = 3
+"""Blocks that do not count: caches and compiled code appear in the first calls."""
+CALLS = 12
+"""Calls in each block."""
+
+
+class Memory(LawBase):
+    """Neither resident memory, device memory nor Python objects grow from call to call.
+
+    Growth counts only if *every* block of calls adds to it: caches fill once, leaks never end.
+    """
+
+    id = "memory"
+    title = "no growth of memory over repeated evaluation"
+    required_evidence = ("mean_force_norm", "calls")
+    shrinks = False
+
+    def trials(self, context: Context) -> SearchStrategy[Trial]:
+        """A batch of eight grown molecules."""
+        return st.builds(
+            lambda frames: Trial(Frames.concatenate(frames)),
+            st.lists(context.pool.molecules(6, 10), min_size=8, max_size=8),
+        )
+
+    def examples(self, _wanted: int) -> int:
+        """One, however strict: it is long, and what leaks leaks everywhere."""
+        return 1
+
+    def measure(self, context: Context, trial: Trial) -> Reading:
+        """Smallest growth per call over the blocks after the warm-up."""
+        answer = context.predict(trial.frames)
+        # Made beforehand: the record must not itself be growth.
+        history = np.zeros((BLOCKS, 3))
+        for block in range(BLOCKS):
+            for _ in range(CALLS):
+                context.predict(trial.frames)
+            history[block] = _used()
+        growth: NDArray[np.float64] = np.diff(history[WARM_UP - 1 :], axis=0).min(axis=0) / CALLS
+        evidence = {
+            "mean_force_norm": float(np.linalg.norm(answer.forces, axis=1).mean()),
+            "calls": float(BLOCKS * CALLS),
+        }
+        return worst(
+            Reading(max(0.0, float(growth[0])), 4096.0, "bytes/call", evidence, "resident memory"),
+            Reading(max(0.0, float(growth[1])), 512.0, "bytes/call", evidence, "device memory"),
+            Reading(max(0.0, float(growth[2])), 0.5, "objects/call", evidence, "Python objects"),
+        )
+
+
+def _used() -> tuple[float, float, float]:
+    """Resident bytes (0 where the system does not tell), device bytes, Python memory blocks."""
+    gc.collect()
+    blocks = float(sys.getallocatedblocks())
+    device = 0.0
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_available() and torch.cuda.is_initialized():
+        device = float(torch.cuda.memory_allocated())
+    try:
+        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+    except OSError:
+        return 0.0, device, blocks
+    import resource
+
+    return float(pages * resource.getpagesize()), device, blocks

@@ -1,0 +1,68 @@
+"""Numerical derivatives with their own error estimate."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["Derivative", "offsets", "richardson"]
+
+
+@dataclass(frozen=True)
+class Derivative:
+    """A numerical derivative and the estimated bound of its error, elementwise."""
+
+    value: NDArray[np.float64]
+    error: NDArray[np.float64]
+
+
+def offsets(step: float, levels: int) -> NDArray[np.float64]:
+    """Where a function must be known: ±step, ±step/2, …, shape (2 × levels,)."""
+    steps = step * 0.5 ** np.arange(levels)
+    return np.stack([steps, -steps], axis=1).reshape(-1)
+
+
+def richardson(
+    values: NDArray[Any], step: float, levels: int, noise: float | NDArray[np.float64]
+) -> Derivative:
+    """Central differences, Richardson-extrapolated to step zero.
+
+    In the tableau of Ridders (Adv. Eng. Software 1982, 4, 75) entry (l, m) eliminates the
+    error terms up to h^(2m) from the differences at h = step / 2^l. Here the answer is entry
+    (l, 2) for the l with the smaller error. Its truncation error is the *largest* of the
+    differences between it, its neighbours and their parents: a function with a jump in some
+    high derivative (every smoothed cutoff has one) makes two entries agree by accident now and
+    then, but not all. To that comes ``noise`` / h.
+
+    Parameters
+    ----------
+    values : ndarray, shape (2 × levels, …)
+        The function at `offsets`.
+    step : float
+        Largest step.
+    levels : int
+        Number of halvings plus one, at least 3.
+    noise : float or ndarray
+        Bound of the error of one value.
+    """
+    pairs = np.asarray(values, dtype=np.float64).reshape(levels, 2, *values.shape[1:])
+    steps = step * 0.5 ** np.arange(levels)
+    shape = (levels,) + (1,) * (pairs.ndim - 2)
+    plain = (pairs[:, 0] - pairs[:, 1]) / (2.0 * steps.reshape(shape))
+    once = plain[1:] + np.diff(plain, axis=0) / 3.0
+    twice = once[1:] + np.diff(once, axis=0) / 15.0
+    best = twice[0]
+    error = np.full(best.shape, np.inf)
+    for index in range(levels - 2):
+        family = [once[index], once[index + 1], *twice[max(0, index - 1) : index + 1]]
+        spread = np.max([np.abs(twice[index] - one) for one in family], axis=0)
+        estimate = spread + 1.5 * np.asarray(noise) / steps[index + 2]
+        better = estimate < error
+        best = np.where(better, twice[index], best)
+        error = np.where(better, estimate, error)
+    return Derivative(np.asarray(best), np.asarray(error))

@@ -1,0 +1,82 @@
+"""Periodic images: which atom of a lattice, which cell vectors and how many cells mean nothing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from hypothesis import strategies as st
+
+from pytest_mlff.datasets.frames import Frames
+from pytest_mlff.laws.growing import moved
+from pytest_mlff.laws.law import LawBase, Reading, Trial
+from pytest_mlff.laws.structures import seeds
+from pytest_mlff.laws.symmetry import compare
+
+if TYPE_CHECKING:
+    from hypothesis.strategies import SearchStrategy
+
+    from pytest_mlff.laws.context import Context
+
+__all__ = ["PeriodicImages"]
+
+
+class PeriodicImages(LawBase):
+    """Wrapping, other vectors of the same lattice and supercells describe the same crystal."""
+
+    id = "periodic_images"
+    title = "E, F and stress do not depend on wrapping, choice of cell vectors, or number of cells"
+    required_evidence = ("transformation", "answer_size")
+    min_atoms = 1
+
+    def trials(self, context: Context) -> SearchStrategy[Trial]:
+        """Crystals with one of the three changes of description."""
+        context.require_periodic()
+        return st.builds(
+            lambda frames, kind, seed: Trial(frames, {"kind": kind, "image_seed": seed}),
+            context.pool.crystals(),
+            st.sampled_from(["supercell", "wrap", "cell"]),
+            seeds(),
+        )
+
+    def measure(self, context: Context, trial: Trial) -> Reading:
+        """Compare both descriptions; the size is atoms moved, vectors changed, or cells."""
+        frame, seed = trial.frames, int(trial.parameters["image_seed"])
+        change = {"supercell": _supercell, "wrap": _wrapped, "cell": _other_cell}
+        image, size, copies = change[str(trial.parameters["kind"])](
+            frame, np.random.default_rng([seed, 10])
+        )
+        return compare(context, frame, image, size=float(size), seed=seed, copies=copies)
+
+
+def _wrapped(frame: Frames, rng: np.random.Generator) -> tuple[Frames, int, int]:
+    turns = rng.integers(-2, 3, size=frame.positions.shape)
+    turns[0, 0] = turns[0, 0] or 1
+    return moved(frame, frame.positions + turns @ frame.cell[0]), int(turns.any(axis=1).sum()), 1
+
+
+def _other_cell(frame: Frames, rng: np.random.Generator) -> tuple[Frames, int, int]:
+    change = np.eye(3, dtype=np.int64)
+    for _ in range(2):
+        row, column = rng.permutation(3)[:2]
+        change[row] += rng.choice([-1, 1]) * change[column]
+    cell = change @ frame.cell[0]
+    image = Frames(frame.numbers, frame.positions, frame.counts, cell[None], frame.pbc)
+    # Two steps may undo each other; then the size is zero and counts as no evidence.
+    return image, int((change != np.eye(3)).any(axis=1).sum()), 1
+
+
+def _supercell(frame: Frames, rng: np.random.Generator) -> tuple[Frames, int, int]:
+    times = rng.integers(1, 3, size=3)
+    times[rng.integers(3)] = rng.integers(2, 4)
+    grid = np.stack(np.meshgrid(*[np.arange(n) for n in times], indexing="ij"), axis=-1)
+    shifts = grid.reshape(-1, 3) @ frame.cell[0]
+    copies = len(shifts)
+    image = Frames(
+        np.tile(frame.numbers, copies),
+        (frame.positions[None] + shifts[:, None]).reshape(-1, 3),
+        frame.counts * copies,
+        frame.cell * times[None, :, None],
+        frame.pbc,
+    )
+    return image, copies, copies

@@ -1,0 +1,135 @@
+"""The model computes as finely as it says, and all its variants agree."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from hypothesis import strategies as st
+
+from pytest_mlff.datasets.frames import Frames
+from pytest_mlff.laws import tolerance
+from pytest_mlff.laws.context import dtype_of
+from pytest_mlff.laws.force_consistency import displaced
+from pytest_mlff.laws.law import LawBase, Reading, Trial, worst
+from pytest_mlff.laws.structures import seeds
+
+if TYPE_CHECKING:
+    from hypothesis.strategies import SearchStrategy
+    from numpy.typing import NDArray
+
+    from pytest_mlff.laws.context import Context
+    from pytest_mlff.potentials.protocol import Potential
+
+__all__ = ["Precision"]
+
+POINTS = 12
+DEGREE = 3
+ALLOWED_ULPS = 2.0**12
+"""Loss that is granted: sums of thousands of terms cancel; float32 inside float64 loses 2^29."""
+
+
+class Precision(LawBase):
+    """Answers along a tiny line are a smooth curve to the last places of the claimed dtype.
+
+    The line is some square roots of eps long: nothing but a cubic is left of any potential
+    there, so what a cubic fit leaves is rounding, and a coarser dtype inside shows as steps.
+    A model loaded otherwise (other dtype, compiled, eager) must agree within the
+    noise measured for both.
+    """
+
+    id = "precision"
+    title = "rounding is that of the claimed dtype; other backends agree within their noise"
+
+    def trials(self, context: Context) -> SearchStrategy[Trial]:
+        """Isolated structures and a direction."""
+        return st.builds(
+            lambda frames, seed: Trial(frames, {"direction_seed": seed}),
+            context.pool.finite(10),
+            seeds(),
+        )
+
+    def examples(self, wanted: int) -> int:
+        """Half as many."""
+        return max(4, wanted // 2)
+
+    def measure(self, context: Context, trial: Trial) -> Reading:
+        """Resolution of the model itself, then agreement with each alternative."""
+        frame, seed = trial.frames, int(trial.parameters["direction_seed"])
+        readings = [self._resolution(context, frame, seed)]
+        for name, other in sorted(context.alternatives.items()):
+            readings.append(self._agreement(context, frame, name, other, seed))
+        return worst(*readings)
+
+    def _resolution(self, context: Context, frame: Frames, seed: int) -> Reading:
+        dtype = context.dtype
+        reach = tolerance.reach_of(frame)
+        ulp, eps = float(np.spacing(dtype.type(reach))), float(np.finfo(dtype).eps)
+        direction = np.random.default_rng([seed, 14]).choice([-1.0, 1.0], frame.positions.shape)
+        steps = 4.0 * float(np.sqrt(eps)) * np.arange(POINTS, dtype=np.float64)
+        answer = context.predict(displaced(frame, direction[None], steps))
+        forces = answer.forces.reshape(POINTS, -1)
+        # How much one ulp of each coordinate can move the forces, by the secant.
+        response = float(np.abs(forces[-1] - forces[0]).max()) / float(steps[-1]) * ulp
+        force_max, force_sum = float(np.abs(forces[0]).max()), float(np.abs(forces[0]).sum())
+        evidence = {
+            "mean_force_norm": float(np.linalg.norm(forces[0].reshape(-1, 3), axis=1).mean()),
+            "alternatives": float(len(context.alternatives)),
+        }
+        return worst(
+            Reading(
+                1000.0 * _roughness(answer.energy[:, None]),
+                1000.0
+                * ALLOWED_ULPS
+                * (eps * (abs(float(answer.energy[0])) + 1.0) + ulp * force_sum),
+                "meV",
+                evidence,
+                "rounding of the energy",
+            ),
+            Reading(
+                1000.0 * _roughness(forces),
+                1000.0 * ALLOWED_ULPS * (eps * (force_max + 1.0) + response),
+                "meV/Å",
+                evidence,
+                "rounding of the forces",
+            ),
+        )
+
+    def _agreement(
+        self, context: Context, frame: Frames, name: str, other: Potential, seed: int
+    ) -> Reading:
+        reach = tolerance.reach_of(frame)
+        answers, noises = [], []
+        for potential in (context.potential, other):
+            dtype = dtype_of(potential)
+            batch = Frames.concatenate([frame, tolerance.probes(frame, dtype, reach, seed)])
+            answer = context.predict(batch, potential=potential)
+            base = tolerance.part(answer, batch, 0, 1)
+            probed = tolerance.part(answer, batch, 1, len(batch))
+            answers.append(base)
+            noises.append(tolerance.noise_of(base, probed, frame, dtype, reach))
+        return worst(
+            Reading(
+                1000.0 * abs(float(answers[1].energy[0] - answers[0].energy[0])),
+                1000.0 * (noises[0].energy + noises[1].energy),
+                "meV",
+                {},
+                f"energy against {name}",
+            ),
+            Reading(
+                1000.0 * float(np.abs(answers[1].forces - answers[0].forces).max()),
+                1000.0 * (noises[0].forces + noises[1].forces),
+                "meV/Å",
+                {},
+                f"forces against {name}",
+            ),
+        )
+
+
+def _roughness(values: NDArray[np.float64]) -> float:
+    """Largest distance of equally spaced values, shape (POINTS, n), from cubics."""
+    design = np.vander(np.linspace(-1.0, 1.0, POINTS), DEGREE + 1)
+    # Without their first value, energies of 10⁴ eV keep their last places in the fit.
+    centred = values - values[0]
+    fit = design @ np.linalg.lstsq(design, centred, rcond=None)[0]
+    return float(np.abs(centred - fit).max())

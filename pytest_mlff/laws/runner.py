@@ -1,0 +1,263 @@
+"""Check one law against one model: draw trials, keep the worst, shrink what breaks."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Final, Literal
+
+from pytest_mlff.errors import MlffError
+from pytest_mlff.laws.context import Context, describe_frames
+from pytest_mlff.laws.counterexample import Counterexample
+from pytest_mlff.laws.law import (
+    Law,
+    LawResult,
+    NonFiniteError,
+    Parameter,
+    Reading,
+    Trial,
+    VacuousCheckError,
+)
+from pytest_mlff.laws.registry import law_named
+from pytest_mlff.laws.shrink import fewest_atoms
+from pytest_mlff.laws.structures import StructurePool
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from hypothesis.strategies import SearchStrategy
+
+    from pytest_mlff.potentials.protocol import Potential
+
+__all__ = ["EXAMPLES", "STRICTNESS", "Strictness", "measure_again", "run_law"]
+
+Strictness = Literal["fast", "ci", "thorough"]
+STRICTNESS: Final[tuple[Strictness, ...]] = ("fast", "ci", "thorough")
+EXAMPLES: Final[dict[str, int]] = {"fast": 10, "ci": 40, "thorough": 200}
+"""Trials of a law at each strictness (laws that repeat one expensive thing make fewer)."""
+_SHRINK_TRIALS: Final[dict[str, int]] = {"fast": 60, "ci": 150, "thorough": 600}
+
+
+class _BrokenError(Exception):
+    """A trial broke the law: tells hypothesis to shrink."""
+
+
+class _Stop(BaseException):
+    """Leaves hypothesis at once; not an `Exception`, so that it is not taken for a failure."""
+
+
+class _Recorder:
+    """Remembers what the trials said; hypothesis only decides which come next."""
+
+    def __init__(self, law: Law, context: Context, shrink_trials: int) -> None:
+        self.law = law
+        self.context = context
+        self.left = shrink_trials
+        self.trials = 0
+        self.sums: dict[str, float] = {}
+        self.worst: Reading | None = None
+        self.smallest: Trial | None = None
+        self.smallest_reading: Reading | None = None
+        self.last: Reading | None = None
+        self.refusal: MlffError | None = None
+
+    def read(self, trial: Trial) -> Reading | None:
+        """Measure a trial; None stands for an answer that is not finite."""
+        try:
+            reading = self.law.measure(self.context, trial)
+        except NonFiniteError:
+            return None
+        except MlffError as error:
+            self.refusal = error
+            raise _Stop from error
+        if not math.isfinite(reading.violation):
+            return None
+        if self.worst is None or reading.excess > self.worst.excess:
+            self.worst = reading
+        self.last = reading
+        return reading
+
+    def broken(self, trial: Trial) -> bool:
+        """Measure a trial and remember it if it breaks the law and is not larger than before."""
+        reading = self.read(trial)
+        if reading is not None and reading.excess <= 1.0:
+            return False
+        size = len(trial.frames.numbers)
+        if self.smallest is None or size <= len(self.smallest.frames.numbers):
+            self.smallest, self.smallest_reading = trial, reading
+        return True
+
+    def attempt(self, trial: Trial) -> None:
+        """What hypothesis calls."""
+        if self.smallest is None:
+            self.trials += 1
+            self.last = None
+            broken = self.broken(trial)
+            evidence: Mapping[str, float] = self.last.evidence if self.last is not None else {}
+            for key, value in evidence.items():
+                self.sums[key] = self.sums.get(key, 0.0) + float(value)
+        else:
+            if self.left <= 0:
+                raise _Stop
+            self.left -= 1
+            broken = self.broken(trial)
+        if broken:
+            raise _BrokenError
+
+
+def _search(strategy: SearchStrategy[Trial], recorder: _Recorder, examples: int, seed: int) -> None:
+    from hypothesis import HealthCheck, Phase, Verbosity, given, settings
+    from hypothesis import seed as seeded
+    from hypothesis.errors import HypothesisException
+
+    @seeded(seed)
+    @settings(
+        max_examples=examples,
+        deadline=None,
+        database=None,
+        derandomize=False,
+        print_blob=False,
+        report_multiple_bugs=False,
+        verbosity=Verbosity.quiet,
+        phases=(Phase.generate, Phase.shrink),
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(strategy)
+    def trial_of_the_law(trial: Trial) -> None:
+        recorder.attempt(trial)
+
+    try:
+        trial_of_the_law()
+    except (_BrokenError, _Stop):
+        pass
+    except HypothesisException:
+        # Flaky: the model answered differently when asked again. What was
+        # recorded at the first answer stands.
+        if recorder.smallest is None:
+            raise
+
+
+def run_law(
+    law_id: str,
+    potential: Potential,
+    *,
+    structures: StructurePool | None = None,
+    strictness: str = "ci",
+    seed: int = 0,
+    examples: int | None = None,
+    alternatives: Mapping[str, Potential] | None = None,
+) -> LawResult:
+    """Check one law against one model.
+
+    The same model, pool, strictness and seed give the same result. It may be called anywhere,
+    in a test or out of one.
+
+    Parameters
+    ----------
+    law_id : str
+        Id of the law, e.g. ``"rotation"``.
+    potential : Potential
+        The model.
+    structures : StructurePool, optional
+        Where structures come from; by default grown from the model's species.
+    strictness : {"fast", "ci", "thorough"}
+        How many trials: see `EXAMPLES`.
+    seed : int
+        Seed of everything that is drawn.
+    examples : int, optional
+        Number of trials instead of that of the strictness.
+    alternatives : mapping of str to Potential, optional
+        The same model loaded otherwise, for the law ``precision``.
+
+    Raises
+    ------
+    MlffError
+        Unknown law or strictness; the model raised.
+    NotSupportedError
+        The model cannot serve this law (no cells, no stress, unknown species).
+    VacuousCheckError
+        Nothing that was looked at could have broken the law.
+    NonFiniteError
+        The model answered NaN or infinity.
+    """
+    law = law_named(law_id)
+    if strictness not in EXAMPLES:
+        raise MlffError(f"strictness {strictness!r} is none of {', '.join(EXAMPLES)}")
+    pool = structures or StructurePool.for_potential(potential)
+    context = Context(potential, pool, alternatives)
+    budget = _SHRINK_TRIALS[strictness] if law.shrinks else 0
+    recorder = _Recorder(law, context, budget)
+    wanted = law.examples(examples if examples is not None else EXAMPLES[strictness])
+    _search(law.trials(context), recorder, wanted, seed)
+    if recorder.refusal is not None:
+        raise recorder.refusal
+    evidence: dict[str, Parameter] = {
+        "examples": recorder.trials,
+        "strictness": strictness,
+        "seed": seed,
+        "model_calls": context.calls,
+    }
+    for key, value in sorted(recorder.sums.items()):
+        evidence[key] = value / max(1, recorder.trials)
+    counterexample = None
+    if recorder.smallest is not None:
+        counterexample = _shrunk(recorder, seed, budget)
+    _require_evidence(law, evidence, counterexample)
+    if counterexample is not None and recorder.smallest_reading is None:
+        raise NonFiniteError(
+            f"{law.id}: {potential.info.name} answers NaN or infinity for "
+            f"{describe_frames(counterexample.frames)} (seed {seed})"
+        )
+    worst = recorder.worst
+    assert worst is not None  # no trial at all is vacuous, which was raised above
+    return LawResult(
+        law=law.id,
+        excess=worst.excess,
+        violation=worst.violation,
+        tolerance=worst.tolerance,
+        unit=worst.unit,
+        evidence=evidence,
+        counterexample=counterexample,
+    )
+
+
+def _shrunk(recorder: _Recorder, seed: int, budget: int) -> Counterexample:
+    assert recorder.smallest is not None
+    law = recorder.law
+    try:
+        fewest_atoms(recorder.smallest, recorder.broken, law.min_atoms, budget)
+    except _Stop:
+        # A smaller structure that the model refuses is no counterexample.
+        recorder.refusal = None
+    source = recorder.context.potential.info.source
+    return Counterexample.of(law.id, recorder.smallest, recorder.smallest_reading, seed, source)
+
+
+def _require_evidence(
+    law: Law, evidence: Mapping[str, Parameter], counterexample: Counterexample | None
+) -> None:
+    if evidence["examples"] == 0:
+        raise VacuousCheckError(f"{law.id}: no example was drawn")
+    if counterexample is not None:
+        return
+    for key in law.required_evidence:
+        if not float(evidence.get(key, 0.0)) > 0.0:
+            raise VacuousCheckError(
+                f"{law.id}: {key} is zero over all {evidence['examples']} examples, "
+                "so nothing could have broken the law"
+            )
+
+
+def measure_again(counterexample: Counterexample, potential: Potential) -> Reading:
+    """Measure a counterexample once more.
+
+    Raises
+    ------
+    MlffError
+        Unknown law; the model raised, refuses the structure or answers NaN.
+    """
+    law = law_named(counterexample.law)
+    species = counterexample.frames.species
+    pool = StructurePool(
+        potential.info.species or species, periodic=True, stress=True, cutoff=potential.info.cutoff
+    )
+    return law.measure(Context(potential, pool), counterexample.trial)

@@ -1,0 +1,210 @@
+"""The checks checked: every mutant against its law, and how small a fault each law sees."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Final, Literal
+
+from pytest_mlff.errors import MlffError
+from pytest_mlff.laws.exact import harmonic, lennard_jones, morse, stillinger_weber
+from pytest_mlff.laws.mutants import FAULTS, mutant
+from pytest_mlff.laws.registry import LAWS
+from pytest_mlff.laws.runner import run_law
+from pytest_mlff.laws.structures import StructurePool
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from pytest_mlff.laws.exact import ExactPotential
+    from pytest_mlff.potentials.protocol import Potential
+
+    Progress = Callable[[int, int], None]
+
+__all__ = [
+    "EXACT",
+    "STRENGTHS",
+    "Finding",
+    "Limit",
+    "built_in",
+    "detection_limits",
+    "format_limits",
+    "format_matrix",
+    "matrix",
+    "try_law",
+]
+
+EXACT: Final[dict[str, Callable[..., ExactPotential]]] = {
+    "lennard_jones": lennard_jones,
+    "harmonic": harmonic,
+    "morse": morse,
+    "stillinger_weber": stillinger_weber,
+}
+"""Potentials that every law must let pass."""
+STRENGTHS: Final = tuple(10.0**power for power in range(-8, 1))
+
+Finding = Literal["caught", "passed", "error"]
+_MARKS: Final[dict[Finding, str]] = {"caught": "X", "passed": ".", "error": "E"}
+
+
+@dataclass(frozen=True)
+class Limit:
+    """How small a fault a law sees.
+
+    Attributes
+    ----------
+    fault, law, dtype : str
+        Which mutant, which law, which arithmetic.
+    strength : float or None
+        Smallest strength of those tried from which on every stronger one is caught;
+        None if not even the gross fault is.
+    """
+
+    fault: str
+    law: str
+    dtype: str
+    strength: float | None
+
+
+def try_law(
+    law_id: str, potential: Potential, *, strictness: str = "fast", seed: int = 0
+) -> Finding:
+    """What one law says of one potential.
+
+    ``error`` covers everything a gate would not let through either: answers that are NaN,
+    a vacuous check, a model that raises.
+    """
+    try:
+        result = run_law(
+            law_id,
+            potential,
+            structures=StructurePool.for_potential(potential),
+            strictness=strictness,
+            seed=seed,
+        )
+    except MlffError:
+        return "error"
+    return "passed" if result.holds else "caught"
+
+
+def matrix(
+    laws: Sequence[str] = tuple(LAWS),
+    *,
+    strictness: str = "fast",
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> dict[str, dict[str, Finding]]:
+    """Every exact potential and every mutant (float64, strength 1) against every law.
+
+    Returns
+    -------
+    dict
+        Potential to law to finding; exact potentials first.
+    """
+    makers: dict[str, Callable[[], Potential]] = {
+        **EXACT,
+        **{name: partial(mutant, name) for name in FAULTS},
+    }
+    found: dict[str, dict[str, Finding]] = {}
+    for index, (name, make) in enumerate(makers.items()):
+        found[name] = {law: try_law(law, make(), strictness=strictness, seed=seed) for law in laws}
+        if progress is not None:
+            progress(index + 1, len(makers))
+    return found
+
+
+def detection_limits(
+    faults: Sequence[str] = tuple(FAULTS),
+    *,
+    dtypes: Sequence[str] = ("float64", "float32"),
+    strictness: str = "fast",
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> list[Limit]:
+    """The smallest strength of each fault that its law catches, in both dtypes.
+
+    Strengths go down from 1 in decades to 1e-8 and stop at the first that passes.
+    """
+    wanted = [
+        (name, dtype)
+        for name in faults
+        if FAULTS[name].smooth
+        for dtype in dtypes
+        if dtype in FAULTS[name].dtypes
+    ]
+    limits = []
+    for index, (name, dtype) in enumerate(wanted):
+        law, seen = FAULTS[name].law, None
+        for strength in reversed(STRENGTHS):
+            potential = mutant(name, strength, dtype)
+            if try_law(law, potential, strictness=strictness, seed=seed) == "passed":
+                break
+            seen = strength
+        limits.append(Limit(name, law, dtype, seen))
+        if progress is not None:
+            progress(index + 1, len(wanted))
+    return limits
+
+
+def format_matrix(found: Mapping[str, Mapping[str, Finding]]) -> str:
+    """A table: one row for each potential, one column for each law (X caught, . passed)."""
+    laws = list(next(iter(found.values())))
+    width = max(len(name) for name in found) + 2
+    key = [f"{chr(ord('a') + index)} {law}" for index, law in enumerate(laws)]
+    rows = [" " * width + " ".join(chr(ord("a") + index) for index in range(len(laws)))]
+    for name, findings in found.items():
+        own = FAULTS[name].law if name in FAULTS else None
+        marks = " ".join(_MARKS[findings[law]] for law in laws)
+        tail = ""
+        if own is not None and own in findings:
+            tail = f"  {own}: {'caught' if findings[own] == 'caught' else 'MISSED'}"
+        elif own is None:
+            wrong = [law for law in laws if findings[law] == "caught"]
+            tail = f"  FALSE ALARM: {', '.join(wrong)}" if wrong else "  no false alarm"
+        rows.append(f"{name:<{width}}{marks}{tail}")
+    legend = "X caught   . passed   E error or not applicable"
+    return "\n".join([*rows, "", legend, "  ".join(key)])
+
+
+def format_limits(limits: Sequence[Limit]) -> str:
+    """A table: smallest strength caught, one row for each fault."""
+    width = max(len(limit.fault) for limit in limits) + 2
+    dtypes = list(dict.fromkeys(limit.dtype for limit in limits))
+    by_key = {(limit.fault, limit.dtype): limit for limit in limits}
+    rows = [f"{'fault':<{width}}{'law':<20}" + "".join(f"{dtype:>10}" for dtype in dtypes)]
+    for fault in dict.fromkeys(limit.fault for limit in limits):
+        cells = []
+        for dtype in dtypes:
+            limit = by_key.get((fault, dtype))
+            if limit is None:
+                cells.append("–")
+            else:
+                cells.append("none" if limit.strength is None else f"{limit.strength:.0e}")
+        law = FAULTS[fault].law
+        rows.append(f"{fault:<{width}}{law:<20}" + "".join(f"{cell:>10}" for cell in cells))
+    return "\n".join(rows)
+
+
+def built_in(source: str) -> Potential | None:
+    """The exact potential or mutant that a source names, None if it names neither.
+
+    ``exact:NAME`` and ``mutant:FAULT:STRENGTH:NAME:DTYPE``, as their ``info.source`` says.
+
+    Raises
+    ------
+    MlffError
+        If it looks like one and is none.
+    """
+    kind, *rest = source.split(":")
+    if kind not in ("exact", "mutant"):
+        return None
+    try:
+        if kind == "exact":
+            name, dtype = rest[0], rest[1] if len(rest) > 1 else "float64"
+            return EXACT[name](dtype=dtype)
+        return mutant(rest[0], float(rest[1]), rest[3] if len(rest) > 3 else "float64")
+    except (IndexError, KeyError, ValueError) as error:
+        raise MlffError(
+            f"{source!r}: expected exact:NAME[:DTYPE] ({', '.join(EXACT)}) or "
+            f"mutant:FAULT:STRENGTH ({', '.join(FAULTS)})"
+        ) from error

@@ -1,0 +1,131 @@
+"""Far apart means independent: locality and size extensivity."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from hypothesis import strategies as st
+
+from pytest_mlff.datasets.frames import Frames
+from pytest_mlff.laws import tolerance
+from pytest_mlff.laws.growing import isolated, merge
+from pytest_mlff.laws.law import LawBase, Reading, Trial, worst
+from pytest_mlff.laws.structures import seeds
+
+if TYPE_CHECKING:
+    from hypothesis.strategies import SearchStrategy
+    from numpy.typing import NDArray
+
+    from pytest_mlff.laws.context import Context
+
+__all__ = ["FAR", "Locality", "SizeExtensivity"]
+
+FAR = 100.0
+"""Gap in Å for models that name no cutoff."""
+
+
+def _gaps(context: Context) -> SearchStrategy[float]:
+    cutoff = context.pool.cutoff
+    return st.sampled_from([FAR] if cutoff is None else [1.01 * cutoff + 0.1, 3.0 * cutoff, FAR])
+
+
+def _extent(frame: Frames) -> float:
+    return float(np.linalg.norm(frame.positions, axis=1).max())
+
+
+def _sum_rule(
+    context: Context, parts: Frames, whole: Frames, seed: int, evidence: dict[str, float]
+) -> Reading:
+    """Energy of the whole is the sum over the parts; forces are those of the parts."""
+    dtype, reach = context.dtype, tolerance.reach_of(whole)
+    batch = Frames.concatenate([whole, tolerance.probes(whole, dtype, reach, seed), parts])
+    answer = context.predict(batch)
+    first = 1 + tolerance.PROBES
+    base = tolerance.part(answer, batch, 0, 1)
+    noise = tolerance.noise_of(base, tolerance.part(answer, batch, 1, first), whole, dtype, reach)
+    alone = tolerance.part(answer, batch, first, len(batch))
+    copies = len(whole.numbers) // len(parts.numbers)
+    # The parts' energies are rounded in their own sums, each as large as its share.
+    evidence["mean_force_norm"] = float(np.linalg.norm(base.forces, axis=1).mean())
+    return worst(
+        Reading(
+            1000.0 * abs(float(base.energy[0] - copies * alone.energy.sum())),
+            1000.0 * 2.0 * noise.energy,
+            "meV",
+            evidence,
+            "energy",
+        ),
+        Reading(
+            1000.0 * float(np.abs(base.forces - np.tile(alone.forces, (copies, 1))).max()),
+            1000.0 * noise.forces,
+            "meV/Å",
+            evidence,
+            "forces",
+        ),
+    )
+
+
+class Locality(LawBase):
+    """E(A + B far away) = E(A) + E(B), and neither feels the other.
+
+    Long-ranged physics (charges, dispersion beyond the cutoff) does break it: a model
+    that has such terms on purpose leaves this law out.
+    """
+
+    id = "locality"
+    title = "E(A + B far away) = E(A) + E(B), forces likewise"
+
+    def trials(self, context: Context) -> SearchStrategy[Trial]:
+        """Two grown molecules, a gap beyond the cutoff and a direction."""
+        part = context.pool.molecules(1, 6)
+        return st.builds(
+            lambda a, b, gap, seed: Trial(
+                Frames.concatenate([a, b]), {"gap": gap, "direction_seed": seed}
+            ),
+            part,
+            part,
+            _gaps(context),
+            seeds(),
+        )
+
+    def measure(self, context: Context, trial: Trial) -> Reading:
+        """Compare the pair with its parts; the separation is in Å between bounding spheres."""
+        seed, gap = int(trial.parameters["direction_seed"]), float(trial.parameters["gap"])
+        first, second = trial.frames.select([0]), trial.frames.select([1])
+        axis = np.random.default_rng([seed, 12]).normal(size=3)
+        axis /= np.linalg.norm(axis)
+        whole = merge(first, second, (_extent(first) + _extent(second) + gap) * axis)
+        return _sum_rule(context, trial.frames, whole, seed, {"separation": gap})
+
+
+class SizeExtensivity(LawBase):
+    """N copies far apart have N times the energy."""
+
+    id = "size_extensivity"
+    title = "N copies far apart have N times the energy and the same forces"
+    required_evidence = ("mean_force_norm", "copies")
+
+    def trials(self, context: Context) -> SearchStrategy[Trial]:
+        """A grown molecule, a gap and a number of copies."""
+        return st.builds(
+            lambda frames, gap, copies, seed: Trial(
+                frames, {"gap": gap, "copies": copies, "probe_seed": seed}
+            ),
+            context.pool.molecules(2, 8),
+            _gaps(context),
+            st.sampled_from([2, 3, 5]),
+            seeds(),
+        )
+
+    def measure(self, context: Context, trial: Trial) -> Reading:
+        """Compare a row of copies with one."""
+        frame, copies = trial.frames, int(trial.parameters["copies"])
+        pitch = 2.0 * _extent(frame) + float(trial.parameters["gap"])
+        places: NDArray[np.float64] = pitch * np.arange(copies)[:, None] * np.array([1.0, 0.0, 0.0])
+        whole = isolated(
+            np.tile(frame.numbers, copies),
+            (frame.positions[None] + places[:, None]).reshape(-1, 3),
+        )
+        seed = int(trial.parameters["probe_seed"])
+        return _sum_rule(context, frame, whole, seed, {"copies": float(copies)})

@@ -1,0 +1,55 @@
+"""Make a counterexample smaller by leaving atoms out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pytest_mlff.laws.growing import keep_atoms
+from pytest_mlff.laws.law import Trial
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["fewest_atoms"]
+
+
+def fewest_atoms(
+    trial: Trial, broken: Callable[[Trial], bool], min_atoms: int, budget: int
+) -> Trial:
+    """Leave out atoms as long as the trial still breaks the law.
+
+    Works on any structure, where hypothesis can only shrink what it drew itself (a
+    neighbourhood of a reference frame stays a neighbourhood of that frame).
+
+    Parameters
+    ----------
+    trial : Trial
+        A trial that breaks the law. One with several frames is returned as it is.
+    broken : callable
+        Whether a trial breaks the law.
+    min_atoms : int
+        Do not go below.
+    budget : int
+        Most trials to make.
+    """
+    if len(trial.frames) != 1:
+        return trial
+    chunk = max(1, int(trial.frames.counts[0]) // 2)
+    while chunk and budget:
+        start, shrunk = int(trial.frames.counts[0]), False
+        while start > 0 and budget:
+            count = int(trial.frames.counts[0])
+            start = min(start, count)
+            kept = np.r_[0 : max(0, start - chunk), start:count]
+            start -= chunk
+            if len(kept) < min_atoms:
+                continue
+            budget -= 1
+            candidate = Trial(keep_atoms(trial.frames, kept), trial.parameters)
+            if broken(candidate):
+                trial, shrunk = candidate, True
+        if not shrunk or chunk > 1:
+            chunk //= 2
+    return trial

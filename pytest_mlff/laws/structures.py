@@ -1,0 +1,207 @@
+"""Where the structures of a trial come from: strategies that work for any model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from hypothesis import strategies as st
+
+from pytest_mlff.errors import NotSupportedError
+from pytest_mlff.laws import growing
+
+if TYPE_CHECKING:
+    from hypothesis.strategies import SearchStrategy
+
+    from pytest_mlff.datasets.frames import Frames
+    from pytest_mlff.potentials.protocol import Potential
+
+__all__ = ["StructurePool", "seeds"]
+
+_CODES = st.integers(0, 2**24 - 1)
+DEFAULT_CUTOFF = 6.0
+
+
+def seeds() -> SearchStrategy[int]:
+    """Strategy for the seed of a transformation."""
+    return st.integers(0, 2**31 - 1)
+
+
+@dataclass(frozen=True, eq=False)
+class StructurePool:
+    """What structures may be drawn for one model.
+
+    Attributes
+    ----------
+    species : tuple of str
+        Chemical symbols that the model knows.
+    reference : Frames or None
+        Realistic structures to rattle and to cut neighbourhoods from.
+    periodic : bool
+        Whether the model takes periodic cells.
+    stress : bool
+        Whether it gives stress.
+    cutoff : float or None
+        Its cutoff in Å where it says.
+    grown : bool
+        Whether molecules may be grown and cut. If not, all isolated structures are whole
+        reference frames, rattled: for quantum chemistry, which does not converge for anything.
+    """
+
+    species: tuple[str, ...]
+    reference: Frames | None = None
+    periodic: bool = False
+    stress: bool = False
+    cutoff: float | None = None
+    grown: bool = True
+
+    def __post_init__(self) -> None:
+        if not self.grown and self.reference is None:
+            raise NotSupportedError("a pool that may not grow structures needs reference frames")
+
+    @classmethod
+    def for_potential(cls, potential: Potential, reference: Frames | None = None) -> StructurePool:
+        """Find out what the model takes, by asking it.
+
+        Parameters
+        ----------
+        potential : Potential
+            The model. Whether it takes cells is tried with one crystal.
+        reference : Frames, optional
+            Realistic structures; frames with species that the model does not know are left out.
+
+        Raises
+        ------
+        NotSupportedError
+            If neither the model nor the reference names any species.
+        """
+        known = potential.info.species
+        if reference is not None and known is not None:
+            allowed = np.isin(reference.numbers, growing.numbers_of(known))
+            bad = np.unique(reference.frame_of_atom[~allowed])
+            kept = np.setdiff1d(np.arange(len(reference)), bad)
+            reference = reference.select(kept) if len(kept) else None
+        species = known or (reference.species if reference is not None else ())
+        if not species:
+            raise NotSupportedError(
+                f"{potential.info.name} does not say which species it knows; "
+                "give reference frames to take them from"
+            )
+        crystal = growing.crystal(growing.numbers_of(species[:1]), [0, 0], 0, 4)
+        try:
+            answer = potential.predict(crystal)
+            periodic, stress = True, answer.stress is not None
+        except Exception:  # whatever it raises, cells are not for this model
+            periodic = stress = False
+        return cls(
+            species=tuple(species),
+            reference=None if reference is None else reference.without_labels(),
+            periodic=periodic,
+            stress=stress,
+            cutoff=potential.info.cutoff,
+        )
+
+    @property
+    def numbers(self) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+        """Atomic numbers of the species."""
+        return growing.numbers_of(self.species)
+
+    @property
+    def range(self) -> float:
+        """The cutoff in Å, or a guess where the model does not say."""
+        return self.cutoff or DEFAULT_CUTOFF
+
+    def molecules(self, min_atoms: int = 2, max_atoms: int = 10) -> SearchStrategy[Frames]:
+        """Grown molecules of ``min_atoms`` to ``max_atoms`` atoms."""
+        if not self.grown:
+            return self.rattled_reference(min_atoms, max_atoms)
+        numbers = self.numbers
+        return st.builds(
+            lambda codes, seed: growing.cluster(numbers, codes, seed),
+            st.lists(_CODES, min_size=min_atoms, max_size=max_atoms),
+            st.integers(0, 2**16),
+        )
+
+    def pairs(self) -> SearchStrategy[Frames]:
+        """Dimers from 0.8 sums of covalent radii to just beyond the cutoff."""
+        numbers, far = self.numbers, self.range
+
+        def build(first: int, second: int, way: int, place: int) -> Frames:
+            a, b = numbers[first % len(numbers)], numbers[second % len(numbers)]
+            both = np.array([a, b])
+            near = 0.8 * float(growing.radii_of(both).sum())
+            distance = near + (1.02 * far - near) * (place / 255.0) ** 2
+            axis = np.random.default_rng([way, 4]).normal(size=3)
+            ends = np.stack([np.zeros(3), distance * axis / np.linalg.norm(axis)])
+            return growing.isolated(both, ends)
+
+        small = st.integers(0, 255)
+        return st.builds(build, small, small, small, small)
+
+    def fragments(self, max_atoms: int = 5) -> SearchStrategy[Frames]:
+        """Two grown molecules 0.6 to 3 cutoffs apart."""
+        part = self.molecules(1, max_atoms)
+        far = self.range
+
+        def build(first: Frames, second: Frames, way: int) -> Frames:
+            rng = np.random.default_rng([way, 5])
+            axis = rng.normal(size=3)
+            size = np.ptp(first.positions, axis=0).max() + np.ptp(second.positions, axis=0).max()
+            shift = (size + far * rng.uniform(0.6, 3.0)) * axis / np.linalg.norm(axis)
+            return growing.merge(first, second, shift)
+
+        return st.builds(build, part, part, st.integers(0, 255))
+
+    def rattled_reference(self, min_atoms: int = 2, max_atoms: int = 24) -> SearchStrategy[Frames]:
+        """Reference frames, rattled by up to 0.12 Å, or a neighbourhood cut out of one."""
+        reference = self.reference
+        if reference is None:
+            return st.nothing()
+
+        def build(index: int, centre: int, size: int, level: int, seed: int) -> Frames:
+            frame = reference.select([index])
+            count = int(frame.counts[0])
+            if self.grown and not frame.pbc.any() and size < count:
+                frame = growing.neighbourhood(frame, centre % count, size)
+            return growing.rattled(frame, 0.04 * level, seed)
+
+        return st.builds(
+            build,
+            st.integers(0, len(reference) - 1),
+            st.integers(0, 255),
+            st.integers(min_atoms, max_atoms),
+            st.integers(0, 3),
+            st.integers(0, 2**16),
+        )
+
+    def crystals(self, min_atoms: int = 1, max_atoms: int = 4) -> SearchStrategy[Frames]:
+        """Periodic crystals with skewed cells."""
+        numbers = self.numbers
+        return st.builds(
+            lambda codes, shape, stretch, level, seed: growing.rattled(
+                growing.crystal(numbers, codes, shape, stretch), 0.02 * level, seed
+            ),
+            st.lists(_CODES, min_size=min_atoms, max_size=max_atoms),
+            st.integers(0, 5**3 * 7**3 - 1),
+            st.integers(0, 15),
+            st.integers(0, 3),
+            st.integers(0, 2**16),
+        )
+
+    def finite(self, max_atoms: int = 12) -> SearchStrategy[Frames]:
+        """Isolated structures of every kind with at least two atoms."""
+        if not self.grown:
+            return self.rattled_reference(2, 2 * max_atoms)
+        half = max(1, max_atoms // 2)
+        kinds = [self.pairs(), self.molecules(2, max_atoms), self.fragments(half)]
+        if self.reference is not None:
+            # Named twice: realistic structures are where the model will be used.
+            kinds += [self.rattled_reference(2, 2 * max_atoms)] * 2
+        return st.one_of(kinds)
+
+    def any(self, max_atoms: int = 12) -> SearchStrategy[Frames]:
+        """Isolated structures of every kind, and crystals if the model takes them."""
+        if not self.periodic:
+            return self.finite(max_atoms)
+        return st.one_of(self.finite(max_atoms), self.crystals())

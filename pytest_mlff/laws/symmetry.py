@@ -1,0 +1,255 @@
+"""Isometries and relabelling: rotation, inversion, translation, permutation."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from hypothesis import strategies as st
+
+from pytest_mlff.datasets.frames import Frames
+from pytest_mlff.laws import tolerance
+from pytest_mlff.laws.growing import moved
+from pytest_mlff.laws.law import LawBase, Reading, Trial, worst
+from pytest_mlff.laws.structures import seeds
+
+if TYPE_CHECKING:
+    from hypothesis.strategies import SearchStrategy
+    from numpy.typing import NDArray
+
+    from pytest_mlff.laws.context import Context
+
+__all__ = ["Inversion", "Permutation", "Rotation", "Translation", "compare", "rotation_matrix"]
+
+
+def rotation_matrix(seed: int) -> NDArray[np.float64]:
+    """A proper rotation, uniform over the group (normalised normal quaternion)."""
+    w, x, y, z = _unit(np.random.default_rng([seed, 7]).normal(size=4))
+    return np.array(
+        [
+            [1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)],
+            [2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)],
+            [2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)],
+        ]
+    )
+
+
+def _unit(vector: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.asarray(vector / np.linalg.norm(vector))
+
+
+def compare(
+    context: Context,
+    frame: Frames,
+    image: Frames,
+    *,
+    matrix: NDArray[np.float64] | None = None,
+    order: NDArray[np.int64] | None = None,
+    size: float,
+    seed: int,
+    copies: int = 1,
+) -> Reading:
+    """Compare the answers for a frame and for its image under a transformation.
+
+    Parameters
+    ----------
+    frame, image : Frames
+        One frame each.
+    matrix : ndarray, shape (3, 3), optional
+        What must happen to each force and, on both sides, to the stress.
+    order : ndarray, shape (n_atoms,), optional
+        Atom of ``frame`` behind each atom of ``image``.
+    size : float
+        Size of the transformation, for the evidence.
+    seed : int
+        Seed of the noise probes.
+    copies : int
+        How many times ``image`` holds the atoms of ``frame``, one copy after the other.
+    """
+    dtype, reach = context.dtype, tolerance.reach_of(frame, image)
+    # In a crystal of one atom symmetry hides all rounding; in its supercell nothing does.
+    probed, home = (image, 1) if copies > 1 else (frame, 0)
+    batch = Frames.concatenate([frame, image, tolerance.probes(probed, dtype, reach, seed)])
+    answer = context.predict(batch)
+    base, other = tolerance.part(answer, batch, 0, 1), tolerance.part(answer, batch, 1, 2)
+    noise = tolerance.noise_of(
+        tolerance.part(answer, batch, home, home + 1),
+        tolerance.part(answer, batch, 2, len(batch)),
+        probed,
+        dtype,
+        reach,
+    )
+    turn = np.eye(3) if matrix is None else matrix
+    expected = base.forces @ turn.T
+    if order is not None:
+        expected = expected[order]
+    expected = np.tile(expected, (copies, 1))
+    evidence = {
+        "mean_force_norm": float(np.linalg.norm(base.forces, axis=1).mean()),
+        "transformation": size,
+        "answer_size": abs(float(base.energy[0])) + float(np.abs(base.forces).max()),
+    }
+    readings = [
+        Reading(
+            1000.0 * abs(float(other.energy[0] / copies - base.energy[0])),
+            1000.0 * noise.energy / np.sqrt(copies),
+            "meV",
+            evidence,
+            "energy",
+        ),
+        Reading(
+            1000.0 * float(np.abs(other.forces - expected).max()),
+            1000.0 * noise.forces,
+            "meV/Å",
+            evidence,
+            "forces",
+        ),
+    ]
+    if base.stress is not None and other.stress is not None and frame.pbc.all():
+        turned = turn @ base.stress[0] @ turn.T
+        difference = float(np.abs(other.stress[0] - turned).max())
+        readings.append(
+            Reading(1000.0 * difference, 1000.0 * noise.stress, "meV/Å³", evidence, "stress")
+        )
+    return worst(*readings)
+
+
+def _turned(frame: Frames, matrix: NDArray[np.float64]) -> Frames:
+    return Frames(
+        frame.numbers,
+        frame.positions @ matrix.T,
+        frame.counts,
+        frame.cell @ matrix.T,
+        frame.pbc,
+    )
+
+
+class Rotation(LawBase):
+    """Energy is invariant, forces and stress turn with a proper rotation."""
+
+    id = "rotation"
+    title = "E invariant, F and stress turn with the frame under proper rotations"
+    required_evidence = ("mean_force_norm", "transformation")
+
+    def trials(self, context: Context) -> SearchStrategy[Trial]:
+        """Structures of every kind with a rotation."""
+        return st.builds(
+            lambda frames, seed: Trial(frames, {"rotation_seed": seed}),
+            context.pool.any(),
+            seeds(),
+        )
+
+    def measure(self, context: Context, trial: Trial) -> Reading:
+        """Compare a frame with the turned frame; the size is the angle in degrees."""
+        seed = int(trial.parameters["rotation_seed"])
+        matrix = rotation_matrix(seed)
+        angle = float(np.degrees(np.arccos(np.clip((np.trace(matrix) - 1.0) / 2.0, -1.0, 1.0))))
+        image = _turned(trial.frames, matrix)
+        return compare(context, trial.frames, image, matrix=matrix, size=angle, seed=seed)
+
+
+class Inversion(LawBase):
+    """Energy is invariant, forces turn with inversion and with improper rotations."""
+
+    id = "inversion"
+    title = "E invariant, F and stress follow inversion and improper rotations"
+    required_evidence = ("mean_force_norm", "transformation")
+
+    def trials(self, context: Context) -> SearchStrategy[Trial]:
+        """Structures of every kind; half of the transformations are the pure inversion."""
+        return st.builds(
+            lambda frames, seed, improper: Trial(
+                frames, {"rotation_seed": seed, "improper": int(improper)}
+            ),
+            context.pool.any(),
+            seeds(),
+            st.booleans(),
+        )
+
+    def measure(self, context: Context, trial: Trial) -> Reading:
+        """Compare a frame with its inverted (and turned) image; the size is the mean shift."""
+        seed = int(trial.parameters["rotation_seed"])
+        matrix = -(rotation_matrix(seed) if trial.parameters["improper"] else np.eye(3))
+        image = _turned(trial.frames, matrix)
+        shift = np.linalg.norm(image.positions - trial.frames.positions, axis=1)
+        size = float(shift.mean())
+        return compare(context, trial.frames, image, matrix=matrix, size=size, seed=seed)
+
+
+class Translation(LawBase):
+    """Nothing changes when all atoms move together by 1, 40 or 1000 Å."""
+
+    id = "translation"
+    title = "E, F and stress do not change under translation by 1, 40 and 1000 Å"
+    required_evidence = ("mean_force_norm", "transformation")
+
+    def trials(self, context: Context) -> SearchStrategy[Trial]:
+        """Structures of every kind, a distance and a direction."""
+        return st.builds(
+            lambda frames, seed, distance: Trial(
+                frames, {"direction_seed": seed, "distance": distance}
+            ),
+            context.pool.any(),
+            seeds(),
+            st.sampled_from([1.0, 40.0, 1000.0]),
+        )
+
+    def measure(self, context: Context, trial: Trial) -> Reading:
+        """Compare a frame with the moved frame; the size is the distance in Å."""
+        seed, distance = (
+            int(trial.parameters["direction_seed"]),
+            float(trial.parameters["distance"]),
+        )
+        axis = _unit(np.random.default_rng([seed, 8]).normal(size=3))
+        image = moved(trial.frames, trial.frames.positions + distance * axis)
+        return compare(context, trial.frames, image, size=distance, seed=seed)
+
+
+class Permutation(LawBase):
+    """The order of the atoms means nothing."""
+
+    id = "permutation"
+    title = "E invariant, F follow their atoms when atoms (of one species, or all) change order"
+    required_evidence = ("mean_force_norm", "transformation")
+
+    def trials(self, context: Context) -> SearchStrategy[Trial]:
+        """Structures of at least two atoms; the order of one species or of all is changed."""
+        return st.builds(
+            lambda frames, seed, every: Trial(
+                frames, {"order_seed": seed, "all_species": int(every)}
+            ),
+            context.pool.any(),
+            seeds(),
+            st.booleans(),
+        )
+
+    def measure(self, context: Context, trial: Trial) -> Reading:
+        """Compare a frame with the reordered one; the size is the number of atoms that moved."""
+        frame, seed = trial.frames, int(trial.parameters["order_seed"])
+        order = _changed_order(frame.numbers, seed, bool(trial.parameters["all_species"]))
+        image = Frames(
+            frame.numbers[order], frame.positions[order], frame.counts, frame.cell, frame.pbc
+        )
+        changed = int((order != np.arange(len(order))).sum())
+        return compare(context, frame, image, order=order, size=float(changed), seed=seed)
+
+
+def _changed_order(numbers: NDArray[np.int64], seed: int, every: bool) -> NDArray[np.int64]:
+    """An order in which atoms have really moved, if there are two that can.
+
+    Within one species if ``every`` is false and some species has two atoms, else over all.
+    """
+    rng = np.random.default_rng([seed, 9])
+    order = np.arange(len(numbers))
+    kinds, counts = np.unique(numbers, return_counts=True)
+    shared = kinds[counts > 1]
+    movable = order
+    if not every and len(shared):
+        movable = order[numbers == rng.choice(shared)]
+    if len(movable) < 2:
+        return order
+    places = rng.permutation(len(movable))
+    if (places == np.arange(len(places))).all():
+        places = np.roll(places, 1)
+    order[movable] = movable[places]
+    return order

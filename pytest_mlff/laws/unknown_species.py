@@ -1,0 +1,82 @@
+"""An element that the model was not made for is refused, never guessed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from hypothesis import strategies as st
+
+from pytest_mlff.errors import NotSupportedError
+from pytest_mlff.laws.growing import numbers_of
+from pytest_mlff.laws.law import LawBase, Reading, Trial
+
+if TYPE_CHECKING:
+    from hypothesis.strategies import SearchStrategy
+
+    from pytest_mlff.laws.context import Context
+
+__all__ = ["UnknownSpecies"]
+
+_ELEMENTS = (
+    "H",
+    "He",
+    "Li",
+    "C",
+    "N",
+    "O",
+    "F",
+    "Na",
+    "Si",
+    "S",
+    "Cl",
+    "Ar",
+    "Fe",
+    "Br",
+    "Au",
+    "U",
+)
+
+
+class UnknownSpecies(LawBase):
+    """One atom of a structure becomes an element that the model does not name."""
+
+    id = "unknown_species"
+    title = "an element that the model does not name is refused"
+    required_evidence = ("asked",)
+    min_atoms = 1
+
+    def trials(self, context: Context) -> SearchStrategy[Trial]:
+        """Grown molecules with one atom changed."""
+        known = context.potential.info.species
+        if known is None:
+            raise NotSupportedError(
+                f"{context.potential.info.name} does not say which species it knows"
+            )
+        strange = [symbol for symbol in _ELEMENTS if symbol not in known]
+        if not strange:
+            raise NotSupportedError(f"{context.potential.info.name} knows every element tried")
+        return st.builds(
+            lambda frames, symbol, place: Trial(frames, {"symbol": symbol, "place": place}),
+            context.pool.molecules(1, 6),
+            st.sampled_from(strange),
+            st.integers(0, 5),
+        )
+
+    def measure(self, context: Context, trial: Trial) -> Reading:
+        """1 if the model answers with numbers, 0 if it raises anything."""
+        frame = trial.frames
+        numbers = frame.numbers.copy()
+        numbers[int(trial.parameters["place"]) % len(numbers)] = numbers_of(
+            [str(trial.parameters["symbol"])]
+        )[0]
+        changed = type(frame)(numbers, frame.positions, frame.counts, frame.cell, frame.pbc)
+        # A NaN is no number anybody would take for an answer.
+        try:
+            context.calls += 1
+            answer = context.potential.predict(changed)
+            guessed = float(np.isfinite(answer.energy).all())
+        except Exception:  # refusing is what is wanted, in whatever words
+            guessed = 0.0
+        symbol = trial.parameters["symbol"]
+        return Reading(guessed, 0.5, "answers", {"asked": 1.0}, f"answers for {symbol}")

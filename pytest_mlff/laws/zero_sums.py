@@ -1,0 +1,125 @@
+"""What must vanish: forces on one atom alone, net force, net torque."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from hypothesis import strategies as st
+
+from pytest_mlff.datasets.frames import Frames
+from pytest_mlff.laws import tolerance
+from pytest_mlff.laws.growing import isolated
+from pytest_mlff.laws.law import LawBase, Reading, Trial, worst
+from pytest_mlff.laws.structures import seeds
+
+if TYPE_CHECKING:
+    from hypothesis.strategies import SearchStrategy
+
+    from pytest_mlff.laws.context import Context
+
+__all__ = ["IsolatedAtom", "NetForce"]
+
+
+class IsolatedAtom(LawBase):
+    """One atom alone: finite energy wherever it stands, no force."""
+
+    id = "isolated_atom"
+    title = "a single atom has a finite energy, the same everywhere, and no force"
+    required_evidence = ("atoms",)
+    min_atoms = 1
+
+    def trials(self, context: Context) -> SearchStrategy[Trial]:
+        """Each species in turn, at two places."""
+        numbers = context.pool.numbers
+        return st.builds(
+            lambda which, seed: Trial(
+                isolated(numbers[which : which + 1], np.zeros((1, 3))), {"place_seed": seed}
+            ),
+            st.integers(0, len(numbers) - 1),
+            seeds(),
+        )
+
+    def measure(self, context: Context, trial: Trial) -> Reading:
+        """Evaluate the atom at the origin and up to 20 Å away."""
+        frame, seed = trial.frames, int(trial.parameters["place_seed"])
+        place = np.random.default_rng([seed, 13]).uniform(-20.0, 20.0, size=(1, 3))
+        other = isolated(frame.numbers, frame.positions + place)
+        batch = Frames.concatenate([frame, other])
+        answer = context.predict(batch, finite=False)
+        evidence = {"atoms": 1.0}
+        bad = int((~np.isfinite(answer.energy)).sum() + (~np.isfinite(answer.forces)).sum())
+        if bad:
+            return Reading(float(bad), 0.5, "values", evidence, "values that are not finite")
+        eps = float(np.finfo(context.dtype).eps)
+        energy = float(np.abs(answer.energy).max())
+        allowed = tolerance.FLOOR_ULPS * eps * (energy + 1.0)
+        return worst(
+            Reading(
+                1000.0 * float(np.abs(answer.forces).max()),
+                1000.0 * tolerance.FLOOR_ULPS * eps,
+                "meV/Å",
+                evidence,
+                "force on a single atom",
+            ),
+            Reading(
+                1000.0 * abs(float(answer.energy[1] - answer.energy[0])),
+                1000.0 * allowed,
+                "meV",
+                evidence,
+                "energy at another place",
+            ),
+        )
+
+
+class NetForce(LawBase):
+    """Forces add up to zero; so do torques of an isolated structure."""
+
+    id = "net_force"
+    title = "forces add up to zero, and torques of an isolated structure too"
+
+    def trials(self, context: Context) -> SearchStrategy[Trial]:
+        """Structures of every kind."""
+        return st.builds(
+            lambda frames, seed: Trial(frames, {"probe_seed": seed}),
+            context.pool.any(),
+            seeds(),
+        )
+
+    def measure(self, context: Context, trial: Trial) -> Reading:
+        """Sum forces and torques about the centre."""
+        frame, dtype = trial.frames, context.dtype
+        reach = tolerance.reach_of(frame)
+        probes = tolerance.probes(frame, dtype, reach, int(trial.parameters["probe_seed"]))
+        batch = Frames.concatenate([frame, probes])
+        answer = context.predict(batch)
+        base = tolerance.part(answer, batch, 0, 1)
+        noise = tolerance.noise_of(
+            base, tolerance.part(answer, batch, 1, len(batch)), frame, dtype, reach
+        )
+        # Errors of single forces add up at random.
+        root = float(np.sqrt(len(base.forces)))
+        evidence = {"mean_force_norm": float(np.linalg.norm(base.forces, axis=1).mean())}
+        readings = [
+            Reading(
+                1000.0 * float(np.abs(base.forces.sum(axis=0)).max()),
+                1000.0 * root * noise.forces,
+                "meV/Å",
+                evidence,
+                "net force",
+            )
+        ]
+        if not frame.pbc.any():
+            arms = frame.positions - frame.positions.mean(axis=0)
+            torque = np.cross(arms, base.forces).sum(axis=0)
+            arm = float(np.linalg.norm(arms, axis=1).max())
+            readings.append(
+                Reading(
+                    1000.0 * float(np.abs(torque).max()),
+                    1000.0 * root * max(arm, 1e-9) * noise.forces,
+                    "meV",
+                    evidence,
+                    "net torque",
+                )
+            )
+        return worst(*readings)
