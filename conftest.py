@@ -1,5 +1,19 @@
-"""Root of the test suite: real pytest runs are made with pytester."""
+"""Fixtures for all tests of this repository."""
 
 from __future__ import annotations
 
-pytest_plugins = ["pytester"]
+import os
+from pathlib import Path
+
+import pytest
+
+REFERENCE_DATA = "MLFF_REFERENCE_DATA"
+
+
+@pytest.fixture(scope="session")
+def reference_data() -> Path:
+    """Published data sets, where a developer has them; users do not."""
+    folder = os.environ.get(REFERENCE_DATA)
+    if not folder or not Path(folder).is_dir():
+        pytest.skip(f"needs published data sets: set {REFERENCE_DATA} to their folder")
+    return Path(folder)

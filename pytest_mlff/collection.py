@@ -1,0 +1,217 @@
+"""Specs as pytest modules: which files are collected, and which items they hold."""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_mlff.specs import builtin_folder
+from pytest_mlff.specs.metric_ids import LAW_IDS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from pytest_mlff.options import Located
+    from pytest_mlff.plan import PlannedSpec
+    from pytest_mlff.session import Session
+    from pytest_mlff.specs import Case
+
+__all__ = [
+    "PlannedCase",
+    "SpecModule",
+    "chosen_specs",
+    "collect_spec",
+    "node_of",
+    "nodeid_of",
+    "parametrize",
+    "planned_cases",
+    "reaches_specs",
+    "set_arguments",
+]
+
+_SUFFIXES = (".yaml", ".yml")
+ACCURACY, LAW = "test_accuracy", "test_law"
+
+
+@dataclass(frozen=True)
+class PlannedCase:
+    """A case together with what it takes to evaluate it.
+
+    Attributes
+    ----------
+    case : Case
+        Variant, metric, species and threshold.
+    planned : PlannedSpec
+        Its spec with the opened dataset.
+    source : Located
+        The model.
+    """
+
+    case: Case
+    planned: PlannedSpec
+    source: Located
+
+    def label(self, several_models: bool) -> str:
+        """What stands in brackets behind the test function's name."""
+        case = self.case
+        species = f"[{case.species}]" if case.species else ""
+        text = f"{case.variant.id}/{case.metric}{species}"
+        return f"{self.source.text}:{text}" if several_models else text
+
+    @property
+    def function(self) -> str:
+        """The function of the suite that runs it."""
+        return LAW if self.case.metric in LAW_IDS else ACCURACY
+
+
+def planned_cases(planned: PlannedSpec, models: Sequence[Located]) -> Iterator[PlannedCase]:
+    """Every case of a spec for every model."""
+    return (PlannedCase(case, planned, model) for model in models for case in planned.cases)
+
+
+class SpecModule(pytest.Module):
+    """One spec file. Its functions are those of :mod:`pytest_mlff.suite`, so every case is
+    an ordinary function item and ``-k``, ``--lf``, ``-x`` and fixtures work as ever.
+    """
+
+    planned: PlannedSpec
+
+    def _getobj(self) -> Any:
+        return importlib.import_module("pytest_mlff.suite")
+
+    def collect(self) -> list[pytest.Item | pytest.Collector]:
+        """The suite's functions with their cases; a function without any is left out."""
+        needed = {LAW if case.metric in LAW_IDS else ACCURACY for case in self.planned.cases}
+        return [node for node in super().collect() if getattr(node, "originalname", None) in needed]
+
+
+def node_of(planned: PlannedSpec, rootpath: Path) -> str:
+    """First part of the ids of a spec's items.
+
+    A builtin spec is called ``benchmark_specs/…`` wherever the package is installed, so
+    that ids agree between machines.
+    """
+    if planned.is_builtin:
+        inside = planned.path.relative_to(builtin_folder()).as_posix()
+        taken = rootpath / "benchmark_specs" / inside
+        if taken.exists() and taken.resolve() != planned.path:
+            return f"pytest_mlff/benchmark_specs/{inside}"
+        return f"benchmark_specs/{inside}"
+    if planned.path.is_relative_to(rootpath):
+        return planned.path.relative_to(rootpath).as_posix()
+    return planned.path.as_posix()
+
+
+def nodeid_of(one: PlannedCase, rootpath: Path, several_models: bool) -> str:
+    """Id of the item that runs a case."""
+    return f"{node_of(one.planned, rootpath)}::{one.function}[{one.label(several_models)}]"
+
+
+def _as_spec(argument: str, folder: Path) -> Path | None:
+    """The spec file that a command-line argument names, if it names one."""
+    text = argument.partition("::")[0]
+    if not text.endswith(_SUFFIXES):
+        return None
+    path = folder / text
+    if path.is_file():
+        return path.resolve()
+    # An id copied from a report: benchmark_specs/quick.yaml::test_accuracy[…]
+    _, found, inside = text.partition("benchmark_specs/")
+    builtin = builtin_folder() / inside
+    return builtin.resolve() if found and builtin.is_file() else None
+
+
+def chosen_specs(config: pytest.Config) -> tuple[Path, ...]:
+    """Spec files that stand among pytest's own arguments."""
+    folder = config.invocation_params.dir
+    found = (_as_spec(argument, folder) for argument in config.args)
+    return tuple(dict.fromkeys(path for path in found if path is not None))
+
+
+def set_arguments(
+    config: pytest.Config, paths: Sequence[Path], *, only: bool, named: Sequence[Path]
+) -> None:
+    """Put spec files among pytest's arguments, beside the repository's own tests.
+
+    Arguments that name a spec, or a case of one, become absolute; workers of xdist are
+    handed these arguments and do the same again, so nothing may be added twice.
+    """
+    folder = config.invocation_params.dir
+    own: list[str] = []
+    specs: list[str] = []
+    for argument in config.args:
+        path = _as_spec(argument, folder)
+        if path is None:
+            own.append(argument)
+        else:
+            _, separator, rest = argument.partition("::")
+            specs.append(f"{path}{separator}{rest}")
+    specs += [str(path) for path in paths if path not in named]
+    config.args[:] = specs if only else [*own, *specs]
+
+
+def reaches_specs(session: Session, path: Path, config: pytest.Config) -> bool | None:
+    """Whether to ignore a path, for the sake of specs in folders that pytest does not search.
+
+    Builtin specs often lie below a virtual environment in the repository. Only the way to
+    the specs is opened; whatever else lies beside it stays ignored.
+
+    Returns
+    -------
+    bool or None
+        None leaves the answer to pytest.
+    """
+    from _pytest.main import pytest_ignore_collect
+
+    if path in session.ways:
+        return False
+    closed = [way for way in path.parents if way in session.ways]
+    if any(pytest_ignore_collect(way, config) for way in closed):
+        return True
+    return None
+
+
+def collect_spec(session: Session, path: Path, parent: pytest.Collector) -> SpecModule | None:
+    """Collect a file if it is one of the run's specs."""
+    planned = session.by_path.get(path) or session.by_path.get(path.resolve())
+    if planned is None:
+        return None
+    module = SpecModule.from_parent(parent, path=path, nodeid=node_of(planned, session.rootpath))
+    module.planned = planned
+    return module
+
+
+def parametrize(session: Session, metafunc: pytest.Metafunc) -> None:
+    """Give a function its cases.
+
+    A function of the suite gets the cases of its spec; a repository's own test that
+    takes ``mlff_case`` gets every case of the run that has an error metric; one that
+    takes only ``mlff_model`` runs once per model.
+    """
+    several = session.several_models
+    if "mlff_case" in metafunc.fixturenames:
+        module = metafunc.definition.getparent(SpecModule)
+        wanted = metafunc.function.__name__ if module is not None else ACCURACY
+        specs = session.plan if module is None else (module.planned,)
+        chosen = [
+            one
+            for planned in specs
+            for one in planned_cases(planned, session.options.models)
+            if one.function == wanted
+        ]
+        if module is None:
+            labels = [
+                f"{one.case.suite}/{one.case.spec_name}/{one.label(several)}" for one in chosen
+            ]
+        else:
+            labels = [one.label(several) for one in chosen]
+        metafunc.parametrize("mlff_case", chosen, ids=labels)
+    elif "mlff_model" in metafunc.fixturenames:
+        sources = session.options.models
+        ids = [source.text for source in sources] if several else None
+        if several:
+            metafunc.parametrize("mlff_model", sources, ids=ids, indirect=True, scope="session")

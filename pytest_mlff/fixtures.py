@@ -1,0 +1,131 @@
+"""Fixtures for the suite and for a model repository's own tests."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pytest_mlff.collection import PlannedCase
+    from pytest_mlff.datasets.frames import Frames
+    from pytest_mlff.laws.counterexample import Counterexample
+    from pytest_mlff.laws.structures import StructurePool
+    from pytest_mlff.options import Options
+    from pytest_mlff.potentials.protocol import Potential, Prediction
+    from pytest_mlff.session import Session
+
+__all__ = [
+    "ReferencedPrediction",
+    "mlff_case",
+    "mlff_conclude",
+    "mlff_model",
+    "mlff_predictions",
+    "mlff_session",
+    "mlff_structures",
+]
+
+
+@dataclass(frozen=True, eq=False)
+class ReferencedPrediction:
+    """What `mlff_predictions` gives.
+
+    Attributes
+    ----------
+    frames : Frames
+        Test frames with their reference labels.
+    prediction : Prediction
+        What the model says of them.
+    """
+
+    frames: Frames
+    prediction: Prediction
+
+
+@pytest.fixture(scope="session")
+def mlff_session(pytestconfig: pytest.Config) -> Session:
+    """State of the run; skips without ``--mlff-model``."""
+    from pytest_mlff.plugin import SESSION_KEY
+
+    session = pytestconfig.stash.get(SESSION_KEY, None)
+    if session is None:
+        pytest.skip("needs --mlff-model=SOURCE")
+    return session
+
+
+@pytest.fixture(scope="session")
+def mlff_model(request: pytest.FixtureRequest, mlff_session: Session) -> Potential:
+    """The model under test; with several ``--mlff-model`` a test runs once for each."""
+    source = getattr(request, "param", mlff_session.options.models[0])
+    return mlff_session.evaluation.potential(source)
+
+
+@pytest.fixture
+def mlff_case(mlff_session: Session) -> PlannedCase:
+    """One case of the run; a test that takes it runs once for each."""
+    # Collection gives the test its cases as parameters, which stand in for this fixture;
+    # only without a model is it asked, and then mlff_session skips.
+    raise AssertionError(f"no case was handed out by {mlff_session}")
+
+
+@pytest.fixture
+def mlff_predictions(mlff_case: PlannedCase, mlff_session: Session) -> ReferencedPrediction:
+    """Test frames of a case and what its model says of them, from the shared pass."""
+    evaluation = mlff_session.evaluation
+    potential = evaluation.potential(mlff_case.source, mlff_case.case.variant.id)
+    frames = evaluation.frame_sets(mlff_case.planned, mlff_case.case.variant).test_frames
+    return ReferencedPrediction(frames, evaluation.passes.of(potential, frames))
+
+
+@pytest.fixture(scope="session")
+def mlff_structures(mlff_model: Potential) -> StructurePool:
+    """Structures that the physical laws may draw for the model."""
+    from pytest_mlff.laws.structures import StructurePool
+
+    return StructurePool.for_potential(mlff_model)
+
+
+@pytest.fixture
+def mlff_conclude(
+    request: pytest.FixtureRequest, mlff_session: Session
+) -> Callable[[PlannedCase], None]:
+    """Evaluate a case, put the record on the item, and end the test with its verdict."""
+    from pytest_mlff.gate.threshold import Verdict
+    from pytest_mlff.reports.properties import record_of, to_properties
+
+    item: Any = request.node
+
+    def conclude(one: PlannedCase) -> None:
+        outcome = mlff_session.evaluation.evaluate(one.case, one.planned, one.source)
+        record = record_of(outcome, item.nodeid)
+        item.user_properties.extend(to_properties(record))
+        if outcome.judgement.verdict is Verdict.PASSED:
+            return
+        if outcome.judgement.verdict is Verdict.UNSUPPORTED:
+            pytest.skip(f"unsupported: {outcome.judgement.reason}")
+        from pytest_mlff.reports.failure import explain
+
+        message = explain(outcome, record)
+        if outcome.counterexample is not None:
+            message += "\n" + _keep(outcome.counterexample, mlff_session.options)
+        pytest.fail(message, pytrace=False)
+
+    return conclude
+
+
+def _keep(counterexample: Counterexample, options: Options) -> str:
+    """Write a counterexample beside the report and say how to measure it again."""
+    from pytest_mlff.laws.counterexample import write_counterexample
+
+    beside = options.report
+    folder = options.store_dir if beside is None else beside.parent
+    folder = folder / "counterexamples"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        path = write_counterexample(counterexample, folder)
+    except OSError as error:
+        return f"  the counterexample could not be written to {folder} ({error.strerror or error})"
+    return f"  repeat with: {counterexample.command(path)}"

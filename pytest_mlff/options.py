@@ -1,0 +1,187 @@
+"""The ``--mlff-*`` options, their ini twins, and the frozen value they are read into."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["Located", "Options", "add_options", "read_options"]
+
+DEVICES = ("auto", "cpu", "cuda")
+DTYPES = ("float32", "float64")
+STRICTNESS = ("fast", "ci", "thorough")
+
+
+@dataclass(frozen=True)
+class Located:
+    """A word of the user together with the folder that relative paths in it start from."""
+
+    text: str
+    folder: Path
+
+    @property
+    def path(self) -> Path:
+        """The word as a path."""
+        return self.folder / Path(self.text).expanduser()
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the user asked for.
+
+    Attributes
+    ----------
+    models, suites : tuple of Located
+        ``--mlff-model`` and ``--mlff-suite``.
+    suite_chosen : bool
+        Whether a suite was named, or the default is meant.
+    only : bool
+        Run the specs without the repository's own tests.
+    dataset : str or None
+        ``--mlff-dataset``; None for each spec's first.
+    data_dir, report : Path or None
+        Where data lie; where the JSON report goes.
+    store_dir : Path
+        The store.
+    device, dtype : str
+        ``auto``/``cpu``/``cuda``; ``float32``/``float64`` or None for the model's own.
+    strictness : str
+        How hard laws are tried: ``fast``, ``ci`` or ``thorough``.
+    seed : int
+        Seed of everything that the laws draw.
+    """
+
+    models: tuple[Located, ...]
+    suites: tuple[Located, ...]
+    suite_chosen: bool
+    only: bool
+    dataset: str | None
+    data_dir: Path | None
+    store_dir: Path
+    report: Path | None
+    device: str
+    dtype: str | None
+    strictness: str
+    seed: int
+
+
+def add_options(parser: pytest.Parser) -> None:
+    """Register every option and its ini twin (``--mlff-model`` and ``mlff_model``)."""
+    group = parser.getgroup("mlff", "benchmarks of machine-learned force fields")
+
+    def add(name: str, help_text: str, *, ini: Any = "string", **settings: Any) -> None:
+        option = f"--mlff-{name}"
+        group.addoption(
+            option, dest=f"mlff_{name.replace('-', '_')}", help=help_text, default=None, **settings
+        )
+        parser.addini(f"mlff_{name.replace('-', '_')}", f"{help_text} (as {option})", type=ini)
+
+    add(
+        "model",
+        "the model to test: demo, a checkpoint, DIR/{variant}.ckpt, module:callable or "
+        "file.py:callable; may be given several times",
+        ini="linelist",
+        action="append",
+        metavar="SOURCE",
+    )
+    add(
+        "suite",
+        "benchmark specs to run: quick (default), a folder (laws), one spec or a path to your "
+        "own YAML; may be given several times",
+        ini="linelist",
+        action="append",
+        metavar="NAME",
+    )
+    add(
+        "only", "run the specs without this repository's own tests", ini="bool", action="store_true"
+    )
+    add("dataset", "dataset for specs that allow several (default: their first)", metavar="NAME")
+    add("data", "folder where datasets lie (default: the user's cache)", metavar="DIR")
+    add("store", "folder for what is expensive (default: .mlff-store)", metavar="DIR")
+    add("report", "write the JSON report to FILE", metavar="FILE")
+    add("device", "auto, cpu or cuda (default: auto)", choices=DEVICES)
+    add("dtype", "float32 or float64 (default: as the model is stored)", choices=DTYPES)
+    add(
+        "strictness",
+        "how hard physical laws are tried: fast, ci or thorough (default: each spec's own)",
+        choices=STRICTNESS,
+    )
+    add("seed", "seed of everything the laws draw (default: 0)", metavar="INT")
+
+
+def read_options(config: pytest.Config, invocation_dir: Path) -> Options | None:
+    """Read the options of a run; None without ``--mlff-model``.
+
+    Relative paths start from the folder pytest was called in, those in an ini file
+    from the folder of that file.
+
+    Raises
+    ------
+    pytest.UsageError
+        If an ini value is none of the allowed ones.
+    """
+    models = _many(config, "model", invocation_dir)
+    if not models:
+        return None
+    suites = _many(config, "suite", invocation_dir)
+
+    def path(name: str) -> Path | None:
+        found = _one(config, name, invocation_dir)
+        return None if found is None else found.path
+
+    def choice(name: str, allowed: Sequence[str]) -> str | None:
+        found = _one(config, name, invocation_dir)
+        if found is not None and found.text not in allowed:
+            raise pytest.UsageError(f"mlff_{name}: {found.text!r} is none of {', '.join(allowed)}")
+        return None if found is None else found.text
+
+    dataset = _one(config, "dataset", invocation_dir)
+    return Options(
+        models=models,
+        suites=suites or (Located("quick", invocation_dir),),
+        suite_chosen=bool(suites),
+        only=bool(config.getoption("mlff_only") or config.getini("mlff_only")),
+        dataset=None if dataset is None else dataset.text,
+        data_dir=path("data"),
+        store_dir=path("store") or config.rootpath / ".mlff-store",
+        report=path("report"),
+        device=choice("device", DEVICES) or "auto",
+        dtype=choice("dtype", DTYPES),
+        strictness=choice("strictness", STRICTNESS) or "",
+        seed=_integer(config, "seed", invocation_dir),
+    )
+
+
+def _ini_folder(config: pytest.Config) -> Path:
+    return config.inipath.parent if config.inipath is not None else config.rootpath
+
+
+def _many(config: pytest.Config, name: str, invocation_dir: Path) -> tuple[Located, ...]:
+    given = config.getoption(f"mlff_{name}")
+    if given:
+        return tuple(Located(text, invocation_dir) for text in given)
+    folder = _ini_folder(config)
+    return tuple(Located(text, folder) for text in config.getini(f"mlff_{name}"))
+
+
+def _one(config: pytest.Config, name: str, invocation_dir: Path) -> Located | None:
+    given = config.getoption(f"mlff_{name}")
+    if given is not None:
+        return Located(str(given), invocation_dir)
+    text = config.getini(f"mlff_{name}")
+    return Located(text, _ini_folder(config)) if text else None
+
+
+def _integer(config: pytest.Config, name: str, invocation_dir: Path) -> int:
+    found = _one(config, name, invocation_dir)
+    try:
+        return 0 if found is None else int(found.text)
+    except ValueError:
+        text = "" if found is None else found.text
+        raise pytest.UsageError(f"--mlff-{name}: {text!r} is not a whole number") from None

@@ -1,0 +1,37 @@
+"""What a case that did not pass says to whoever has to mend it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pytest_mlff.reports.terminal import measurement
+
+if TYPE_CHECKING:
+    from pytest_mlff.gate.outcome import Outcome
+    from pytest_mlff.reports.model import CaseRecord
+
+__all__ = ["explain"]
+
+
+def explain(outcome: Outcome, record: CaseRecord) -> str:
+    """Several aligned lines: verdict, value, frames, threshold with provenance, worst frame."""
+    rows = [("model", record.model)]
+    if record.value is not None:
+        rows.append(("measured", f"{measurement(record)} {record.unit}"))
+    rows.append(
+        ("threshold", f"{record.threshold:g} {record.unit} ({record.threshold_provenance})")
+    )
+    if record.n_atoms:
+        rows.append(("frames", f"{record.n_frames} of {record.dataset}, {record.n_atoms} atoms"))
+    if "worst_frame" in record.evidence:
+        worst = record.evidence
+        rows.append(
+            (
+                "worst frame",
+                f"{worst['worst_frame']} with {worst['worst_frame_value']:.4g} {record.unit}",
+            )
+        )
+    lines = [f"{record.case_id}: {record.verdict}: {record.reason}"]
+    lines += [f"  {name:<12} {text}" for name, text in rows]
+    lines += [f"  {line}" for line in outcome.detail.splitlines()]
+    return "\n".join(lines)

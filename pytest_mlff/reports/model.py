@@ -1,0 +1,127 @@
+"""The JSON report as pydantic models: the contract that other programs read."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+__all__ = [
+    "SCHEMA_FILE",
+    "SCHEMA_VERSION",
+    "CaseRecord",
+    "ModelRecord",
+    "Report",
+    "RunRecord",
+    "report_schema",
+    "schema_text",
+]
+
+SCHEMA_VERSION: Final = 1
+SCHEMA_FILE: Final = Path(__file__).with_name("report.schema.json")
+
+VerdictName = Literal["passed", "failed", "regressed", "unsupported", "error", "skipped"]
+Plain = float | int | str
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class CaseRecord(_Record):
+    """One case: what was measured, against what, and the verdict."""
+
+    case_id: str = Field(description="<suite>/<spec>/<variant>/<metric>[<species>]")
+    suite: str
+    spec: str
+    variant: str
+    metric: str
+    species: str | None = Field(description="Chemical symbol; null for all atoms.")
+    model: str = Field(description="Name of the model, as in `models`.")
+    dataset: str = Field(description="Dataset the test frames come from.")
+    value: float | None = Field(description="Measured value; null where there is none.")
+    unit: str
+    n_frames: int | None
+    n_atoms: int | None
+    ci_low: float | None = Field(description="95 % confidence interval; null if undecided.")
+    ci_high: float | None
+    threshold: float | None
+    threshold_provenance: str | None
+    baseline: float | None
+    regressed: bool | None = Field(description="null without a baseline or where undecided.")
+    verdict: VerdictName
+    reason: str
+    seconds: float | None
+    nodeid: str = Field(description="The pytest item.")
+    evidence: dict[str, Plain] = Field(description="Further facts behind the value.")
+
+
+class ModelRecord(_Record):
+    """A model that was tested."""
+
+    name: str
+    source: str
+    family: str
+    digest: str | None
+    species: list[str] | None
+    cutoff: float | None
+    device: str
+    dtype: str
+    versions: dict[str, str]
+
+
+class RunRecord(_Record):
+    """Where, when and with what the run took place."""
+
+    started: str = Field(description="ISO 8601, UTC.")
+    seconds: float
+    exit_code: int
+    versions: dict[str, str]
+    device: str
+    dtype: str | None
+    seeds: dict[str, int]
+    platform: dict[str, str]
+    spec_digests: dict[str, str] = Field(description="Spec to SHA-256 of its file.")
+    data_digests: dict[str, str] = Field(description="Dataset/molecule to SHA-256.")
+    model_digests: dict[str, str | None]
+    collected: int = Field(description="Cases that were to be run.")
+
+
+class Report(_Record):
+    """A run's report."""
+
+    schema_version: Literal[1] = SCHEMA_VERSION
+    run: RunRecord
+    models: list[ModelRecord]
+    cases: list[CaseRecord]
+
+
+def plain(value: Any) -> Plain | None:
+    """Coerce to a JSON primitive; a number that is not finite becomes None.
+
+    The one place where numpy scalars end: xdist cannot carry them between processes.
+    """
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, bool | int):
+        return int(value)
+    if hasattr(value, "item"):
+        return plain(value.item())
+    number = float(value)
+    return number if math.isfinite(number) else None
+
+
+def report_schema() -> dict[str, Any]:
+    """JSON Schema of the report."""
+    schema = Report.model_json_schema()
+    schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
+    schema["title"] = "pytest_mlff report"
+    return schema
+
+
+def schema_text() -> str:
+    """The schema as it stands in `SCHEMA_FILE`."""
+    return json.dumps(report_schema(), indent=2, ensure_ascii=False, sort_keys=True) + "\n"

@@ -1,0 +1,82 @@
+"""Case records as flat ``user_properties``: how they reach JUnit and the xdist controller."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pytest_mlff.reports.model import CaseRecord, plain
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from pytest_mlff.gate.outcome import Outcome
+
+__all__ = ["PREFIX", "from_properties", "record_of", "to_properties"]
+
+PREFIX = "mlff."
+_EVIDENCE = f"{PREFIX}evidence."
+
+
+def record_of(outcome: Outcome, nodeid: str) -> CaseRecord:
+    """The record of an outcome; ``seconds`` is added when the item has been reported."""
+    case, measurement = outcome.case, outcome.measurement
+    provenance = case.threshold.provenance
+
+    def measured(name: str) -> Any:
+        return None if measurement is None else plain(getattr(measurement, name))
+
+    evidence = {} if measurement is None else measurement.evidence
+    return CaseRecord(
+        case_id=case.case_id,
+        suite=case.suite,
+        spec=case.spec_name,
+        variant=case.variant.id,
+        metric=case.metric,
+        species=case.species,
+        model=outcome.model,
+        dataset=case.variant.dataset,
+        value=measured("value"),
+        unit=case.threshold.unit,
+        n_frames=measured("n_frames"),
+        n_atoms=measured("n_atoms"),
+        ci_low=measured("ci_low"),
+        ci_high=measured("ci_high"),
+        threshold=float(case.threshold.max),
+        threshold_provenance=f"{provenance.source}: {provenance.reference}",
+        baseline=None,
+        regressed=None,
+        verdict=outcome.judgement.verdict.value,
+        reason=outcome.judgement.reason,
+        seconds=None,
+        nodeid=nodeid,
+        evidence={
+            key: found for key, value in evidence.items() if (found := plain(value)) is not None
+        },
+    )
+
+
+def to_properties(record: CaseRecord) -> list[tuple[str, str | float | int | bool]]:
+    """Flat name-value pairs; what is None is left out."""
+    content = record.model_dump(exclude={"evidence", "nodeid"})
+    pairs = [(f"{PREFIX}{name}", value) for name, value in content.items() if value is not None]
+    pairs += [(f"{_EVIDENCE}{name}", value) for name, value in record.evidence.items()]
+    return pairs
+
+
+def from_properties(
+    properties: Iterable[tuple[str, Any]], nodeid: str, seconds: float
+) -> CaseRecord | None:
+    """Read a record back; None if there is none among the properties."""
+    content: dict[str, Any] = {}
+    evidence: dict[str, Any] = {}
+    for name, value in properties:
+        if name.startswith(_EVIDENCE):
+            evidence[name.removeprefix(_EVIDENCE)] = value
+        elif name.startswith(PREFIX):
+            content[name.removeprefix(PREFIX)] = value
+    if "case_id" not in content:
+        return None
+    missing = {name: None for name in CaseRecord.model_fields if name not in content}
+    return CaseRecord(
+        **{**missing, **content, "evidence": evidence, "nodeid": nodeid, "seconds": seconds}
+    )

@@ -1,0 +1,77 @@
+"""The terminal's table of measurements: worst first, with units and thresholds."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pytest_mlff.reports.model import CaseRecord
+
+__all__ = ["measurement", "summary_line", "table"]
+
+_GRAVITY = ("error", "unsupported", "failed", "regressed", "skipped", "passed")
+
+
+def measurement(record: CaseRecord) -> str:
+    """Value with the half width of its interval, e.g. ``41.2 ± 0.9``."""
+    if record.value is None:
+        return "–"
+    value = f"{record.value:.4g}"
+    if record.ci_low is None or record.ci_high is None:
+        return value
+    return f"{value} ± {(record.ci_high - record.ci_low) / 2:.2g}"
+
+
+def _severity(record: CaseRecord) -> tuple[int, float]:
+    # Unsupported cases say nothing of the model's quality: they stand after the failures.
+    gravity = {"error": 0, "failed": 1, "regressed": 2, "unsupported": 3}.get(record.verdict, 4)
+    if record.value is None or not record.threshold:
+        return gravity, 0.0
+    return gravity, -record.value / record.threshold
+
+
+def table(records: Sequence[CaseRecord], limit: int | None) -> list[tuple[str, str]]:
+    """Rows of the table, worst first, each with its verdict.
+
+    Parameters
+    ----------
+    records : sequence of CaseRecord
+        What was measured.
+    limit : int or None
+        Most rows shown of those that passed; None for all.
+
+    Returns
+    -------
+    list of (line, verdict)
+        The head has the verdict ``""``.
+    """
+    ordered = sorted(records, key=_severity)
+    shown = [r for r in ordered if r.verdict != "passed"]
+    passed = [r for r in ordered if r.verdict == "passed"]
+    kept = passed if limit is None else passed[: max(0, limit - len(shown))]
+    several = len({r.model for r in records}) > 1
+    rows = [("case", "measured", "threshold", "unit", "verdict")]
+    for record in [*shown, *kept]:
+        name = f"{record.model}: {record.case_id}" if several else record.case_id
+        limit_text = "–" if record.threshold is None else f"{record.threshold:g}"
+        rows.append((name, measurement(record), limit_text, record.unit, record.verdict))
+    widths = [max(len(row[column]) for row in rows) for column in range(5)]
+    lines = []
+    for number, row in enumerate(rows):
+        line = (
+            f"{row[0]:<{widths[0]}}  {row[1]:>{widths[1]}}  {row[2]:>{widths[2]}}  "
+            f"{row[3]:<{widths[3]}}  {row[4]}"
+        )
+        lines.append((line, "" if number == 0 else row[4]))
+    if len(kept) < len(passed):
+        lines.append((f"… and {len(passed) - len(kept)} more passed (-v shows all)", "passed"))
+    return lines
+
+
+def summary_line(records: Sequence[CaseRecord], collected: int) -> str:
+    """Counts of the verdicts, gravest first."""
+    counts = {name: sum(r.verdict == name for r in records) for name in _GRAVITY}
+    parts = [f"{count} {name}" for name, count in counts.items() if count]
+    return f"{collected} cases: {', '.join(parts) or 'none was run'}"

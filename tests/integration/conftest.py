@@ -1,0 +1,36 @@
+"""A real NequIP checkpoint for integration tests, trained once per session."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _imported() -> None:
+    """Import compiled libraries once; pytester forgets what is imported inside of it, and numpy
+    and torch refuse to be imported twice."""
+    for name in ("ase.io", "matscipy.neighbours", "nequip.model", "nequip.ase", "scipy.fft",
+                 "scipy.special", "scipy.stats", "torch._dynamo", "hypothesis.strategies",
+                 "hypothesis.extra.numpy", "nequip.model.saved_models.load_utils"):  # fmt: skip
+        pytest.importorskip(name)
+    for name in ("pytest_mlff.laws.runner", "pytest_mlff.tally", "pytest_mlff.session",
+                 "pytest_mlff.potentials.batching", "pytest_mlff.potentials.nequip_files",
+                 "pytest_mlff.potentials.loading"):  # fmt: skip
+        importlib.import_module(name)
+
+
+@pytest.fixture(scope="session")
+def tiny_demo(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Path of a NequIP checkpoint that knows C, H and O only."""
+    pytest.importorskip("nequip")
+    from support.tiny_nequip import embedded_frames, train
+
+    folder: Path = tmp_path_factory.mktemp("tiny")
+    frames = embedded_frames("ethanol", 60)
+    return str(train(folder, frames, type_names=("C", "H", "O")))

@@ -1,0 +1,82 @@
+"""Fixtures for a repository's own tests."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from support.repos import CASES, model_repo, run_case
+
+if TYPE_CHECKING:
+    from pytest import Pytester
+
+OWN_TESTS = """
+import numpy as np
+from hypothesis import given, settings, strategies as st
+
+def test_model(mlff_model):
+    assert mlff_model.info.family == "ase"
+
+def test_predictions(mlff_case, mlff_predictions):
+    assert mlff_case.case.metric in ("energy_mae", "force_mae")
+    frames, prediction = mlff_predictions.frames, mlff_predictions.prediction
+    assert prediction.forces.shape == frames.forces.shape
+    np.testing.assert_allclose(prediction.energy, frames.energy)
+
+@settings(max_examples=3, deadline=None)
+@given(st.integers(0, 3))
+def test_with_hypothesis(mlff_model, number):
+    assert mlff_model.info.name == "exact"
+"""
+
+
+def test_they_work(pytester: Pytester) -> None:
+    model_repo(pytester)
+    pytester.makepyfile(OWN_TESTS)
+    run_case(pytester).assert_outcomes(passed=CASES + 1 + CASES + 1)
+
+
+def test_without_a_model_they_skip_and_say_why(pytester: Pytester) -> None:
+    model_repo(pytester)
+    pytester.makepyfile(OWN_TESTS)
+    result = pytester.runpytest_inprocess("-rs")
+    result.assert_outcomes(skipped=3)
+    result.stdout.fnmatch_lines(["*needs --mlff-model*"])
+
+
+def test_models_are_offered_one_after_the_other(pytester: Pytester) -> None:
+    model_repo(pytester)
+    pytester.makepyfile(
+        "def test_name(mlff_model, request):\n"
+        "    assert mlff_model.info.name in request.node.name\n"
+    )
+    result = pytester.runpytest_inprocess(
+        "--mlff-model=models.py:exact", "--mlff-model=models.py:scaled", "-k", "test_name",
+        "--mlff-suite=specs/small.yaml",
+    )  # fmt: skip
+    result.assert_outcomes(passed=2, deselected=2 * CASES)
+
+
+def test_an_adapter_from_a_conftest(pytester: Pytester) -> None:
+    model_repo(pytester)
+    (pytester.path / "weights.mine").write_text("mine: exact\n")
+    pytester.makeconftest(
+        """
+        import sys
+        from pathlib import Path
+        sys.path.insert(0, str(Path(__file__).parent))
+
+        class Mine:
+            family = "mine"
+            extra = "none"
+            def recognises(self, kind):
+                return kind.path.suffix == ".mine"
+            def load(self, kind, options):
+                from models import exact
+                from pytest_mlff.potentials.ase_calculator import AsePotential
+                return AsePotential.wrap(exact(), source=options.source, name=options.name)
+
+        def pytest_mlff_adapters(config):
+            return [Mine()]
+        """
+    )
+    run_case(pytester, model="weights.mine").assert_outcomes(passed=CASES)
