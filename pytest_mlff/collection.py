@@ -97,9 +97,6 @@ def node_of(planned: PlannedSpec, rootpath: Path) -> str:
     """
     if planned.is_builtin:
         inside = planned.path.relative_to(builtin_folder()).as_posix()
-        taken = rootpath / "benchmark_specs" / inside
-        if taken.exists() and taken.resolve() != planned.path:
-            return f"pytest_mlff/benchmark_specs/{inside}"
         return f"benchmark_specs/{inside}"
     if planned.path.is_relative_to(rootpath):
         return planned.path.relative_to(rootpath).as_posix()

@@ -261,7 +261,9 @@ def _require_species(potential: Potential, frames: Frames) -> None:
 def _law_detail(result: LawResult) -> str:
     lines = [
         f"largest violation {result.violation:.3g} {result.unit}, "
-        f"tolerance {result.tolerance:.3g} {result.unit}"
+        f"tolerance {result.tolerance:.3g} {result.unit}",
+        f"{result.evidence['examples']} examples, seed {result.evidence['seed']}, "
+        f"strictness {result.evidence['strictness']}",
     ]
     if result.counterexample is not None:
         lines.append(str(result.counterexample))

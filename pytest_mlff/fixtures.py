@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,9 +15,10 @@ if TYPE_CHECKING:
     from pytest_mlff.datasets.frames import Frames
     from pytest_mlff.laws.counterexample import Counterexample
     from pytest_mlff.laws.structures import StructurePool
-    from pytest_mlff.options import Options
+    from pytest_mlff.options import Located, Options
     from pytest_mlff.potentials.protocol import Potential, Prediction
     from pytest_mlff.session import Session
+    from pytest_mlff.specs import Case
 
 __all__ = [
     "ReferencedPrediction",
@@ -110,10 +112,21 @@ def mlff_conclude(
 
         message = explain(outcome, record)
         if outcome.counterexample is not None:
-            message += "\n" + _keep(outcome.counterexample, mlff_session.options)
+            found = replace(outcome.counterexample, model=_from_here(one.source, one.case))
+            message += "\n" + _keep(found, mlff_session.options)
         pytest.fail(message, pytrace=False)
 
     return conclude
+
+
+def _from_here(source: Located, case: Case) -> str:
+    """A model source as it must be written in the folder that pytest was called in."""
+    text = source.text.replace("{variant}", case.variant.id)
+    file, _, attribute = text.rpartition(":")
+    taken = source.folder / Path(file or text).expanduser()
+    if source.folder == Path.cwd() or not taken.exists():
+        return text
+    return f"{taken}:{attribute}" if file else str(taken)
 
 
 def _keep(counterexample: Counterexample, options: Options) -> str:
@@ -128,4 +141,5 @@ def _keep(counterexample: Counterexample, options: Options) -> str:
         path = write_counterexample(counterexample, folder)
     except OSError as error:
         return f"  the counterexample could not be written to {folder} ({error.strerror or error})"
-    return f"  repeat with: {counterexample.command(path)}"
+    device = None if options.device == "auto" else options.device
+    return f"  repeat with: {counterexample.command(path, device=device, dtype=options.dtype)}"

@@ -162,5 +162,10 @@ def open_session(config: pytest.Config, options: Options, adapters: Sequence[Ada
         evaluation=Evaluation(options, Store(options.store_dir), adapters, _threads()),
         rootpath=config.rootpath,
     )
+    if len(session.nodes) < len(session.plan):
+        raise MlffError(
+            "two of the specs would give their cases the same ids (a builtin spec and one below "
+            "your own benchmark_specs folder); rename yours"
+        )
     set_arguments(config, paths, only=options.only, named=named)
     return session

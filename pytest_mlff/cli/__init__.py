@@ -1,0 +1,1 @@
+"""The `mlff` command: one module per subcommand."""

@@ -8,6 +8,7 @@ import numpy as np
 
 from pytest_mlff.errors import MlffError, NotSupportedError
 from pytest_mlff.laws.law import NonFiniteError
+from pytest_mlff.laws.tolerance import reach_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -64,10 +65,25 @@ class Context:
         self.calls = 0
         self.frames = 0
 
+    def drawing_from(self, pool: StructurePool) -> Context:
+        """The same model with another pool."""
+        return Context(self.potential, pool, self.alternatives)
+
     @property
     def dtype(self) -> np.dtype[np.floating]:
         """The dtype the model says that it computes in."""
         return dtype_of(self.potential)
+
+    def reach(self, *parts: Frames) -> float:
+        """Coordinate in Å whose last place is the rounding of the model's input.
+
+        The largest one that occurs; for a model that rounds relative vectors, and not
+        coordinates, the longest vector that it looks at.
+        """
+        reach = reach_of(*parts)
+        if not self.pool.fine_coordinates or any(part.pbc.any() for part in parts):
+            return reach
+        return min(reach, max(1.0, self.pool.range))
 
     def predict(
         self, frames: Frames, *, finite: bool = True, potential: Potential | None = None

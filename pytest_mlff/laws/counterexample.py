@@ -79,9 +79,14 @@ class Counterexample:
         """A name that differs for different counterexamples."""
         return f"{self.law}-{self.frames.structure_digest[:10]}.extxyz"
 
-    def command(self, path: Path) -> str:
-        """The line that measures it again, for a shell."""
-        return f"mlff laws repro {shlex.quote(str(path))} --model {shlex.quote(self.model)}"
+    def command(self, path: Path, *, device: str | None = None, dtype: str | None = None) -> str:
+        """The line that measures it again, for a shell; ``device`` and ``dtype`` if asked for."""
+        words = ["mlff", "laws", "repro", str(path), "--model", self.model]
+        if device:
+            words += ["--device", device]
+        if dtype:
+            words += ["--dtype", dtype]
+        return shlex.join(words)
 
     def show(self) -> str:
         """Description, parameters and coordinates, for an assertion message."""

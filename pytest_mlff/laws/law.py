@@ -157,6 +157,10 @@ class Law(Protocol):
         """Evidence whose mean over all trials must be positive."""
 
     @property
+    def uses_reference(self) -> bool:
+        """Whether its trials differ for a pool with reference frames."""
+
+    @property
     def min_atoms(self) -> int:
         """Fewest atoms of a structure that can break the law."""
 
@@ -178,6 +182,7 @@ class LawBase:
     """Defaults that most laws share."""
 
     required_evidence: ClassVar[tuple[str, ...]] = ("mean_force_norm",)
+    uses_reference: ClassVar[bool] = True
     min_atoms: ClassVar[int] = 2
     shrinks: ClassVar[bool] = True
 

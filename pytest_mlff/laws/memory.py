@@ -37,6 +37,7 @@ class Memory(LawBase):
     id = "memory"
     title = "no growth of memory over repeated evaluation"
     required_evidence = ("mean_force_norm", "calls")
+    uses_reference = False
     shrinks = False
 
     def trials(self, context: Context) -> SearchStrategy[Trial]:

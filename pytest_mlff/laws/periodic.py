@@ -27,6 +27,7 @@ class PeriodicImages(LawBase):
     id = "periodic_images"
     title = "E, F and stress do not depend on wrapping, choice of cell vectors, or number of cells"
     required_evidence = ("transformation", "answer_size")
+    uses_reference = False
     min_atoms = 1
 
     def trials(self, context: Context) -> SearchStrategy[Trial]:

@@ -18,6 +18,7 @@ from pytest_mlff.laws.law import (
     VacuousCheckError,
 )
 from pytest_mlff.laws.registry import law_named
+from pytest_mlff.laws.resolution import keeps_fine_coordinates
 from pytest_mlff.laws.shrink import fewest_atoms
 from pytest_mlff.laws.structures import StructurePool
 
@@ -34,6 +35,8 @@ Strictness = Literal["fast", "ci", "thorough"]
 STRICTNESS: Final[tuple[Strictness, ...]] = ("fast", "ci", "thorough")
 EXAMPLES: Final[dict[str, int]] = {"fast": 10, "ci": 40, "thorough": 200}
 """Trials of a law at each strictness (laws that repeat one expensive thing make fewer)."""
+REFERENCE_SHARE: Final = 0.4
+"""Share of the trials that is made on reference frames, where there are any."""
 _SHRINK_TRIALS: Final[dict[str, int]] = {"fast": 60, "ci": 150, "thorough": 600}
 
 
@@ -53,6 +56,7 @@ class _Recorder:
         self.context = context
         self.left = shrink_trials
         self.trials = 0
+        self.on_reference = 0
         self.sums: dict[str, float] = {}
         self.worst: Reading | None = None
         self.smallest: Trial | None = None
@@ -136,6 +140,22 @@ def _search(strategy: SearchStrategy[Trial], recorder: _Recorder, examples: int,
             raise
 
 
+def _search_all(recorder: _Recorder, examples: int, seed: int) -> None:
+    """Reference frames first, so that few examples see them too; then grown structures."""
+    law, context = recorder.law, recorder.context
+    parts = context.pool.parts if law.uses_reference else None
+    if parts is None or examples < 2:
+        _search(law.trials(context), recorder, examples, seed)
+        return
+    first = math.ceil(REFERENCE_SHARE * examples)
+    for pool, share in zip(parts, (first, examples - first), strict=True):
+        _search(law.trials(context.drawing_from(pool)), recorder, share, seed)
+        if pool.source == "reference":
+            recorder.on_reference = recorder.trials
+        if recorder.smallest is not None or recorder.refusal is not None:
+            return
+
+
 def run_law(
     law_id: str,
     potential: Potential,
@@ -187,11 +207,12 @@ def run_law(
     budget = _SHRINK_TRIALS[strictness] if law.shrinks else 0
     recorder = _Recorder(law, context, budget)
     wanted = law.examples(examples if examples is not None else EXAMPLES[strictness])
-    _search(law.trials(context), recorder, wanted, seed)
+    _search_all(recorder, wanted, seed)
     if recorder.refusal is not None:
         raise recorder.refusal
     evidence: dict[str, Parameter] = {
         "examples": recorder.trials,
+        "reference_examples": recorder.on_reference,
         "strictness": strictness,
         "seed": seed,
         "model_calls": context.calls,
@@ -258,6 +279,10 @@ def measure_again(counterexample: Counterexample, potential: Potential) -> Readi
     law = law_named(counterexample.law)
     species = counterexample.frames.species
     pool = StructurePool(
-        potential.info.species or species, periodic=True, stress=True, cutoff=potential.info.cutoff
+        potential.info.species or species,
+        periodic=True,
+        stress=True,
+        cutoff=potential.info.cutoff,
+        fine_coordinates=keeps_fine_coordinates(potential, species),
     )
     return law.measure(Context(potential, pool), counterexample.trial)

@@ -38,7 +38,7 @@ def _sum_rule(
     context: Context, parts: Frames, whole: Frames, seed: int, evidence: dict[str, float]
 ) -> Reading:
     """Energy of the whole is the sum over the parts; forces are those of the parts."""
-    dtype, reach = context.dtype, tolerance.reach_of(whole)
+    dtype, reach = context.dtype, context.reach(whole)
     batch = Frames.concatenate([whole, tolerance.probes(whole, dtype, reach, seed), parts])
     answer = context.predict(batch)
     first = 1 + tolerance.PROBES

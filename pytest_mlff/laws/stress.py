@@ -30,6 +30,7 @@ class StressConsistency(LawBase):
     id = "stress_consistency"
     title = "stress is the strain derivative of the energy per volume, all six components"
     required_evidence = ("numerical_stress",)
+    uses_reference = False
     min_atoms = 1
 
     def trials(self, context: Context) -> SearchStrategy[Trial]:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from hypothesis import strategies as st
 
 from pytest_mlff.errors import NotSupportedError
 from pytest_mlff.laws import growing
+from pytest_mlff.laws.resolution import keeps_fine_coordinates
 
 if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
@@ -21,6 +22,8 @@ __all__ = ["StructurePool", "seeds"]
 
 _CODES = st.integers(0, 2**24 - 1)
 DEFAULT_CUTOFF = 6.0
+
+Source = Literal["mixed", "reference", "grown"]
 
 
 def seeds() -> SearchStrategy[int]:
@@ -47,6 +50,11 @@ class StructurePool:
     grown : bool
         Whether molecules may be grown and cut. If not, all isolated structures are whole
         reference frames, rattled: for quantum chemistry, which does not converge for anything.
+    fine_coordinates : bool
+        Whether a float32 model takes differences of coordinates before it rounds.
+    source : {"mixed", "reference", "grown"}
+        Where isolated structures come from: both, reference frames alone (whole, rattled, or a
+        neighbourhood cut out), or growing and distant fragments alone.
     """
 
     species: tuple[str, ...]
@@ -55,6 +63,8 @@ class StructurePool:
     stress: bool = False
     cutoff: float | None = None
     grown: bool = True
+    fine_coordinates: bool = False
+    source: Source = "mixed"
 
     def __post_init__(self) -> None:
         if not self.grown and self.reference is None:
@@ -100,6 +110,7 @@ class StructurePool:
             periodic=periodic,
             stress=stress,
             cutoff=potential.info.cutoff,
+            fine_coordinates=keeps_fine_coordinates(potential, species),
         )
 
     @property
@@ -112,9 +123,23 @@ class StructurePool:
         """The cutoff in Å, or a guess where the model does not say."""
         return self.cutoff or DEFAULT_CUTOFF
 
+    @property
+    def parts(self) -> tuple[StructurePool, StructurePool] | None:
+        """The pool as two, one of reference frames and one of grown structures.
+
+        None where one of them would be empty.
+        """
+        if self.reference is None or not self.grown or self.source != "mixed":
+            return None
+        return replace(self, source="reference"), replace(self, source="grown")
+
+    @property
+    def _only_reference(self) -> bool:
+        return not self.grown or self.source == "reference"
+
     def molecules(self, min_atoms: int = 2, max_atoms: int = 10) -> SearchStrategy[Frames]:
         """Grown molecules of ``min_atoms`` to ``max_atoms`` atoms."""
-        if not self.grown:
+        if self._only_reference:
             return self.rattled_reference(min_atoms, max_atoms)
         numbers = self.numbers
         return st.builds(
@@ -154,14 +179,18 @@ class StructurePool:
         return st.builds(build, part, part, st.integers(0, 255))
 
     def rattled_reference(self, min_atoms: int = 2, max_atoms: int = 24) -> SearchStrategy[Frames]:
-        """Reference frames, rattled by up to 0.12 Å, or a neighbourhood cut out of one."""
+        """Reference frames, rattled by up to 0.12 Å, or a neighbourhood cut out of one.
+
+        The simplest is the largest: the first one drawn is a whole frame where it fits, and
+        making a counterexample small is left to leaving out atoms.
+        """
         reference = self.reference
         if reference is None:
             return st.nothing()
 
-        def build(index: int, centre: int, size: int, level: int, seed: int) -> Frames:
+        def build(index: int, centre: int, fewer: int, level: int, seed: int) -> Frames:
             frame = reference.select([index])
-            count = int(frame.counts[0])
+            count, size = int(frame.counts[0]), max_atoms - fewer
             if self.grown and not frame.pbc.any() and size < count:
                 frame = growing.neighbourhood(frame, centre % count, size)
             return growing.rattled(frame, 0.04 * level, seed)
@@ -170,7 +199,7 @@ class StructurePool:
             build,
             st.integers(0, len(reference) - 1),
             st.integers(0, 255),
-            st.integers(min_atoms, max_atoms),
+            st.integers(0, max_atoms - min_atoms),
             st.integers(0, 3),
             st.integers(0, 2**16),
         )
@@ -191,17 +220,17 @@ class StructurePool:
 
     def finite(self, max_atoms: int = 12) -> SearchStrategy[Frames]:
         """Isolated structures of every kind with at least two atoms."""
-        if not self.grown:
+        if self._only_reference:
             return self.rattled_reference(2, 2 * max_atoms)
         half = max(1, max_atoms // 2)
         kinds = [self.pairs(), self.molecules(2, max_atoms), self.fragments(half)]
-        if self.reference is not None:
+        if self.reference is not None and self.source == "mixed":
             # Named twice: realistic structures are where the model will be used.
             kinds += [self.rattled_reference(2, 2 * max_atoms)] * 2
         return st.one_of(kinds)
 
     def any(self, max_atoms: int = 12) -> SearchStrategy[Frames]:
         """Isolated structures of every kind, and crystals if the model takes them."""
-        if not self.periodic:
+        if not self.periodic or self.source == "reference":
             return self.finite(max_atoms)
         return st.one_of(self.finite(max_atoms), self.crystals())

@@ -66,7 +66,7 @@ def compare(
     copies : int
         How many times ``image`` holds the atoms of ``frame``, one copy after the other.
     """
-    dtype, reach = context.dtype, tolerance.reach_of(frame, image)
+    dtype, reach = context.dtype, context.reach(frame, image)
     # In a crystal of one atom symmetry hides all rounding; in its supercell nothing does.
     probed, home = (image, 1) if copies > 1 else (frame, 0)
     batch = Frames.concatenate([frame, image, tolerance.probes(probed, dtype, reach, seed)])

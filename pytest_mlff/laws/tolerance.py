@@ -17,6 +17,11 @@ over few probes may be small by luck:
 * forces: ``FLOOR_ULPS`` × eps × (largest force component + 1 eV/Å): contributions cancel;
 * stress: ``FLOOR_ULPS`` × eps × the largest component, and the energy floor per volume.
 
+The coordinate is the largest one that occurs. A float32 model that takes differences of
+coordinates in float64 and rounds only those (`pytest_mlff.laws.resolution` measures whether)
+is held to the last place of its cutoff instead, so that a translation by 1000 Å is granted
+no more than one by 1 Å.
+
 A model that claims float64 and truncates to float32 inside does not hide behind
 this: one float64 ulp leaves its truncated numbers as they were, so its measured
 spread stays at the float64 floor.

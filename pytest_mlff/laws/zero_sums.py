@@ -27,6 +27,7 @@ class IsolatedAtom(LawBase):
     id = "isolated_atom"
     title = "a single atom has a finite energy, the same everywhere, and no force"
     required_evidence = ("atoms",)
+    uses_reference = False
     min_atoms = 1
 
     def trials(self, context: Context) -> SearchStrategy[Trial]:

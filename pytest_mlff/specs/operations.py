@@ -52,6 +52,7 @@ class FaultError(Exception):
 
 
 def checked_constant(value: object) -> Scalar:
+    """Let a literal through if it is a scalar and finite; raises `FaultError`."""
     if not isinstance(value, bool | int | float | str):
         raise FaultError(f"{value!r} is no number, text, true or false")
     if isinstance(value, float) and not math.isfinite(value):
@@ -60,6 +61,7 @@ def checked_constant(value: object) -> Scalar:
 
 
 def calculate(apply: Callable[..., int | float], *operands: Value) -> int | float:
+    """Apply an operation to numbers alone; raises `FaultError`, also if the result is not finite."""
     for operand in operands:
         if isinstance(operand, bool | str | tuple):
             raise FaultError(f"arithmetic needs numbers, not {operand!r}")
@@ -75,6 +77,7 @@ def calculate(apply: Callable[..., int | float], *operands: Value) -> int | floa
 
 
 def truth(value: Value, word: str) -> bool:
+    """Take a value as a condition: only true and false are; raises `FaultError` naming ``word``."""
     if not isinstance(value, bool):
         raise FaultError(f"{word!r} needs a condition, not {value!r}")
     return value
@@ -89,6 +92,8 @@ def _same_kind(*values: Value) -> bool:
 
 
 def ordered(compare: Callable[..., bool]) -> Callable[[Value, Value], bool]:
+    """Make a comparison that orders numbers with numbers and texts with texts only."""
+
     def holds(left: Value, right: Value) -> bool:
         if not _same_kind(left, right):
             raise FaultError(f"cannot order {left!r} and {right!r}")
@@ -98,6 +103,8 @@ def ordered(compare: Callable[..., bool]) -> Callable[[Value, Value], bool]:
 
 
 def member(wanted: bool) -> Callable[[Value, Value], bool]:
+    """Make ``in`` (wanted) or ``not in`` for lists and texts."""
+
     def holds(left: Value, right: Value) -> bool:
         if isinstance(right, tuple):
             return (left in right) is wanted

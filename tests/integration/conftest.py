@@ -34,3 +34,14 @@ def tiny_demo(tmp_path_factory: pytest.TempPathFactory) -> str:
     folder: Path = tmp_path_factory.mktemp("tiny")
     frames = embedded_frames("ethanol", 60)
     return str(train(folder, frames, type_names=("C", "H", "O")))
+
+
+@pytest.fixture(scope="session")
+def tiny_float64(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Path of a NequIP checkpoint that was trained in double precision."""
+    pytest.importorskip("nequip")
+    from support.tiny_nequip import embedded_frames, train
+
+    folder: Path = tmp_path_factory.mktemp("tiny64")
+    frames = embedded_frames("ethanol", 60)
+    return str(train(folder, frames, type_names=("C", "H", "O"), dtype="float64"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,9 +10,12 @@ from support.repos import model_repo, read_json, run_case
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from ase import Atoms
     from pytest import Pytester
+
+    Labelled = tuple[Atoms, float, np.ndarray]
 
 SPEC = """\
 schema_version: 1
@@ -41,40 +43,48 @@ cases:
 """
 
 
-def _own_calculator(checkpoint: str, dtype: str) -> Any:
-    """NequIP's own calculator, in double precision where that is asked for."""
+def _own_calculator(checkpoint: str) -> Any:
+    """NequIP's own calculator, as its users make it."""
     from nequip.ase import NequIPCalculator
 
-    calculator = NequIPCalculator._from_saved_model(checkpoint, device="cpu")
-    if dtype == "float64":
-        calculator.model = calculator.model.to(dtype=__import__("torch").float64)
-    return calculator
+    return NequIPCalculator._from_saved_model(checkpoint, device="cpu")
 
 
-def _by_hand(
-    calculator: Any,
-    frames: Iterator[tuple[Atoms, float, np.ndarray]],
-    metric: str,
-    species: str | None,
-) -> float:
-    energy_errors, force_errors = [], []
+def _errors(calculator: Any, frames: Iterator[Labelled]) -> list[tuple[list[str], float, Any]]:
+    """Symbols, energy error in meV/atom and force errors in meV/Å, frame by frame."""
+    found = []
     for atoms, energy, forces in frames:
         copy = atoms.copy()
         copy.calc = calculator
-        energy_errors.append((copy.get_potential_energy() - energy) / len(atoms) * 1000)
-        chosen = [species is None or symbol == species for symbol in atoms.symbols]
-        force_errors.append(((copy.get_forces() - forces)[chosen] * 1000).ravel())
-    errors = (
-        np.array(energy_errors) if metric.startswith("energy") else np.concatenate(force_errors)
-    )
+        found.append(
+            (
+                list(atoms.symbols),
+                (copy.get_potential_energy() - energy) / len(atoms) * 1000,
+                (copy.get_forces() - forces) * 1000,
+            )
+        )
+    return found
+
+
+def _by_hand(errors: list[tuple[list[str], float, Any]], metric: str, species: str | None) -> float:
+    if metric.startswith("energy"):
+        chosen = np.array([energy for _, energy, _ in errors])
+    else:
+        chosen = np.concatenate(
+            [
+                forces[[species is None or symbol == species for symbol in symbols]].ravel()
+                for symbols, _, forces in errors
+            ]
+        )
     if metric.endswith("_mae"):
-        return float(np.mean(np.abs(errors)))
-    return float(np.sqrt(np.mean(errors**2)))
+        return float(np.mean(np.abs(chosen)))
+    return float(np.sqrt(np.mean(chosen**2)))
 
 
-def _embedded(molecule: str, start: int) -> Iterator[tuple[Atoms, float, np.ndarray]]:
+def _embedded(molecule: str, start: int) -> Iterator[Labelled]:
     """Frames read from the shipped file with nothing but numpy and ASE."""
     from ase import Atoms
+
     from pytest_mlff.datasets.embedded import EMBEDDED_FOLDER
 
     with np.load(EMBEDDED_FOLDER / f"{molecule}.npz") as archive:
@@ -87,7 +97,7 @@ def _embedded(molecule: str, start: int) -> Iterator[tuple[Atoms, float, np.ndar
             )
 
 
-def _rmd17(folder: Path, molecule: str, start: float) -> Iterator[tuple[Atoms, float, np.ndarray]]:
+def _rmd17(folder: Path, molecule: str, start: float) -> Iterator[Labelled]:
     """Frames in MD order, energies through the CODATA values behind kcal/mol."""
     from ase import Atoms
     from scipy import constants
@@ -109,35 +119,40 @@ def _check(
 ) -> None:
     report = read_json(pytester.path / "report.json")
     assert report["models"][0]["dtype"] == dtype
-    calculator = _own_calculator(checkpoint, dtype)
+    calculator = _own_calculator(checkpoint)
+    errors = {name: _errors(calculator, labelled()) for name, labelled in frames.items()}
     cases = report["cases"]
     assert len(cases) == len(frames) * (2 + 2 * (1 + 3))
     for case in cases:
-        by_hand = _by_hand(calculator, frames[case["variant"]](), case["metric"], case["species"])
+        by_hand = _by_hand(errors[case["variant"]], case["metric"], case["species"])
         assert case["value"] == pytest.approx(by_hand, rel=relative), case["case_id"]
 
 
-@pytest.mark.parametrize("dtype, relative", [("float64", 1e-6), ("float32", 1e-4)])
-def test_embedded(pytester: Pytester, tiny_demo: str, dtype: str, relative: float) -> None:
+@pytest.fixture(params=["float64", "float32"])
+def model(request: pytest.FixtureRequest) -> tuple[str, str, float]:
+    """A checkpoint, its precision, and how closely numbers must agree."""
+    if request.param == "float64":
+        return request.getfixturevalue("tiny_float64"), "float64", 1e-6
+    return request.getfixturevalue("tiny_demo"), "float32", 1e-4
+
+
+def test_embedded(pytester: Pytester, model: tuple[str, str, float]) -> None:
+    checkpoint, dtype, relative = model
     model_repo(
         pytester, SPEC.format(dataset="embedded", molecules="ethanol, malonaldehyde", start=99)
     )
-    result = run_case(pytester, f"--mlff-dtype={dtype}", model=tiny_demo)
+    result = run_case(pytester, model=checkpoint)
     assert result.ret == 0
     frames = {m: (lambda m=m: _embedded(m, 99)) for m in ("ethanol", "malonaldehyde")}
-    _check(pytester, tiny_demo, dtype, frames, relative)
+    _check(pytester, checkpoint, dtype, frames, relative)
 
 
-@pytest.mark.parametrize("dtype, relative", [("float64", 1e-6), ("float32", 1e-4)])
-def test_rmd17(
-    pytester: Pytester, tiny_demo: str, reference_data: Path, dtype: str, relative: float
-) -> None:
+def test_rmd17(pytester: Pytester, reference_data: Path, model: tuple[str, str, float]) -> None:
+    checkpoint, dtype, relative = model
     model_repo(
         pytester, SPEC.format(dataset="rmd17", molecules="ethanol, malonaldehyde", start=99.7)
     )
-    result = run_case(
-        pytester, f"--mlff-dtype={dtype}", f"--mlff-data={reference_data}", model=tiny_demo
-    )
+    result = run_case(pytester, f"--mlff-data={reference_data}", model=checkpoint)
     assert result.ret == 0
     report = read_json(pytester.path / "report.json")
     assert {case["dataset"] for case in report["cases"]} == {"rmd17"}
@@ -145,4 +160,4 @@ def test_rmd17(
     frames = {
         m: (lambda m=m: _rmd17(reference_data, m, start)) for m in ("ethanol", "malonaldehyde")
     }
-    _check(pytester, tiny_demo, dtype, frames, relative)
+    _check(pytester, checkpoint, dtype, frames, relative)

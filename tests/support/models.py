@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 from ase.calculators.calculator import Calculator, all_changes
+
 from pytest_mlff.datasets.embedded import EMBEDDED_FOLDER, read_trajectory
 
 MOLECULE = "ethanol"

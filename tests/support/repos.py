@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import jsonschema
+
 from pytest_mlff.reports.model import SCHEMA_FILE
 
 if TYPE_CHECKING:

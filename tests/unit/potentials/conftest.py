@@ -6,10 +6,10 @@ import warnings
 from typing import TYPE_CHECKING
 
 import pytest
+from support.tiny_nequip import TYPE_NAMES, TinyNequip, embedded_frames, package, train
 
 from pytest_mlff.datasets.frames import Frames
 from pytest_mlff.potentials import ModelOpensCodeWarning
-from support.tiny_nequip import TYPE_NAMES, TinyNequip, embedded_frames, package, train
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

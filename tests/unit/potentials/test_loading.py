@@ -24,9 +24,10 @@ from pytest_mlff.potentials import (
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from support.tiny_nequip import TinyNequip
+
     from pytest_mlff.datasets.frames import Frames
     from pytest_mlff.potentials.detect import FileKind
-    from support.tiny_nequip import TinyNequip
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 from ase import Atoms
+from support.tiny_nequip import TinyNequip, compile_model, embedded_frames, train
 
 from pytest_mlff.datasets.frames import Frames
 from pytest_mlff.errors import MlffError, NotSupportedError
@@ -26,7 +27,6 @@ from pytest_mlff.potentials import (
     load_potential,
 )
 from pytest_mlff.potentials.nequip import NequipPotential, library_state
-from support.tiny_nequip import TinyNequip, compile_model, embedded_frames, train
 
 if TYPE_CHECKING:
     from pathlib import Path
