@@ -26,11 +26,18 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="try every law on exact potentials and on mutants, and find how small a fault it sees",
     )
     parser.add_argument("--quick", action="store_true", help="without the detection limits")
+    parser.add_argument(
+        "--seeds",
+        type=int,
+        default=1,
+        metavar="N",
+        help="with --selftest: mutants and exact potentials in N seeds, float64 and float32",
+    )
     parser.add_argument("--seed", type=int, default=0, help="seed of everything drawn (default: 0)")
     commands = parser.add_subparsers(dest="laws_command", metavar="COMMAND")
     parser.set_defaults(
         run=lambda arguments: (
-            selftest(arguments.seed, limits=not arguments.quick)
+            selftest(arguments.seed, limits=not arguments.quick, seeds=arguments.seeds)
             if arguments.selftest
             else list_laws()
         )
@@ -61,8 +68,14 @@ def list_laws() -> int:
     return 0
 
 
-def selftest(seed: int = 0, *, limits: bool = True) -> int:
-    """Print the matrix potential × law and the detection limits; 1 if a check failed its proof."""
+def selftest(seed: int = 0, *, limits: bool = True, seeds: int = 1) -> int:
+    """Print the matrix potential × law, the detection limits and, for several seeds, the counts.
+
+    Returns
+    -------
+    int
+        1 if a check failed its proof: a mutant was missed or an exact potential was not passed.
+    """
     from pytest_mlff.laws import selftest as proofs
     from pytest_mlff.laws.mutants import FAULTS
 
@@ -83,7 +96,18 @@ def selftest(seed: int = 0, *, limits: bool = True) -> int:
         f"\n{len(FAULTS) - len(missed)} of {len(FAULTS)} mutants caught by their law; "
         f"{len(alarms)} of {len(proofs.EXACT)} exact potentials with a false alarm"
     )
-    return _BROKEN if missed or alarms else 0
+    wrong: list[str] = []
+    if seeds > 1:
+        caught, passed = proofs.over_seeds(range(seed, seed + seeds), progress=progress)
+        print(
+            f"\nSeeds {seed} to {seed + seeds - 1}, float64 and float32: "
+            f"{caught.right} of {caught.total} runs of a mutant against its law caught it; "
+            f"{passed.right} of {passed.total} runs of a law on an exact potential passed"
+        )
+        wrong += [f"missed: {one}" for one in caught.wrong]
+        wrong += [f"false alarm or error: {one}" for one in passed.wrong]
+        print("\n".join(wrong) or "nothing was missed, no false alarm")
+    return _BROKEN if missed or alarms or wrong else 0
 
 
 def repro(path: Path, model: str, device: str = "auto", dtype: str | None = None) -> int:

@@ -1,7 +1,8 @@
 """Cost of the laws beside the bare model calls that they contain.
 
 Each law is run with the calls to the model recorded, then the same frames are evaluated again
-without the law. Both take turns, so that a slower moment of the machine hits both.
+without the law. Both take turns of about a second, so that a slower moment of the machine hits
+both; the ratio of processor times is given too, for machines that do other things beside.
 
     python tests/benchmarks/bench_laws.py MODEL [--evaluations 1000] [--json FILE]
 """
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from pytest_mlff.datasets.frames import Frames
     from pytest_mlff.potentials.protocol import Potential, PotentialInfo, Prediction
 
+TURN = 40
+"""Examples of a law in one turn: as many as at strictness ``ci``."""
 LAWS = ("rotation", "permutation", "force_consistency", "net_force", "size_extensivity")
 
 
@@ -45,33 +48,49 @@ class Recording:
 
 
 def measure(potential: Potential, evaluations: int, repeats: int) -> dict[str, Any]:
-    """Seconds of all laws and of their model calls alone, and the ratio of each repetition."""
+    """Seconds of all laws and of their model calls alone, and the ratio of each repetition.
+
+    One turn is one law at ``TURN`` examples, then its model calls alone: seconds later, so
+    that both see the same machine. A repetition adds its turns up.
+    """
     recording = Recording(potential)
     pool = StructurePool.for_potential(potential)
     run_law("rotation", potential, structures=pool, examples=5)
-    each = max(1, evaluations // len(LAWS))
-    with_laws, bare, ratios, done = [], [], [], 0
-    for seed in range(repeats):
-        recording.asked.clear()
-        start = time.perf_counter()
-        done = 0
-        for law in LAWS:
-            found = run_law(law, recording, structures=pool, examples=each, seed=seed)
-            done += int(found.evidence["examples"])
-        with_laws.append(time.perf_counter() - start)
-        start = time.perf_counter()
-        for frames in recording.asked:
-            potential.predict(frames)
-        bare.append(time.perf_counter() - start)
-        ratios.append(with_laws[-1] / bare[-1])
+    turns = max(1, round(evaluations / (TURN * len(LAWS))))
+    found: dict[str, list[float]] = {name: [] for name in ("laws", "bare", "laws_cpu", "bare_cpu")}
+    done = calls = 0
+    for repeat in range(repeats):
+        spent = dict.fromkeys(found, 0.0)
+        done = calls = 0
+        for turn in range(turns):
+            for law in LAWS:
+                recording.asked.clear()
+                seed = repeat * turns + turn
+                wall, cpu = time.perf_counter(), time.process_time()
+                result = run_law(law, recording, structures=pool, examples=TURN, seed=seed)
+                spent["laws"] += time.perf_counter() - wall
+                spent["laws_cpu"] += time.process_time() - cpu
+                done += int(result.evidence["examples"])
+                calls += len(recording.asked)
+                wall, cpu = time.perf_counter(), time.process_time()
+                for frames in recording.asked:
+                    potential.predict(frames)
+                spent["bare"] += time.perf_counter() - wall
+                spent["bare_cpu"] += time.process_time() - cpu
+        for name, seconds in spent.items():
+            found[name].append(seconds)
+    ratios = [a / b for a, b in zip(found["laws"], found["bare"], strict=True)]
+    cpu_ratios = [a / b for a, b in zip(found["laws_cpu"], found["bare_cpu"], strict=True)]
     return {
         "model": potential.info.name,
         "evaluations": done,
-        "model_calls": len(recording.asked),
-        "with_laws_s": with_laws,
-        "bare_s": bare,
+        "model_calls": calls,
+        "with_laws_s": found["laws"],
+        "bare_s": found["bare"],
         "ratio": ratios,
         "median_ratio": statistics.median(ratios),
+        "cpu_ratio": cpu_ratios,
+        "median_cpu_ratio": statistics.median(cpu_ratios),
     }
 
 

@@ -19,6 +19,8 @@ def _imported() -> None:
                  "scipy.special", "scipy.stats", "torch._dynamo", "hypothesis.strategies",
                  "hypothesis.extra.numpy", "nequip.model.saved_models.load_utils"):  # fmt: skip
         pytest.importorskip(name)
+    # Several threads on a busy machine wait for each other longer than they compute.
+    importlib.import_module("torch").set_num_threads(1)
     for name in ("pytest_mlff.laws.runner", "pytest_mlff.tally", "pytest_mlff.session",
                  "pytest_mlff.potentials.batching", "pytest_mlff.potentials.nequip_files",
                  "pytest_mlff.potentials.loading"):  # fmt: skip

@@ -1,0 +1,68 @@
+"""The main job as a new user runs it: the demo model on the quick suite."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from support.repos import read_json
+
+from pytest_mlff.datasets.molecules import MOLECULES
+from pytest_mlff.potentials.loading import DEMO_MODEL
+
+if TYPE_CHECKING:
+    from pytest import Pytester
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_quick_is_green_and_green_means_something(pytester: Pytester) -> None:
+    result = pytester.runpytest_inprocess("--mlff-model=demo", "--mlff-report=report.json")
+    assert result.ret == 0
+    report = read_json(pytester.path / "report.json")
+    assert {case["verdict"] for case in report["cases"]} == {"passed"}
+    force_mae = {
+        case["variant"]: case["value"]
+        for case in report["cases"]
+        if case["metric"] == "force_mae" and case["species"] is None
+    }
+    assert set(force_mae) == {molecule.name for molecule in MOLECULES}
+    assert all(value <= 45 for value in force_mae.values()), force_mae
+    (model,) = report["models"]
+    assert (model["name"], model["family"]) == ("demo", "nequip")
+    assert report["run"]["model_digests"] == {"demo": model["digest"]}
+    assert report["run"]["versions"]["nequip"] == model["versions"]["nequip"]
+    assert len(report["run"]["data_digests"]) == len(MOLECULES)
+
+
+def test_the_demo_is_small() -> None:
+    assert DEMO_MODEL.stat().st_size <= 1.5e6
+
+
+def test_the_demo_made_worse_is_red(pytester: Pytester) -> None:
+    pytester.makepyfile(
+        worse="""
+        from pytest_mlff.potentials.loading import DEMO_MODEL
+        from nequip.ase import NequIPCalculator
+
+        class Worse(NequIPCalculator):
+            def calculate(self, *arguments, **settings):
+                super().calculate(*arguments, **settings)
+                self.results["forces"] = self.results["forces"] * 1.05
+
+        def make():
+            return Worse._from_saved_model(str(DEMO_MODEL), device="cpu")
+        """
+    )
+    result = pytester.runpytest_inprocess(
+        "--mlff-model=worse.py:make", "-k", "malonaldehyde and force_mae"
+    )
+    assert result.ret == 1
+
+
+def test_info_says_what_a_bug_report_needs(capsys: pytest.CaptureFixture[str]) -> None:
+    from pytest_mlff.cli.main import main
+
+    assert main(["info"]) == 0
+    shown = capsys.readouterr().out
+    for word in ("pytest-mlff", "torch", "nequip: ready", "cuda", "data:", "store:"):
+        assert word in shown
