@@ -15,13 +15,17 @@ _GRAVITY = ("error", "unsupported", "failed", "regressed", "skipped", "passed")
 
 
 def measurement(record: CaseRecord) -> str:
-    """Value with the half width of its interval, e.g. ``41.2 ± 0.9``."""
+    """Value with the half width of its interval, e.g. ``41.2 ± 0.9``; ``± ?`` if undecided."""
+    return " ".join(part for part in _value(record) if part)
+
+
+def _value(record: CaseRecord) -> tuple[str, str]:
     if record.value is None:
-        return "–"
+        return "–", ""
     value = f"{record.value:.4g}"
     if record.ci_low is None or record.ci_high is None:
-        return value
-    return f"{value} ± {(record.ci_high - record.ci_low) / 2:.2g}"
+        return value, "± ?" if "undecided" in record.evidence else ""
+    return value, f"± {(record.ci_high - record.ci_low) / 2:.2g}"
 
 
 def _severity(record: CaseRecord) -> tuple[int, float]:
@@ -52,21 +56,23 @@ def table(records: Sequence[CaseRecord], limit: int | None) -> list[tuple[str, s
     passed = [r for r in ordered if r.verdict == "passed"]
     kept = passed if limit is None else passed[: max(0, limit - len(shown))]
     several = len({r.model for r in records}) > 1
-    rows = [("case", "measured", "threshold", "unit", "verdict")]
+    rows = [("case", "measured", "(95 %)", "threshold", "unit", "verdict")]
     for record in [*shown, *kept]:
         name = f"{record.model}: {record.case_id}" if several else record.case_id
         limit_text = "–" if record.threshold is None else f"{record.threshold:g}"
-        rows.append((name, measurement(record), limit_text, record.unit, record.verdict))
-    widths = [max(len(row[column]) for row in rows) for column in range(5)]
+        rows.append((name, *_value(record), limit_text, record.unit, record.verdict))
+    widths = [max(len(row[column]) for row in rows) for column in range(6)]
     lines = []
     for number, row in enumerate(rows):
         line = (
-            f"{row[0]:<{widths[0]}}  {row[1]:>{widths[1]}}  {row[2]:>{widths[2]}}  "
-            f"{row[3]:<{widths[3]}}  {row[4]}"
+            f"{row[0]:<{widths[0]}}  {row[1]:>{widths[1]}} {row[2]:<{widths[2]}}  "
+            f"{row[3]:>{widths[3]}}  {row[4]:<{widths[4]}}  {row[5]}"
         )
-        lines.append((line, "" if number == 0 else row[4]))
+        lines.append((line, "" if number == 0 else row[5]))
     if len(kept) < len(passed):
         lines.append((f"… and {len(passed) - len(kept)} more passed (-v shows all)", "passed"))
+    if any("undecided" in record.evidence for record in [*shown, *kept]):
+        lines.append(("± ?: too few independent frames for an interval", ""))
     return lines
 
 
@@ -74,4 +80,4 @@ def summary_line(records: Sequence[CaseRecord], collected: int) -> str:
     """Counts of the verdicts, gravest first."""
     counts = {name: sum(r.verdict == name for r in records) for name in _GRAVITY}
     parts = [f"{count} {name}" for name, count in counts.items() if count]
-    return f"{collected} cases: {', '.join(parts) or 'none was run'}"
+    return f"{collected} case{'' if collected == 1 else 's'}: {', '.join(parts) or 'none was run'}"

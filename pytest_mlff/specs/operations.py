@@ -61,7 +61,7 @@ def checked_constant(value: object) -> Scalar:
 
 
 def calculate(apply: Callable[..., int | float], *operands: Value) -> int | float:
-    """Apply an operation to numbers alone; raises `FaultError`, also if the result is not finite."""
+    """Apply an operation to numbers alone; raises `FaultError`, also at overflow."""
     for operand in operands:
         if isinstance(operand, bool | str | tuple):
             raise FaultError(f"arithmetic needs numbers, not {operand!r}")

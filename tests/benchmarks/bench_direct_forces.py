@@ -7,7 +7,7 @@ is what makes direct-force models fast, and it is trained here on the first fram
 It is equivariant by construction, so rotation must pass; nothing makes its forces a gradient,
 so conservativity and force consistency must not.
 
-    python tests/benchmarks/bench_direct_forces.py [--steps 400] [--json FILE]
+    python tests/benchmarks/bench_direct_forces.py [--steps 2500] [--json FILE]
 """
 
 from __future__ import annotations
@@ -175,7 +175,7 @@ def train(steps: int, batch: int = 8) -> tuple[DirectForces, dict[str, float]]:
 def main() -> int:
     """Train, judge, print."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--steps", type=int, default=400)
+    parser.add_argument("--steps", type=int, default=2500)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()

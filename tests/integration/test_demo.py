@@ -59,6 +59,18 @@ def test_the_demo_made_worse_is_red(pytester: Pytester) -> None:
     assert result.ret == 1
 
 
+def test_a_strangers_package_is_warned_of_in_one_line(pytester: Pytester) -> None:
+    (pytester.path / "mine.zip").write_bytes(DEMO_MODEL.read_bytes())
+    for source, expected in (("mine.zip", 1), ("demo", 0)):
+        result = pytester.runpytest_inprocess(
+            f"--mlff-model={source}", "-k", "malonaldehyde and energy_mae"
+        )
+        assert result.ret == 0
+        shown = result.stdout.str() + result.stderr.str()
+        warned = [line for line in shown.splitlines() if "mlff: warning:" in line]
+        assert len(warned) == expected, warned
+
+
 def test_info_says_what_a_bug_report_needs(capsys: pytest.CaptureFixture[str]) -> None:
     from pytest_mlff.cli.main import main
 

@@ -129,3 +129,6 @@ def test_measurement_shows_half_the_interval() -> None:
     assert measurement(record()) == "41.25 ± 1.2"
     assert measurement(record(ci_low=None)) == "41.25"
     assert measurement(record(value=None)) == "–"
+    undecided = record(ci_low=None, ci_high=None, evidence={"undecided": "too few frames"})
+    assert measurement(undecided) == "41.25 ± ?"
+    assert table([undecided], None)[-1][0].startswith("± ?")
