@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_mlff.stash import SESSION_KEY
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -50,8 +52,6 @@ class ReferencedPrediction:
 @pytest.fixture(scope="session")
 def mlff_session(pytestconfig: pytest.Config) -> Session:
     """State of the run; skips without ``--mlff-model``."""
-    from pytest_mlff.plugin import SESSION_KEY
-
     session = pytestconfig.stash.get(SESSION_KEY, None)
     if session is None:
         pytest.skip("needs --mlff-model=SOURCE")

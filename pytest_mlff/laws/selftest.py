@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = [
     "EXACT",
     "STRENGTHS",
+    "Count",
     "Finding",
     "Limit",
     "built_in",
@@ -31,6 +32,7 @@ __all__ = [
     "format_limits",
     "format_matrix",
     "matrix",
+    "over_seeds",
     "try_law",
 ]
 
@@ -64,6 +66,19 @@ class Limit:
     law: str
     dtype: str
     strength: float | None
+
+
+@dataclass(frozen=True)
+class Count:
+    """How many runs were made, and which of them ended otherwise than they must."""
+
+    total: int
+    wrong: tuple[str, ...]
+
+    @property
+    def right(self) -> int:
+        """Runs that ended as they must."""
+        return self.total - len(self.wrong)
 
 
 def try_law(
@@ -111,6 +126,47 @@ def matrix(
         if progress is not None:
             progress(index + 1, len(makers))
     return found
+
+
+def over_seeds(
+    seeds: Sequence[int],
+    *,
+    dtypes: Sequence[str] = ("float64", "float32"),
+    strictness: str = "fast",
+    progress: Progress | None = None,
+) -> tuple[Count, Count]:
+    """Every mutant against its law and every exact potential against every law, in many seeds.
+
+    Returns
+    -------
+    tuple of Count
+        Mutants caught, and exact potentials that passed; an ``error`` counts as neither.
+    """
+    trials: list[tuple[str, str, Callable[[], Potential], Finding]] = [
+        (f"{name} {dtype}", FAULTS[name].law, partial(mutant, name, 1.0, dtype), "caught")
+        for name in FAULTS
+        for dtype in dtypes
+        if dtype in FAULTS[name].dtypes
+    ]
+    trials += [
+        (f"{name} {dtype}", law, partial(make, dtype=dtype), "passed")
+        for name, make in EXACT.items()
+        for dtype in dtypes
+        for law in LAWS
+    ]
+    wrong: dict[Finding, list[str]] = {"caught": [], "passed": []}
+    total: dict[Finding, int] = {"caught": 0, "passed": 0}
+    for index, (name, law, make, wanted) in enumerate(trials):
+        for seed in seeds:
+            total[wanted] += 1
+            if try_law(law, make(), strictness=strictness, seed=seed) != wanted:
+                wrong[wanted].append(f"{law} on {name}, seed {seed}")
+        if progress is not None:
+            progress(index + 1, len(trials))
+    return (
+        Count(total["caught"], tuple(wrong["caught"])),
+        Count(total["passed"], tuple(wrong["passed"])),
+    )
 
 
 def detection_limits(

@@ -6,13 +6,31 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pytest_mlff.laws.growing import keep_atoms
+from pytest_mlff.laws.growing import keep_atoms, neighbourhood
 from pytest_mlff.laws.law import Trial
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 __all__ = ["fewest_atoms"]
+
+
+_TINY = 3
+
+
+def _small_parts(trial: Trial, min_atoms: int, most: int) -> Iterator[Trial]:
+    """Neighbourhoods of few atoms, the smallest first, each once."""
+    count = int(trial.frames.counts[0])
+    seen: set[str] = set()
+    for size in range(min_atoms, min(_TINY, count - 1) + 1):
+        for centre in range(count):
+            part = neighbourhood(trial.frames, centre, size)
+            if part.structure_digest in seen:
+                continue
+            if len(seen) >= most:
+                return
+            seen.add(part.structure_digest)
+            yield Trial(part, trial.parameters)
 
 
 def fewest_atoms(
@@ -21,7 +39,9 @@ def fewest_atoms(
     """Leave out atoms as long as the trial still breaks the law.
 
     Works on any structure, where hypothesis can only shrink what it drew itself (a
-    neighbourhood of a reference frame stays a neighbourhood of that frame).
+    neighbourhood of a reference frame stays a neighbourhood of that frame). Neighbourhoods of
+    up to three atoms are tried at once: from a large structure the way to a small one may
+    lead through sizes at which the law holds by chance.
 
     Parameters
     ----------
@@ -36,6 +56,10 @@ def fewest_atoms(
     """
     if len(trial.frames) != 1:
         return trial
+    for candidate in _small_parts(trial, min_atoms, budget // 2):
+        budget -= 1
+        if broken(candidate):
+            return candidate
     chunk = max(1, int(trial.frames.counts[0]) // 2)
     while chunk and budget:
         start, shrunk = int(trial.frames.counts[0]), False

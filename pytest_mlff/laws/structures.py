@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 __all__ = ["StructurePool", "seeds"]
 
-_CODES = st.integers(0, 2**24 - 1)
+_WIDTH = 3
+"""Bytes of the code of one grown atom."""
 DEFAULT_CUTOFF = 6.0
 
 Source = Literal["mixed", "reference", "grown"]
@@ -29,6 +30,25 @@ Source = Literal["mixed", "reference", "grown"]
 def seeds() -> SearchStrategy[int]:
     """Strategy for the seed of a transformation."""
     return st.integers(0, 2**31 - 1)
+
+
+# Each structure is one draw of bytes: hypothesis spends its time on draws, and it shrinks bytes
+# as well as lists (shorter first, then smaller). Zero is the simplest everywhere.
+
+
+def _codes(least: int, most: int, extra: int) -> SearchStrategy[bytes]:
+    """Bytes of ``extra`` numbers and of the codes of ``least`` to ``most`` atoms."""
+    return st.binary(min_size=extra + _WIDTH * least, max_size=extra + _WIDTH * most)
+
+
+def _atoms(data: bytes) -> list[int]:
+    """Codes of atoms; bytes beyond the last whole one are left over."""
+    whole = len(data) - len(data) % _WIDTH
+    return [int.from_bytes(data[k : k + _WIDTH], "big") for k in range(0, whole, _WIDTH)]
+
+
+def _two_bytes(data: bytes, place: int) -> int:
+    return int.from_bytes(data[place : place + 2], "big")
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,6 +154,11 @@ class StructurePool:
         return replace(self, source="reference"), replace(self, source="grown")
 
     @property
+    def digest(self) -> str:
+        """Hexadecimal digest of the reference frames, zeros without any."""
+        return "0" * 64 if self.reference is None else self.reference.structure_digest
+
+    @property
     def _only_reference(self) -> bool:
         return not self.grown or self.source == "reference"
 
@@ -142,17 +167,16 @@ class StructurePool:
         if self._only_reference:
             return self.rattled_reference(min_atoms, max_atoms)
         numbers = self.numbers
-        return st.builds(
-            lambda codes, seed: growing.cluster(numbers, codes, seed),
-            st.lists(_CODES, min_size=min_atoms, max_size=max_atoms),
-            st.integers(0, 2**16),
+        return _codes(min_atoms, max_atoms, 2).map(
+            lambda data: growing.cluster(numbers, _atoms(data[2:]), _two_bytes(data, 0))
         )
 
     def pairs(self) -> SearchStrategy[Frames]:
         """Dimers from 0.8 sums of covalent radii to just beyond the cutoff."""
         numbers, far = self.numbers, self.range
 
-        def build(first: int, second: int, way: int, place: int) -> Frames:
+        def build(data: bytes) -> Frames:
+            first, second, way, place = data
             a, b = numbers[first % len(numbers)], numbers[second % len(numbers)]
             both = np.array([a, b])
             near = 0.8 * float(growing.radii_of(both).sum())
@@ -161,8 +185,7 @@ class StructurePool:
             ends = np.stack([np.zeros(3), distance * axis / np.linalg.norm(axis)])
             return growing.isolated(both, ends)
 
-        small = st.integers(0, 255)
-        return st.builds(build, small, small, small, small)
+        return st.binary(min_size=4, max_size=4).map(build)
 
     def fragments(self, max_atoms: int = 5) -> SearchStrategy[Frames]:
         """Two grown molecules 0.6 to 3 cutoffs apart."""
@@ -188,35 +211,27 @@ class StructurePool:
         if reference is None:
             return st.nothing()
 
-        def build(index: int, centre: int, fewer: int, level: int, seed: int) -> Frames:
-            frame = reference.select([index])
+        def build(data: bytes) -> Frames:
+            centre, fewer, level = data[2], data[3] % (max_atoms - min_atoms + 1), data[4] % 4
+            frame = reference.select([_two_bytes(data, 0) % len(reference)])
             count, size = int(frame.counts[0]), max_atoms - fewer
             if self.grown and not frame.pbc.any() and size < count:
                 frame = growing.neighbourhood(frame, centre % count, size)
-            return growing.rattled(frame, 0.04 * level, seed)
+            return growing.rattled(frame, 0.04 * level, _two_bytes(data, 5))
 
-        return st.builds(
-            build,
-            st.integers(0, len(reference) - 1),
-            st.integers(0, 255),
-            st.integers(0, max_atoms - min_atoms),
-            st.integers(0, 3),
-            st.integers(0, 2**16),
-        )
+        return st.binary(min_size=7, max_size=7).map(build)
 
     def crystals(self, min_atoms: int = 1, max_atoms: int = 4) -> SearchStrategy[Frames]:
         """Periodic crystals with skewed cells."""
         numbers = self.numbers
-        return st.builds(
-            lambda codes, shape, stretch, level, seed: growing.rattled(
-                growing.crystal(numbers, codes, shape, stretch), 0.02 * level, seed
-            ),
-            st.lists(_CODES, min_size=min_atoms, max_size=max_atoms),
-            st.integers(0, 5**3 * 7**3 - 1),
-            st.integers(0, 15),
-            st.integers(0, 3),
-            st.integers(0, 2**16),
-        )
+
+        def build(data: bytes) -> Frames:
+            # Six digits of the cell's shape, its size, the level and the seed of the rattling.
+            shape = int.from_bytes(data[:3], "big") % (5**3 * 7**3)
+            frame = growing.crystal(numbers, _atoms(data[7:]), shape, data[3] % 16)
+            return growing.rattled(frame, 0.02 * (data[4] % 4), _two_bytes(data, 5))
+
+        return _codes(min_atoms, max_atoms, 7).map(build)
 
     def finite(self, max_atoms: int = 12) -> SearchStrategy[Frames]:
         """Isolated structures of every kind with at least two atoms."""

@@ -54,6 +54,27 @@ ORACLE_LAWS = (
 
 @pytest.mark.slow
 @pytest.mark.parametrize("law", ORACLE_LAWS)
+def test_oracle_passes_on_ethanol_in_twenty_seeds(law: str) -> None:
+    """Two examples a seed, four where a law makes no fewer, on frames of the embedded set."""
+    pytest.importorskip("tblite")
+    from pytest_mlff.datasets.embedded import EMBEDDED_FOLDER, read_trajectory
+    from pytest_mlff.laws.growing import isolated
+    from pytest_mlff.laws.reference import OraclePotential
+
+    found = read_trajectory(EMBEDDED_FOLDER / "ethanol.npz")
+    numbers = found.numbers.astype(np.int64)
+    reference = Frames.concatenate(
+        [isolated(numbers, found.positions[k].astype(float)) for k in range(0, 2000, 250)]
+    )
+    potential = OraclePotential()
+    pool = StructurePool(potential.species, reference, grown=False)
+    for seed in range(20):
+        result = run_law(law, potential, structures=pool, seed=seed, examples=2)
+        assert result.holds, result.summary()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("law", ORACLE_LAWS)
 def test_oracle_passes(law: str) -> None:
     pytest.importorskip("tblite")
     from pytest_mlff.laws.reference import OraclePotential

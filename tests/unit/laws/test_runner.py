@@ -23,14 +23,17 @@ from pytest_mlff.laws import (
     run_law,
     write_counterexample,
 )
-from pytest_mlff.laws.context import dtype_of
+from pytest_mlff.laws.context import Context, dtype_of
 from pytest_mlff.laws.exact import ExactPotential, harmonic, lennard_jones
 from pytest_mlff.laws.mutants import mutant
+from pytest_mlff.laws.registry import law_named
+from pytest_mlff.laws.runner import _drive
 from pytest_mlff.laws.tolerance import Noise, noise_of, part, probes, reach_of
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from pytest_mlff.laws.law import Trial
     from pytest_mlff.potentials.protocol import Potential, PotentialInfo, Prediction
 
 
@@ -80,6 +83,24 @@ def test_same_seed_same_result(law: str, name: str) -> None:
     assert second is not None
     assert first.frames.structure_digest == second.frames.structure_digest
     assert first.parameters == second.parameters
+
+
+@pytest.mark.parametrize("law", ["rotation", "smoothness", "locality", "periodic_images"])
+def test_hypothesis_draws_the_same_again_to_shrink(law: str) -> None:
+    """Drawing is kept apart from measuring, which is right only if this holds."""
+    potential = lennard_jones()
+    context = Context(potential, StructurePool.for_potential(potential))
+    runs: list[list[str]] = []
+    for shrink in (False, True):
+        drawn: list[str] = []
+
+        def visit(trial: Trial, drawn: list[str] = drawn) -> None:
+            drawn.append(f"{trial.frames.structure_digest} {sorted(trial.parameters.items())}")
+
+        _drive(law_named(law).trials(context), visit, 25, 6, shrink=shrink)
+        runs.append(drawn)
+    assert runs[0] == runs[1]
+    assert len(set(runs[0])) > 20
 
 
 def test_other_seed_draws_otherwise() -> None:
