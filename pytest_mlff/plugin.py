@@ -19,6 +19,7 @@ from pytest_mlff.fixtures import (
     mlff_structures,
 )
 from pytest_mlff.options import add_options, read_options
+from pytest_mlff.stash import SESSION_KEY
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,8 +38,6 @@ __all__ = [
     "pytest_addoption",
     "pytest_configure",
 ]
-
-SESSION_KEY: pytest.StashKey[Session] = pytest.StashKey()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

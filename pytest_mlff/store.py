@@ -128,6 +128,10 @@ class Store:
 
     def _write(self, path: Path, content: bytes) -> None:
         try:
+            ignore = self.root / ".gitignore"
+            if not ignore.exists():
+                # The store lies in a repository more often than not.
+                write_atomically(ignore, b"*\n")
             write_atomically(path, content)
         except OSError as error:
             raise MlffError(

@@ -80,7 +80,12 @@ def judge_threshold(measurement: Measurement, maximum: float, unit: str) -> Judg
         return Judgement(Verdict.ERROR, str(said))
     if value <= maximum:
         return Judgement(Verdict.PASSED, f"{value:.4g} {unit} ≤ {maximum:.4g} {unit}")
-    above = f"{value / maximum - 1.0:.1%} above" if maximum > 0.0 else "above"
+    if maximum == 0.0:
+        above = "above"
+    elif value < 2.0 * maximum:
+        above = f"{value / maximum - 1.0:.1%} above"
+    else:
+        above = f"{value / maximum:.3g} times"
     return Judgement(
         Verdict.FAILED, f"{value:.4g} {unit} is {above} the threshold of {maximum:.4g} {unit}"
     )

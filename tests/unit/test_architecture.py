@@ -29,7 +29,7 @@ ROWS: dict[str, int] = {
     "reports": 8,
     "plan": 9, "evaluation": 9,
     "options": 10, "hookspecs": 10, "collection": 10, "session": 10, "tally": 10,
-    "run_report": 10, "fixtures": 10, "suite": 10, "plugin": 10, "cli": 10,
+    "run_report": 10, "stash": 10, "fixtures": 10, "suite": 10, "plugin": 10, "cli": 10,
 }  # fmt: skip
 PYTEST_ROW = 10
 FILES = sorted(PACKAGE.rglob("*.py"))

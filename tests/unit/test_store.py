@@ -22,6 +22,7 @@ def test_json_comes_back(tmp_path: Path) -> None:
     store.put_json("batch", KEY, {"size": 64})
     assert store.get_json("batch", KEY) == {"size": 64}
     assert store.get_json("batch", {**KEY, "frames": 4}) is None
+    assert (tmp_path / ".gitignore").read_text() == "*\n"
 
 
 def test_the_order_of_keys_does_not_matter() -> None:
