@@ -8,6 +8,7 @@ also those of other processes and later runs.
 from __future__ import annotations
 
 import os
+import warnings
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -198,7 +199,7 @@ class Evaluation:
             potential = self.potential(source, case.variant.id)
             model = potential.info.name
             frames = self.frame_sets(planned, case.variant).test_frames
-            measurement, result = self._measure(case, potential, frames)
+            measurement, result = self._measure(case, potential, frames, source)
             judgement = judge_threshold(measurement, case.threshold.max, case.threshold.unit)
         except NotSupportedError as error:
             return Outcome(case, Judgement(Verdict.UNSUPPORTED, str(error)), None, model)
@@ -211,10 +212,10 @@ class Evaluation:
         )
 
     def _measure(
-        self, case: Case, potential: Potential, frames: Frames
+        self, case: Case, potential: Potential, frames: Frames, source: Located
     ) -> tuple[Measurement, LawResult | None]:
         if case.metric in LAW_IDS:
-            return self._measure_law(case, potential, frames)
+            return self._measure_law(case, potential, frames, source)
         if case.metric not in ERROR_METRICS:
             raise NotSupportedError(f"metric {case.metric} is not available in this version")
         _require_species(potential, frames)
@@ -222,7 +223,7 @@ class Evaluation:
         return measure(case.metric, frames, prediction, case.species), None
 
     def _measure_law(
-        self, case: Case, potential: Potential, frames: Frames
+        self, case: Case, potential: Potential, frames: Frames, source: Located
     ) -> tuple[Measurement, LawResult]:
         from pytest_mlff.laws.runner import run_law
         from pytest_mlff.laws.structures import StructurePool
@@ -237,6 +238,11 @@ class Evaluation:
             strictness=self.options.strictness or str(case.options.get("strictness", "ci")),
             seed=self.options.seed,
             examples=None if examples is None or self.options.strictness else int(examples),
+            alternatives=(
+                self._other_precisions(case, potential, source)
+                if case.metric == "precision"
+                else None
+            ),
         )
         measurement = Measurement(
             value=float(result.excess),
@@ -251,6 +257,32 @@ class Evaluation:
             },
         )
         return measurement, result
+
+    def _other_precisions(
+        self, case: Case, potential: Potential, source: Located
+    ) -> dict[str, Potential]:
+        """The same model in the other precisions that its format can be opened in."""
+        from pytest_mlff.potentials.loading import load_potential
+
+        found: dict[str, Potential] = {}
+        for dtype in ("float32", "float64"):
+            if dtype == potential.info.dtype:
+                continue
+            with warnings.catch_warnings():
+                # That opening the file runs its code was said when it was first opened.
+                warnings.simplefilter("ignore")
+                try:
+                    found[dtype] = load_potential(
+                        source.text,
+                        device=self.options.device,
+                        dtype=dtype,
+                        cwd=source.folder,
+                        adapters=self.adapters,
+                        variant=case.variant.id,
+                    )
+                except MlffError:
+                    continue  # a compiled model, say, keeps the precision it was made in
+        return found
 
 
 def _require_species(potential: Potential, frames: Frames) -> None:

@@ -59,6 +59,17 @@ def test_the_demo_made_worse_is_red(pytester: Pytester) -> None:
     assert result.ret == 1
 
 
+def test_precisions_are_held_against_each_other(pytester: Pytester) -> None:
+    result = pytester.runpytest_inprocess(
+        "--mlff-model=demo", "--mlff-suite=laws/precision", "--mlff-report=report.json"
+    )
+    assert result.ret == 0
+    (case,) = read_json(pytester.path / "report.json")["cases"]
+    assert case["evidence"]["alternatives"] == 1
+    # float32 and float64 really are two models: their answers differ, if by little.
+    assert 0 < case["value"] <= 1
+
+
 def test_a_strangers_package_is_warned_of_in_one_line(pytester: Pytester) -> None:
     (pytester.path / "mine.zip").write_bytes(DEMO_MODEL.read_bytes())
     for source, expected in (("mine.zip", 1), ("demo", 0)):
