@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import errno
-import multiprocessing
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -82,19 +83,20 @@ def test_a_folder_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
     assert can_write(tmp_path / "new")
 
 
-def _count_up(root: str, times: int) -> None:
-    store = Store(Path(root))
-    for _ in range(times):
-        with store.lock("counter", KEY):
-            value = (store.get_json("counter", KEY) or {"n": 0})["n"]
-            store.put_json("counter", KEY, {"n": value + 1})
+COUNT_UP = """
+import sys
+from pathlib import Path
+from pytest_mlff.store import Store
+store, key = Store(Path(sys.argv[1])), {"model": "abc"}
+for _ in range(25):
+    with store.lock("counter", key):
+        value = (store.get_json("counter", key) or {"n": 0})["n"]
+        store.put_json("counter", key, {"n": value + 1})
+"""
 
 
 def test_the_lock_keeps_processes_apart(tmp_path: Path) -> None:
-    context = multiprocessing.get_context("spawn")
-    workers = [context.Process(target=_count_up, args=(str(tmp_path), 25)) for _ in range(3)]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join()
-    assert Store(tmp_path).get_json("counter", KEY) == {"n": 75}
+    command = [sys.executable, "-c", COUNT_UP, str(tmp_path)]
+    workers = [subprocess.Popen(command) for _ in range(3)]
+    assert [worker.wait() for worker in workers] == [0, 0, 0]
+    assert Store(tmp_path).get_json("counter", {"model": "abc"}) == {"n": 75}
