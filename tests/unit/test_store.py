@@ -6,13 +6,16 @@ import errno
 import os
 import subprocess
 import sys
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
 from pytest_mlff.errors import MlffError
 from pytest_mlff.store import Store, can_write, digest_of, write_atomically
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 KEY = {"model": "abc", "frames": 3}
 
