@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["ANGSTROM", "MEV", "REPORT_UNITS", "kcal_per_mol"]
+__all__ = ["ANGSTROM", "MEV", "REPORT_UNITS", "in_unit", "kcal_per_mol"]
 
 ANGSTROM: Final = "Å"
 MEV: Final = 1000.0
@@ -22,3 +22,8 @@ def kcal_per_mol() -> float:
     from ase import units
 
     return float(units.kcal / units.mol)
+
+
+def in_unit(number: str, unit: str) -> str:
+    """A written number with its unit; dimensionless (``"1"``) stands alone."""
+    return number if unit == "1" else f"{number} {unit}"

@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from pytest_mlff.errors import MlffError
+from pytest_mlff.units import in_unit
 
 if TYPE_CHECKING:
     from pytest_mlff.metrics.measurement import Measurement
@@ -78,14 +79,13 @@ def judge_threshold(measurement: Measurement, maximum: float, unit: str) -> Judg
     if not math.isfinite(value):
         said = measurement.evidence.get("nonfinite", f"the value is {value}")
         return Judgement(Verdict.ERROR, str(said))
+    found, limit = in_unit(f"{value:.4g}", unit), in_unit(f"{maximum:.4g}", unit)
     if value <= maximum:
-        return Judgement(Verdict.PASSED, f"{value:.4g} {unit} ≤ {maximum:.4g} {unit}")
+        return Judgement(Verdict.PASSED, f"{found} ≤ {limit}")
     if maximum == 0.0:
         above = "above"
     elif value < 2.0 * maximum:
         above = f"{value / maximum - 1.0:.1%} above"
     else:
         above = f"{value / maximum:.3g} times"
-    return Judgement(
-        Verdict.FAILED, f"{value:.4g} {unit} is {above} the threshold of {maximum:.4g} {unit}"
-    )
+    return Judgement(Verdict.FAILED, f"{found} is {above} the threshold of {limit}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pytest_mlff.reports.terminal import measurement
+from pytest_mlff.units import in_unit
 
 if TYPE_CHECKING:
     from pytest_mlff.gate.outcome import Outcome
@@ -17,10 +18,9 @@ def explain(outcome: Outcome, record: CaseRecord) -> str:
     """Several aligned lines: verdict, value, frames, threshold with provenance, worst frame."""
     rows = [("model", record.model)]
     if record.value is not None:
-        rows.append(("measured", f"{measurement(record)} {record.unit}"))
-    rows.append(
-        ("threshold", f"{record.threshold:g} {record.unit} ({record.threshold_provenance})")
-    )
+        rows.append(("measured", in_unit(measurement(record), record.unit)))
+    limit = in_unit(f"{record.threshold:g}", record.unit)
+    rows.append(("threshold", f"{limit} ({record.threshold_provenance})"))
     if record.n_atoms:
         rows.append(("frames", f"{record.n_frames} of {record.dataset}, {record.n_atoms} atoms"))
     if "worst_frame" in record.evidence:
@@ -28,7 +28,8 @@ def explain(outcome: Outcome, record: CaseRecord) -> str:
         rows.append(
             (
                 "worst frame",
-                f"{worst['worst_frame']} with {worst['worst_frame_value']:.4g} {record.unit}",
+                f"{worst['worst_frame']} with "
+                + in_unit(f"{worst['worst_frame_value']:.4g}", record.unit),
             )
         )
     lines = [f"{record.case_id}: {record.verdict}: {record.reason}"]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pytest_mlff.units import in_unit
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -60,7 +62,9 @@ def table(records: Sequence[CaseRecord], limit: int | None) -> list[tuple[str, s
     for record in [*shown, *kept]:
         name = f"{record.model}: {record.case_id}" if several else record.case_id
         limit_text = "–" if record.threshold is None else f"{record.threshold:g}"
-        rows.append((name, *_value(record), limit_text, record.unit, record.verdict))
+        rows.append(
+            (name, *_value(record), limit_text, in_unit("", record.unit).strip(), record.verdict)
+        )
     widths = [max(len(row[column]) for row in rows) for column in range(6)]
     lines = []
     for number, row in enumerate(rows):

@@ -132,3 +132,8 @@ def test_measurement_shows_half_the_interval() -> None:
     undecided = record(ci_low=None, ci_high=None, evidence={"undecided": "too few frames"})
     assert measurement(undecided) == "41.25 ± ?"
     assert table([undecided], None)[-1][0].startswith("± ?")
+
+
+def test_a_dimensionless_value_stands_alone() -> None:
+    row = table([record(unit="1", value=0.25, ci_low=None, threshold=1.0)], None)[1][0]
+    assert row.split() == ["s/p/v/force_mae[C]", "0.25", "1", "passed"]
