@@ -35,5 +35,5 @@ class MissingExtraError(MlffError):
             f"{what} needs the library {library!r}, which is not installed: "
             f"pip install 'pytest-mlff[{extra}]'"
         )
-        self.library = library
+        self.module = library
         self.extra = extra

@@ -110,7 +110,7 @@ from pytest_mlff.potentials import load_potential
 try:
     load_potential("ckpt.pth")
 except MissingExtraError as error:
-    print(error.library, error.extra, str(error).count(chr(10)))
+    print(error.module, error.extra, str(error).count(chr(10)))
 """
     done = subprocess.run(
         [sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=False,
