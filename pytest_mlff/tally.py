@@ -103,11 +103,15 @@ class Tally:
         measured = any(
             record.verdict not in ("unsupported", "skipped") for record in self.records.values()
         )
+        red = any(
+            record.verdict in ("error", "failed", "regressed") for record in self.records.values()
+        )
         if lost:
             self.remarks.append(f"{lost} collected cases were never reported")
         if not measured:
             self.remarks.append("no case could be measured, so this run says nothing of the model")
-        return 1 if lost or not measured else status
+        # pytest's own status is 0 if a plugin has turned a report into a pass.
+        return 1 if lost or red or not measured else status
 
     def _write(self, status: int) -> int:
         from pytest_mlff.reports.json_report import write_report

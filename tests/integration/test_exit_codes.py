@@ -74,3 +74,32 @@ def test_collect_only_judges_nothing(pytester: Pytester) -> None:
     result = run_case(pytester, "--collect-only", "-q", model="nowhere.ckpt")
     assert result.ret == 0
     assert not (pytester.path / "report.json").exists()
+
+
+def test_a_case_that_is_never_reported_is_lost_and_red(pytester: Pytester) -> None:
+    model_repo(pytester)
+    pytester.makeconftest(
+        "def pytest_runtest_protocol(item):\n"
+        "    return True if 'force_mae[H]' in item.name else None\n"
+    )
+    result = run_case(pytester)
+    assert result.ret == 1
+    found = verdicts(pytester.path / "report.json")
+    assert found.pop("specs/small/ethanol/force_mae[H]") == "error"
+    assert set(found.values()) == {"passed"}
+    result.stdout.fnmatch_lines(["*1 collected cases were never reported*"])
+
+
+def test_a_report_turned_into_a_pass_does_not_make_the_run_green(pytester: Pytester) -> None:
+    model_repo(pytester)
+    pytester.makeconftest(
+        "import pytest\n"
+        "@pytest.hookimpl(wrapper=True)\n"
+        "def pytest_runtest_makereport(item, call):\n"
+        "    report = yield\n"
+        "    report.outcome = 'passed'\n"
+        "    return report\n"
+    )
+    result = run_case(pytester, model="models.py:shifted")
+    assert verdicts(pytester.path / "report.json")["specs/small/ethanol/energy_mae"] == "failed"
+    assert result.ret == 1
