@@ -1,8 +1,7 @@
-"""Baseline files: what comes back, what is refused, what an update may do."""
+"""Baseline files: what comes back, what is refused."""
 
 from __future__ import annotations
 
-import datetime
 import errno
 import json
 import math
@@ -12,66 +11,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from support.baselines import CARBON, CASES, ENERGY, FORCE, record, update, written
 
 from pytest_mlff.errors import MlffError
 from pytest_mlff.gate.baseline import (
-    Acceptance,
-    Baseline,
-    BaselineCase,
     check,
     load_baseline,
-    save_baseline,
     spec_of,
 )
 from pytest_mlff.gate.files import pack_models
 from pytest_mlff.gate.records import CaseRecord, Identity, as_stored, record_of
-from pytest_mlff.gate.update import Update, update_baseline
 from pytest_mlff.metrics.measurement import FrameSeries, Measurement, measurement_of
-
-FORCE = "quick/time/aspirin/force_mae"
-CARBON = "quick/time/aspirin/force_mae[C]"
-ENERGY = "quick/time/aspirin/energy_rmse"
-CASES = (FORCE, CARBON, ENERGY)
-
-
-def record(
-    case_id: str,
-    factor: float = 1.0,
-    noise: float = 0.0,
-    n: int = 400,
-    seed: int = 0,
-    **identity: str,
-) -> CaseRecord:
-    """A case whose per-frame errors are ``factor`` times those of seed 0, plus noise."""
-    power = 2 if "rmse" in case_id else 1
-    rng = np.random.default_rng(len(case_id))
-    errors = factor * rng.gamma(4.0, 10.0, n)
-    errors = np.abs(errors + noise * np.random.default_rng(seed).normal(size=n))
-    weights = np.ones(n) if power == 2 else np.full(n, 63.0)
-    series = FrameSeries(
-        errors**power * weights,
-        weights,
-        np.arange(n),
-        (n,),
-        power,  # type: ignore[arg-type]
-    )
-    named = {"data": "d" * 64, "spec": "s" * 64, "dtype": "float32", "unit": "meV/Å", **identity}
-    return CaseRecord(
-        case_id, case_id.rsplit("/", 1)[1], None, series.value, n, 21 * n, Identity(**named), series
-    )
-
-
-def written(path: Path, *records: CaseRecord) -> Baseline:
-    found = Baseline(path, "demo", {r.case_id: BaselineCase(r, "m" * 64) for r in records})
-    save_baseline(found)
-    return found
-
-
-@pytest.fixture
-def file(tmp_path: Path) -> Path:
-    path = tmp_path / "baselines" / "demo.json"
-    written(path, *(record(name) for name in CASES))
-    return path
 
 
 def test_what_is_written_comes_back(file: Path) -> None:
@@ -295,112 +245,6 @@ def test_families_are_specs() -> None:
     assert spec_of("saibench/time_extrapolation/aspirin-n200/force_mae[H]") == (
         "saibench/time_extrapolation"
     )
-
-
-def update(baseline: Baseline, *records: CaseRecord, reason: str | None = None) -> Update:
-    return update_baseline(
-        baseline,
-        records,
-        model_digest="n" * 64,
-        accept_regression=reason,
-        today=datetime.date(2026, 1, 2),
-    )
-
-
-def kinds(done: Update) -> dict[str, str]:
-    return {change.case_id: change.kind for change in done.changes}
-
-
-def test_update_tightens_only_on_significant_improvement(file: Path) -> None:
-    baseline = load_baseline(file)
-    lucky = record(CARBON, 0.999, noise=8.0, seed=3)
-    assert lucky.value != baseline.cases[CARBON].record.value
-    done = update(baseline, record(FORCE, 0.9), lucky, record(ENERGY, 1.2))
-    assert kinds(done) == {FORCE: "tightened", CARBON: "kept", ENERGY: "kept"}
-    assert done.baseline.cases[FORCE].record.value == record(FORCE, 0.9).value
-    assert done.baseline.cases[FORCE].model_digest == "n" * 64
-    assert done.baseline.cases[CARBON] is baseline.cases[CARBON]
-    assert done.baseline.cases[ENERGY] is baseline.cases[ENERGY]
-    reasons = {change.case_id: change.reason for change in done.changes}
-    assert "--mlff-accept-regression" in reasons[ENERGY]
-    save_baseline(done.baseline)
-    assert load_baseline(file).cases[FORCE].record.value == record(FORCE, 0.9).value
-
-
-def test_lucky_runs_do_not_ratchet_the_baseline_down(tmp_path: Path) -> None:
-    """Twenty equally good models: a baseline that takes every better value sinks, ours stays."""
-    baseline = Baseline(tmp_path / "b.json", "demo")
-    baseline = update(baseline, record(FORCE, noise=20.0, seed=100)).baseline
-    first = baseline.cases[FORCE].record.value
-    greedy = first
-    tightened = 0
-    for seed in range(101, 121):
-        run = record(FORCE, noise=20.0, seed=seed)
-        greedy = min(greedy, run.value)
-        done = update(baseline, run)
-        tightened += kinds(done)[FORCE] == "tightened"
-        baseline = done.baseline
-    assert greedy < 0.985 * first
-    assert tightened <= 3
-
-
-def test_an_equally_good_model_rarely_tightens(tmp_path: Path) -> None:
-    """Sixty independent pairs: at most 5 % and simulation error, not every second one."""
-    tightened = 0
-    for seed in range(0, 120, 2):
-        old = Baseline(
-            tmp_path / "b.json",
-            "demo",
-            {FORCE: BaselineCase(record(FORCE, noise=20.0, seed=seed), None)},
-        )
-        done = update(old, record(FORCE, noise=20.0, seed=seed + 1))
-        tightened += kinds(done)[FORCE] == "tightened"
-    assert tightened / 60 <= 0.05 + 2.4 * math.sqrt(0.05 * 0.95 / 60)
-
-
-def test_loosening_needs_a_reason_which_is_kept(file: Path) -> None:
-    baseline = load_baseline(file)
-    done = update(
-        baseline, record(FORCE, 1.2), record(CARBON), reason="  smaller cutoff,\n twice as fast "
-    )
-    assert kinds(done) == {FORCE: "accepted", CARBON: "kept", ENERGY: "orphaned"}
-    save_baseline(done.baseline)
-    kept = load_baseline(file).cases[FORCE]
-    old, new = record(FORCE).value, record(FORCE, 1.2).value
-    assert kept.accepted == (Acceptance("smaller cutoff, twice as fast", old, new, "2026-01-02"),)
-    again = update(load_baseline(file), record(FORCE, 1.5), reason="second")
-    assert [one.reason for one in again.baseline.cases[FORCE].accepted] == [
-        "smaller cutoff, twice as fast",
-        "second",
-    ]
-    tighter = update(again.baseline, record(FORCE, 0.5))
-    assert len(tighter.baseline.cases[FORCE].accepted) == 2
-    for empty in ("", "  ", "\n"):
-        with pytest.raises(MlffError, match="needs a reason"):
-            update(baseline, record(FORCE, 1.2), reason=empty)
-
-
-def test_other_data_is_renewed_only_with_a_reason(file: Path) -> None:
-    baseline = load_baseline(file)
-    moved = record(FORCE, data="x" * 64)
-    assert kinds(update(baseline, moved))[FORCE] == "refused"
-    assert update(baseline, moved).baseline.cases[FORCE] is baseline.cases[FORCE]
-    done = update(baseline, moved, reason="new labels")
-    assert kinds(done)[FORCE] == "renewed"
-    assert done.baseline.cases[FORCE].record.identity.data == "x" * 64
-    assert done.baseline.cases[FORCE].accepted[0].reason == "new labels"
-
-
-def test_first_update_adds_and_orphans_can_be_removed(file: Path, tmp_path: Path) -> None:
-    done = update(Baseline(tmp_path / "new.json", "demo"), record(FORCE))
-    assert kinds(done) == {FORCE: "added"}
-    save_baseline(done.baseline)
-    assert list(load_baseline(tmp_path / "new.json").cases) == [FORCE]
-    removed = update_baseline(
-        load_baseline(file), [record(FORCE)], model_digest=None, remove_orphans=True
-    )
-    assert set(removed.baseline.cases) == {FORCE}
-    assert kinds(removed)[ENERGY] == "removed"
 
 
 def test_records_of_measurements() -> None:
