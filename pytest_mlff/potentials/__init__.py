@@ -12,6 +12,7 @@ from pytest_mlff.potentials.source import (
     Demo,
     Factory,
     Recipe,
+    Routed,
     Source,
     parse_source,
 )
@@ -29,6 +30,7 @@ __all__ = [
     "PotentialInfo",
     "Prediction",
     "Recipe",
+    "Routed",
     "Source",
     "evaluate",
     "find_batch_size",

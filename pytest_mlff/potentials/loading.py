@@ -16,6 +16,7 @@ from pytest_mlff.potentials.source import (
     Demo,
     Factory,
     Recipe,
+    Routed,
     parse_source,
 )
 
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
     from pytest_mlff.potentials.adapters import Adapter
     from pytest_mlff.potentials.protocol import Potential
+    from pytest_mlff.potentials.routed import Window
+    from pytest_mlff.store import Store
 
 __all__ = ["DEMO_MODEL", "load_checkpoint", "load_potential"]
 
@@ -88,6 +91,8 @@ def load_potential(
     cwd: Path | None = None,
     adapters: Sequence[Adapter] = (),
     variant: str | None = None,
+    data_dir: Path | None = None,
+    store: Store | None = None,
 ) -> Potential:
     """Load the model that ``--mlff-model`` names.
 
@@ -105,6 +110,10 @@ def load_potential(
         Asked before the builtin ones.
     variant : str, optional
         Id of the fixture variant, for sources with one checkpoint per variant.
+    data_dir : Path, optional
+        Folder of published datasets, for routed models.
+    store : Store, optional
+        Where descriptors of a routed model's windows are kept.
 
     Raises
     ------
@@ -129,8 +138,23 @@ def load_potential(
         # An impossible device is reported before the user's code runs.
         resolve_device(device)
         return load_factory(parsed, cwd=cwd, device=device, dtype=dtype)
+    if isinstance(parsed, Routed):
+        from pytest_mlff.potentials.routed import load_routed
+
+        folder = parsed.path.absolute().parent
+
+        def load(window: Window) -> Potential:
+            return load_potential(
+                window.checkpoint, device=device, dtype=dtype, cwd=folder, adapters=adapters,
+                variant=window.variant,
+            )  # fmt: skip
+
+        return load_routed(parsed, load, families=families, data_dir=data_dir, store=store)
     if isinstance(parsed, Recipe):
-        raise MlffError(f"model source {source!r}: training from a recipe is not available yet")
+        raise MlffError(
+            f"model source {source!r} is a recipe, which is trained per fixture variant of a spec: "
+            "use it with pytest or mlff train, or name one of its checkpoints"
+        )
     if isinstance(parsed, CheckpointSet):
         if variant is None:
             raise MlffError(

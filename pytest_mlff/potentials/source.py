@@ -5,7 +5,8 @@
 ``ckpt.pth``                a checkpoint; its format is told by content
 ``FAMILY:PATH``             a checkpoint, opened by that family's adapter
 ``dir/{variant}.ckpt``      one checkpoint per fixture variant
-``recipe.yaml``             train, then test
+``recipe.yaml``             train, then test; a shipped one needs no path
+``routed.yaml``             several models, each frame to the most similar (key ``routed``)
 ``module:callable``         a factory, importable from the working directory
 ``file.py:callable``        a factory in a file
 ==========================  =====================================================
@@ -15,23 +16,28 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
 from pytest_mlff.errors import MlffError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
 __all__ = [
+    "RECIPE_FOLDER",
     "Checkpoint",
     "CheckpointSet",
     "Demo",
     "Factory",
     "Recipe",
+    "Routed",
     "Source",
     "parse_source",
 ]
+
+RECIPE_FOLDER: Final = Path(__file__).resolve().parents[1] / "recipes"
+"""Recipes that come with the package; each can be named without a path."""
 
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 _DOTTED = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
@@ -83,6 +89,14 @@ class Recipe:
 
 
 @dataclass(frozen=True)
+class Routed:
+    """A file that lists models and the frames they were trained on."""
+
+    text: str
+    path: Path
+
+
+@dataclass(frozen=True)
 class Factory:
     """A callable that returns a model; ``module`` is a dotted name or a file."""
 
@@ -91,7 +105,18 @@ class Factory:
     attribute: str
 
 
-Source = Demo | Checkpoint | CheckpointSet | Recipe | Factory
+Source = Demo | Checkpoint | CheckpointSet | Recipe | Routed | Factory
+
+
+def _is_routed(path: Path) -> bool:
+    """Whether a YAML file is a mapping with the key ``routed``."""
+    from pytest_mlff.specs.yaml_source import read_yaml
+
+    try:
+        content = read_yaml(path).value
+    except MlffError:  # whoever reads it as a recipe says what is wrong with it
+        return False
+    return isinstance(content, dict) and "routed" in content
 
 
 def _file(text: str, location: str, cwd: Path, family: str | None) -> Source:
@@ -106,9 +131,14 @@ def _file(text: str, location: str, cwd: Path, family: str | None) -> Source:
         return CheckpointSet(text, location, cwd, family)
     path = cwd / location
     if path.suffix.lower() in (".yaml", ".yml") and family is None:
+        if not path.is_file() and (RECIPE_FOLDER / location).is_file():
+            path = RECIPE_FOLDER / location
         if not path.is_file():
-            raise MlffError(f"model source {text!r}: no such recipe: {path}")
-        return Recipe(text, path)
+            shipped = ", ".join(sorted(one.name for one in RECIPE_FOLDER.glob("*.yaml")))
+            raise MlffError(
+                f"model source {text!r}: no such recipe: {path} (shipped recipes: {shipped})"
+            )
+        return Routed(text, path) if _is_routed(path) else Recipe(text, path)
     if not path.exists():
         raise MlffError(
             f"model source {text!r}: no such checkpoint: {path} "

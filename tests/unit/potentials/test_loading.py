@@ -39,7 +39,7 @@ if TYPE_CHECKING:
         ("empty.pth", "looks like: empty file"),
         ("nequip:text.pth", "not a NequIP file (looks like: text file)"),
         ("wrong:text.pth", "unknown adapter 'wrong'; choices: nequip"),
-        ("recipe.yaml", "not available yet"),
+        ("recipe.yaml", "is a recipe, which is trained per fixture variant"),
         ("{variant}.ckpt", "one checkpoint per fixture variant"),
     ],
 )

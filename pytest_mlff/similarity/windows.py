@@ -1,0 +1,133 @@
+"""Similarity of two sets of frames: the mean of the cosines of all pairs.
+
+With unit vectors p of the n frames of A and q of the m frames of B
+
+    1/(n m) Σ_i Σ_j p_i·q_j = (1/n Σ_i p_i) · (1/m Σ_j q_j)
+
+so the mean over all n·m pairs costs n + m vectors, exactly (Li et al., SAIBench-MLFF,
+Fig. 4, plot this mean against the training window).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+import numpy as np
+
+from pytest_mlff.errors import MlffError
+from pytest_mlff.similarity.soap import SoapSettings, soap_chunks
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from numpy.typing import NDArray
+
+    from pytest_mlff.datasets.frames import Frames
+
+__all__ = ["VectorStore", "mean_vector", "similarity"]
+
+STORE_KIND: Final = "soap-mean"
+
+
+class VectorStore(Protocol):
+    """The part of :class:`pytest_mlff.store.Store` that is used here."""
+
+    def get_arrays(self, kind: str, key: Mapping[str, Any]) -> dict[str, NDArray[Any]] | None:
+        """Read an entry."""
+
+    def put_arrays(
+        self, kind: str, key: Mapping[str, Any], arrays: Mapping[str, NDArray[np.generic]]
+    ) -> None:
+        """Write an entry."""
+
+
+def mean_vector(
+    frames: Frames,
+    settings: SoapSettings,
+    *,
+    store: VectorStore | None = None,
+    n_jobs: int = 1,
+    progress: Callable[[int], object] | None = None,
+) -> NDArray[np.float64]:
+    """Mean of the unit SOAP vectors of a set of frames; no unit vector itself.
+
+    Memory is bounded by one chunk of vectors, whatever the number of frames.
+
+    Parameters
+    ----------
+    frames : Frames
+        At least one.
+    settings : SoapSettings
+        Must state its species if the mean is to be compared with another.
+    store : Store, optional
+        Where means are kept, under the digest of the structures, the settings and dscribe's
+        version.
+    n_jobs : int
+        Processes.
+    progress : callable, optional
+        Called with the number of frames after each chunk.
+
+    Returns
+    -------
+    ndarray of float64, shape (d,)
+
+    Raises
+    ------
+    MlffError
+        If there are no frames; further as :func:`~pytest_mlff.similarity.soap.soap_chunks`.
+    """
+    if len(frames) == 0:
+        raise MlffError("a similarity needs at least one frame on either side")
+    settings = settings.covering(frames)
+    key = {**settings.key, "structures": frames.structure_digest, "layout": 1}
+    if store is not None:
+        found = store.get_arrays(STORE_KIND, key)
+        mean = None if found is None else found.get("mean")
+        if mean is not None and mean.shape == (settings.size,):
+            return np.asarray(mean, dtype=np.float64)
+    total = np.zeros(settings.size)
+    for vectors in soap_chunks(frames, settings, n_jobs=n_jobs):
+        total += vectors.sum(axis=0)
+        if progress is not None:
+            progress(len(vectors))
+    mean = total / len(frames)
+    if store is not None:
+        store.put_arrays(STORE_KIND, key, {"mean": mean})
+    return mean
+
+
+def similarity(
+    a: Frames,
+    b: Frames,
+    settings: SoapSettings | None = None,
+    store: VectorStore | None = None,
+    *,
+    n_jobs: int = 1,
+) -> float:
+    """Mean cosine over all pairs of a frame of ``a`` and a frame of ``b``.
+
+    Parameters
+    ----------
+    a, b : Frames
+        At least one frame each.
+    settings : SoapSettings, optional
+        Where it states no species, those of both sets are taken; the result does not depend
+        on further ones.
+    store : Store, optional
+        Where mean vectors are kept.
+    n_jobs : int
+        Processes.
+
+    Returns
+    -------
+    float
+        Dimensionless, at most 1.
+
+    Raises
+    ------
+    MlffError
+        As :func:`mean_vector`.
+    """
+    settings = (settings or SoapSettings()).covering(a, b)
+    means = [mean_vector(frames, settings, store=store, n_jobs=n_jobs) for frames in (a, b)]
+    return float(means[0] @ means[1])
