@@ -1,0 +1,8 @@
+"""Data-integrity checks: what can be wrong with data before any model is asked."""
+
+from __future__ import annotations
+
+from pytest_mlff.datasets.integrity.checks import CHECKS, check_integrity
+from pytest_mlff.datasets.integrity.result import IntegrityResult
+
+__all__ = ["CHECKS", "IntegrityResult", "check_integrity"]

@@ -1,0 +1,141 @@
+"""Frames sorted into stacks of one composition, each frame with its name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from numpy.typing import NDArray
+
+    from pytest_mlff.datasets.dataset import Dataset
+    from pytest_mlff.datasets.frames import Frames
+    from pytest_mlff.datasets.integrity.result import FrameName
+    from pytest_mlff.datasets.splits import FrameSets, IndexSet
+
+__all__ = ["Group", "datasets_of", "group_dataset", "group_set", "present_sets"]
+
+
+@dataclass(frozen=True, eq=False)
+class Group:
+    """Frames with the same sequence of species and the same periodic directions.
+
+    Attributes
+    ----------
+    numbers : ndarray of int64, shape (n_atoms,)
+        Atomic numbers.
+    pbc : ndarray of bool, shape (3,)
+        Periodic directions.
+    positions : ndarray, shape (n_frames, n_atoms, 3)
+        Å.
+    cell : ndarray, shape (n_frames, 3, 3)
+        Å.
+    molecules : tuple of str
+        Molecule of each frame.
+    numbering : ndarray of int64, shape (n_frames,)
+        Position of each frame in its molecule's dataset.
+    energy : ndarray, shape (n_frames,), optional
+        eV.
+    forces : ndarray, shape (n_frames, n_atoms, 3), optional
+        eV/Å.
+    """
+
+    numbers: NDArray[np.int64]
+    pbc: NDArray[np.bool_]
+    positions: NDArray[np.float64]
+    cell: NDArray[np.float64]
+    molecules: tuple[str, ...]
+    numbering: NDArray[np.int64]
+    energy: NDArray[np.float64] | None = None
+    forces: NDArray[np.float64] | None = None
+
+    def __len__(self) -> int:
+        return len(self.positions)
+
+    @cached_property
+    def key(self) -> tuple[bytes, bytes]:
+        """Equal for groups whose frames can be compared."""
+        return self.numbers.tobytes(), self.pbc.tobytes()
+
+    @property
+    def periodic(self) -> bool:
+        """Whether any direction is periodic."""
+        return bool(self.pbc.any())
+
+    def name(self, index: int) -> FrameName:
+        """Molecule and number of one frame."""
+        return self.molecules[index], int(self.numbering[index])
+
+
+def _groups(
+    frames: Frames, molecule: str, numbering: NDArray[np.int64]
+) -> Iterator[tuple[tuple[bytes, bytes], Group]]:
+    for n_atoms in np.unique(frames.counts):
+        alike = np.flatnonzero(frames.counts == n_atoms)
+        part = frames.select(alike)
+        rows = np.concatenate([part.numbers.reshape(len(part), n_atoms), part.pbc], axis=1)
+        kinds, kind_of = np.unique(rows, axis=0, return_inverse=True)
+        for kind in range(len(kinds)):
+            chosen = np.flatnonzero(kind_of.reshape(-1) == kind)
+            one = part if len(kinds) == 1 else part.select(chosen)
+            shape = (len(one), int(n_atoms), 3)
+            group = Group(
+                numbers=one.numbers[:n_atoms],
+                pbc=one.pbc[0],
+                positions=one.positions.reshape(shape),
+                cell=one.cell,
+                molecules=(molecule,) * len(one),
+                numbering=numbering[alike[chosen]],
+                energy=one.energy,
+                forces=None if one.forces is None else one.forces.reshape(shape),
+            )
+            yield group.key, group
+
+
+def _joined(first: Group, second: Group) -> Group:
+    def both(one: NDArray[Any] | None, other: NDArray[Any] | None) -> Any:
+        return None if one is None or other is None else np.concatenate([one, other])
+
+    return Group(
+        numbers=first.numbers,
+        pbc=first.pbc,
+        positions=both(first.positions, second.positions),
+        cell=both(first.cell, second.cell),
+        molecules=first.molecules + second.molecules,
+        numbering=both(first.numbering, second.numbering),
+        energy=both(first.energy, second.energy),
+        forces=both(first.forces, second.forces),
+    )
+
+
+def group_set(chosen: IndexSet) -> dict[tuple[bytes, bytes], Group]:
+    """Frames of a set by composition; molecules of one composition share a group."""
+    found: dict[tuple[bytes, bytes], Group] = {}
+    for molecule, positions in chosen.indices.items():
+        frames = chosen.datasets[molecule].frames.select(positions)
+        for key, group in _groups(frames, molecule, np.asarray(positions, dtype=np.int64)):
+            found[key] = _joined(found[key], group) if key in found else group
+    return found
+
+
+def group_dataset(molecule: str, dataset: Dataset) -> list[Group]:
+    """All frames of a dataset by composition, in the order of the dataset."""
+    numbering = np.arange(len(dataset.frames))
+    return [group for _, group in _groups(dataset.frames, molecule, numbering)]
+
+
+def present_sets(sets: FrameSets) -> dict[str, IndexSet]:
+    """The sets that exist, by the name that messages give them."""
+    named = {"training": sets.train, "validation": sets.validation, "test": sets.test}
+    return {name: one for name, one in named.items() if one is not None}
+
+
+def datasets_of(sets: FrameSets) -> Mapping[str, Dataset]:
+    """Every dataset that some set takes frames from, by molecule."""
+    parts: Iterable[IndexSet] = present_sets(sets).values()
+    return {molecule: part.datasets[molecule] for part in parts for molecule in part.indices}

@@ -1,0 +1,106 @@
+"""Checks of a variant's data, each done once and shared through the store."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from pytest_mlff import __version__
+from pytest_mlff.errors import NotSupportedError
+
+if TYPE_CHECKING:
+    from pytest_mlff.datasets.integrity import IntegrityResult
+    from pytest_mlff.datasets.splits import FrameSets
+    from pytest_mlff.store import Store
+
+__all__ = ["Soundness"]
+
+_KIND = "integrity"
+# These judge whole trajectories, so variants of the same molecules share them.
+_OF_DATASETS = ("energy_force_consistency", "unit_scale")
+
+
+class Soundness:
+    """Results of data checks.
+
+    Parameters
+    ----------
+    store : Store
+        Where they are kept.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self._known: dict[str, IntegrityResult | NotSupportedError] = {}
+
+    def check(self, name: str, sets: FrameSets) -> IntegrityResult:
+        """Do a check, or take its result from an earlier variant or run.
+
+        Parameters
+        ----------
+        name : str
+            Id of the check.
+        sets : FrameSets
+            Frames of the variant.
+
+        Raises
+        ------
+        NotSupportedError
+            If the data cannot tell.
+        MlffError
+            If there is no such check, or the store cannot be written.
+        """
+        from pytest_mlff.store import digest_of
+
+        key = self._key(name, sets)
+        digest = digest_of(key)
+        if digest not in self._known:
+            with self.store.lock(_KIND, key):
+                self._known[digest] = self._stored(name, sets, key)
+        found = self._known[digest]
+        if isinstance(found, NotSupportedError):
+            raise found
+        return found
+
+    def _key(self, name: str, sets: FrameSets) -> dict[str, Any]:
+        roles = (sets.train, sets.validation, sets.test)
+        key: dict[str, Any] = {
+            "check": name,
+            "version": __version__,
+            "datasets": {
+                molecule: dataset.digest
+                for one in roles
+                if one is not None
+                for molecule, dataset in one.datasets.items()
+            },
+        }
+        if name not in _OF_DATASETS:
+            key["frames"] = {
+                role: {
+                    molecule: hashlib.sha256(positions.tobytes()).hexdigest()
+                    for molecule, positions in one.indices.items()
+                }
+                for role, one in zip(("train", "validation", "test"), roles, strict=True)
+                if one is not None
+            }
+        return key
+
+    def _stored(
+        self, name: str, sets: FrameSets, key: dict[str, Any]
+    ) -> IntegrityResult | NotSupportedError:
+        from pytest_mlff.datasets.integrity import IntegrityResult, check_integrity
+
+        value = self.store.get_json(_KIND, key)
+        if value is not None:
+            if "unsupported" in value:
+                return NotSupportedError(str(value["unsupported"]))
+            frames = tuple((str(molecule), int(number)) for molecule, number in value["frames"])
+            return IntegrityResult(**{**value, "frames": frames})
+        try:
+            found = check_integrity(name, sets)
+        except NotSupportedError as error:
+            self.store.put_json(_KIND, key, {"unsupported": str(error)})
+            return error
+        self.store.put_json(_KIND, key, asdict(found))
+        return found
