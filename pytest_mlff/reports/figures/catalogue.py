@@ -1,0 +1,125 @@
+"""All figures that a report has data for."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from pytest_mlff.reports.figures.cross import cross_molecule_chart
+from pytest_mlff.reports.figures.grouped import grouped_windows
+from pytest_mlff.reports.figures.loss import loss_curves
+from pytest_mlff.reports.figures.models import model_comparison
+from pytest_mlff.reports.figures.overview import threshold_overview
+from pytest_mlff.reports.figures.rows import groups_of, models_of
+from pytest_mlff.reports.figures.samples import mae_vs_samples
+from pytest_mlff.reports.figures.similarity import similarity_beside_error
+from pytest_mlff.reports.figures.windows import window_chart
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from pytest_mlff.reports.figures.description import Figure
+    from pytest_mlff.reports.figures.rows import Group
+    from pytest_mlff.reports.model import Report, TrainingRecord
+
+__all__ = ["figures_of"]
+
+
+@dataclass(frozen=True)
+class _Draft:
+    """A figure and what tells it from others of its kind."""
+
+    figure: Figure
+    spec: str = ""
+    fixed: str = ""
+    model: str = ""
+
+
+def figures_of(report: Report) -> list[Figure]:
+    """Figures of a report, the overview first; only those that it has data for.
+
+    Parameters
+    ----------
+    report : Report
+        The run; nothing else is read.
+
+    Returns
+    -------
+    list of Figure
+        With ids that differ.
+    """
+    groups, models = groups_of(report), models_of(report)
+    drafts = [
+        _Draft(figure)
+        for figure in (threshold_overview(report), model_comparison(groups, models))
+        if figure is not None
+    ]
+    for group in groups:
+        for model in models or (None,):
+            drafts += _of_group(group, model)
+    drafts += _losses(report.trainings)
+    return _named(drafts)
+
+
+def _of_group(group: Group, model: str | None) -> Iterator[_Draft]:
+    if group.has_axes("start", "size"):
+        for fixed, part in group.split("start", "size", "samples"):
+            for figure in (
+                window_chart(part, model),
+                grouped_windows(part, model, "size"),
+                grouped_windows(part, model, "start"),
+                similarity_beside_error(part, model),
+            ):
+                if figure is not None:
+                    yield _Draft(figure, group.name, fixed, model or "")
+    elif group.has_axes("train_set", "test_molecule"):
+        for fixed, part in group.split("train_set", "test_molecule"):
+            if (figure := cross_molecule_chart(part, model)) is not None:
+                yield _Draft(figure, group.name, fixed, model or "")
+    elif group.has_axes("samples"):
+        for fixed, part in group.split("samples"):
+            if (figure := mae_vs_samples(part, model)) is not None:
+                yield _Draft(figure, group.name, fixed, model or "")
+
+
+def _losses(trainings: Sequence[TrainingRecord]) -> Iterator[_Draft]:
+    parts: dict[tuple[str, str], list[TrainingRecord]] = {}
+    for one in trainings:
+        parts.setdefault((f"{one.suite}/{one.spec}", one.model), []).append(one)
+    for (spec, model), found in parts.items():
+        if (figure := loss_curves(found)) is not None:
+            yield _Draft(figure, spec, "", model)
+
+
+def _slug(text: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
+
+
+def _named(drafts: Sequence[_Draft]) -> list[Figure]:
+    """Ids and titles with as much context as tells figures of one kind apart."""
+    figures: list[Figure] = []
+    taken: set[str] = set()
+    for draft in drafts:
+        alike = [d for d in drafts if d.figure.id == draft.figure.id]
+        telling = [
+            text
+            for key in ("spec", "fixed", "model")
+            if (text := getattr(draft, key)) and len({getattr(d, key) for d in alike}) > 1
+        ]
+        base = "-".join([draft.figure.id, *filter(None, map(_slug, telling))])
+        name, count = base, 1
+        while name in taken:
+            count += 1
+            name = f"{base}-{count}"
+        taken.add(name)
+        context = [text for text in (draft.spec, draft.fixed, draft.model) if text]
+        figures.append(
+            replace(
+                draft.figure,
+                id=name,
+                title=": ".join([draft.figure.title, *([", ".join(telling)] if telling else [])]),
+                caption=draft.figure.caption + (f" ({'; '.join(context)}.)" if context else ""),
+            )
+        )
+    return figures

@@ -1,0 +1,131 @@
+"""Training sets against test molecules."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pytest_mlff.reports.figures.description import Axis, Cell, Figure, MatrixPanel
+from pytest_mlff.reports.figures.points import hover_of, missing_text
+from pytest_mlff.reports.figures.scales import colour_scale, short
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from pytest_mlff.reports.figures.rows import Group
+
+__all__ = ["cross_molecule_chart"]
+
+_METRIC = "force_mae"
+
+
+def _letters(group: Group) -> dict[str, str]:
+    """Short name of each molecule to its full one, as the variants say."""
+    found: dict[str, str] = {}
+    for variant in group.variants:
+        letters = str(variant.axes["train_set"])
+        if len(letters) == len(variant.train_molecules):
+            found.update(zip(letters, variant.train_molecules, strict=True))
+        if len(variant.test_molecules) == 1:
+            found[str(variant.axes["test_molecule"])] = variant.test_molecules[0]
+    return dict(sorted(found.items()))
+
+
+def cross_molecule_chart(group: Group, model: str | None) -> Figure | None:
+    """Force MAE of each pair of training set and test molecule.
+
+    SAIBench-MLFF (Li et al.), cross-molecule generalisation.
+
+    Parameters
+    ----------
+    group : Group
+        Variants that differ on ``train_set`` and ``test_molecule`` alone.
+    model : str or None
+        Whose cases.
+
+    Returns
+    -------
+    Figure or None
+        None where no pair has a value.
+    """
+    names = _letters(group)
+    rows = list(dict.fromkeys(str(v.axes["train_set"]) for v in group.variants))
+    columns = list(names)
+    cells, values = _cells(group, model, rows, columns, names)
+    if not values:
+        return None
+    unit = next(
+        case.unit for v in group.variants if (case := group.measured(v, _METRIC, None, model))
+    )
+    panel = MatrixPanel(
+        title="",
+        x=Axis("Molecule", ""),
+        y=Axis("Training set", ""),
+        rows=tuple(rows),
+        members=tuple(columns),
+        columns=tuple(columns),
+        belongs=frozenset(
+            (r, c)
+            for r, row in enumerate(rows)
+            for c, letter in enumerate(columns)
+            if letter in row
+        ),
+        cells=tuple(cells),
+        colour=colour_scale("Force MAE", unit, values),
+    )
+    key = ", ".join(f"{letter} {name.replace('_', ' ')}" for letter, name in names.items())
+    return Figure(
+        "cross-molecule",
+        "Generalisation across molecules",
+        f"Force MAE over all atoms in {unit}; dots mark the molecules of each training set. "
+        "“↑”: above the threshold; “train”: trained on it; “no X”: species X was not trained on; "
+        f"“–”: not asked for by the spec. Molecules: {key}."
+        + missing_text(group, group.variants, _METRIC, model),
+        "cross-molecule",
+        (panel,),
+    )
+
+
+def _cells(
+    group: Group, model: str | None, rows: Sequence[str], columns: Sequence[str],
+    names: Mapping[str, str],
+) -> tuple[list[Cell], list[float]]:  # fmt: skip
+    placed = {(str(v.axes["train_set"]), str(v.axes["test_molecule"])): v for v in group.variants}
+    cells: list[Cell] = []
+    values: list[float] = []
+    for r, row in enumerate(rows):
+        for c, letter in enumerate(columns):
+            variant = placed.get((row, letter))
+            if variant is None:
+                text, reason = _untested(row, letter, names)
+                cells.append(Cell(r, c, None, text, reason, f"{row} → {letter}: {reason}"))
+                continue
+            case = group.case(variant, _METRIC, None, model)
+            if case is None:
+                hover = f"{row} → {letter}: not run"
+                cells.append(Cell(r, c, None, "not run", "not run", hover, lost=True))
+            elif case.value is None:
+                text = "unsupp." if case.verdict == "unsupported" else case.verdict
+                hover = f"{row} → {letter}: {case.reason}"
+                cells.append(Cell(r, c, None, text, case.reason, hover, lost=True))
+            else:
+                above = case.threshold is not None and case.value > case.threshold
+                text = short(case.value) + ("↑" if above else "")
+                cells.append(Cell(r, c, case.value, text, "", hover_of(case)))
+                values.append(case.value)
+    return cells, values
+
+
+def _untested(row: str, letter: str, names: Mapping[str, str]) -> tuple[str, str]:
+    from pytest_mlff.datasets.published import SPECIES
+
+    if letter in row:
+        return "train", "trained on it"
+    # Formulae are common knowledge for the published molecules; of others nothing is claimed.
+    wanted = SPECIES.get(names[letter])
+    seen = [SPECIES.get(names.get(one, "")) for one in row]
+    if wanted is not None and all(one is not None for one in seen):
+        known = {symbol for one in seen if one is not None for symbol in one}
+        missing = [symbol for symbol in wanted if symbol not in known]
+        if missing:
+            return f"no {', '.join(missing)}", f"{', '.join(missing)} not trained on"
+    return "–", "not a variant of the spec"

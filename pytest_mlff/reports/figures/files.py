@@ -1,0 +1,65 @@
+"""All figures of a report into a folder."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from pytest_mlff.errors import MlffError
+from pytest_mlff.reports.figures.catalogue import figures_of
+from pytest_mlff.store import write_atomically
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from pytest_mlff.reports.model import Report
+
+__all__ = ["FORMATS", "write_figures"]
+
+FORMATS: Final = ("png", "svg")
+"""Formats that `write_figures` knows."""
+
+
+def write_figures(report: Report, folder: Path, formats: Sequence[str] = FORMATS) -> list[Path]:
+    """Write the figures of a report as ``<id>.<format>``.
+
+    Parameters
+    ----------
+    report : Report
+        The run.
+    folder : Path
+        Where to; made if it is not there.
+    formats : sequence of {"png", "svg"}
+        File formats.
+
+    Returns
+    -------
+    list of Path
+        The files, figure by figure; empty if the report has data for none.
+
+    Raises
+    ------
+    MissingExtraError
+        If matplotlib is not installed.
+    MlffError
+        If a format is unknown or a file cannot be written.
+    """
+    from pytest_mlff.reports.figures.static import render
+
+    for name in formats:
+        if name not in FORMATS:
+            raise MlffError(f"unknown figure format {name!r} (formats: {', '.join(FORMATS)})")
+    written = []
+    for figure in figures_of(report):
+        for name in formats:
+            path = folder / f"{figure.id}.{name}"
+            content = render(figure, name)
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+                write_atomically(path, content)
+            except OSError as error:
+                raise MlffError(
+                    f"{path}: cannot write the figure ({error.strerror or error})"
+                ) from error
+            written.append(path)
+    return written

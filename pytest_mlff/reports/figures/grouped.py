@@ -1,0 +1,201 @@
+"""Errors in groups: points side by side over a few categories, with the mean of each."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pytest_mlff.reports.figures.description import Axis, Figure, Series, XYPanel
+from pytest_mlff.reports.figures.points import (
+    METRIC_LABELS,
+    UNDECIDED,
+    missing_text,
+    series_of,
+    species_label,
+    value_unit,
+)
+from pytest_mlff.reports.figures.rows import number
+from pytest_mlff.reports.figures.scales import short, value_axis
+from pytest_mlff.reports.figures.windows import by_samples
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pytest_mlff.reports.figures.rows import Group
+    from pytest_mlff.reports.model import CaseRecord
+
+__all__ = ["Cluster", "clusters", "grouped_windows"]
+
+_WIDTH = 0.8
+_LOG_FROM = 3.0
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """Cases of one series within one category.
+
+    Attributes
+    ----------
+    series : str
+        Label of the series, which has the same place in every category.
+    category : int
+        Position of the category.
+    cases : tuple of CaseRecord
+        With values, in the order in which they stand side by side.
+    """
+
+    series: str
+    category: int
+    cases: tuple[CaseRecord, ...]
+
+
+@dataclass(frozen=True)
+class _What:
+    """What a panel shows."""
+
+    metric: str
+    species: str | None
+
+    @property
+    def title(self) -> str:
+        if self.metric == "energy_mae":
+            return "Energy per atom"
+        return f"Forces, {species_label(self.species)}"
+
+
+def clusters(
+    found: Sequence[Cluster], labels: Sequence[str], *, geometric: bool = False
+) -> tuple[Series, ...]:
+    """Points with intervals, and a short bar at the mean of each cluster.
+
+    Parameters
+    ----------
+    found : sequence of Cluster
+        What is shown.
+    labels : sequence of str
+        All series of the figure in order, so that places and colours agree between panels.
+    geometric : bool
+        Geometric mean in place of the arithmetic one.
+    """
+    made: list[Series] = []
+    slot = _WIDTH / max(len(labels), 1)
+    for index, label in enumerate(labels):
+        points: list[tuple[float, CaseRecord]] = []
+        middles: list[tuple[float, float]] = []
+        for cluster in found:
+            values = [c.value for c in cluster.cases if c.value is not None]
+            if cluster.series != label or not values:
+                continue
+            centre = cluster.category + (index - (len(labels) - 1) / 2) * slot
+            spread = 0.85 * slot / len(values)
+            points += [
+                (centre + (k - (len(values) - 1) / 2) * spread, case)
+                for k, case in enumerate(cluster.cases)
+            ]
+            middles.append((centre, _mean(values, geometric=geometric)))
+        if not points:
+            continue
+        made.append(series_of(label, f"series-{index}", points, mark="points"))
+        made.append(
+            Series(
+                f"mean of {label}", "all", tuple(x for x, _ in middles),
+                tuple(y for _, y in middles), hover=tuple(f"mean {short(y)}" for _, y in middles),
+                mark="tick", in_legend=False,
+            )
+        )  # fmt: skip
+    return tuple(made)
+
+
+def _mean(values: Sequence[float], *, geometric: bool) -> float:
+    if geometric and min(values) > 0:
+        return math.exp(math.fsum(map(math.log, values)) / len(values))
+    return math.fsum(values) / len(values)
+
+
+def grouped_windows(group: Group, model: str | None, by: str) -> Figure | None:
+    """MAE of all windows, grouped by their size or by their start.
+
+    SAIBench-MLFF (Li et al.), time extrapolation.
+
+    Parameters
+    ----------
+    group : Group
+        Variants that differ on ``start``, ``size`` and ``samples`` alone.
+    model : str or None
+        Whose cases.
+    by : {"size", "start"}
+        Axis of the groups.
+
+    Returns
+    -------
+    Figure or None
+        None where no window has a value.
+    """
+    other = "start" if by == "size" else "size"
+    parts = by_samples(group)
+    labels = [label or "all windows" for label, _ in parts]
+    places = sorted({v for one in group.variants if (v := number(one.axes.get(by))) is not None})
+    panels = []
+    for metric in METRIC_LABELS:
+        for symbol in group.species(metric, model):
+            what = _What(metric, symbol)
+            found = [
+                Cluster(label, place, cases)
+                for (_, part), label in zip(parts, labels, strict=True)
+                for place, value in enumerate(places)
+                if (cases := _cases(part, model, what, by, value))
+            ]
+            if found:
+                panels.append(_panel(what, found, labels, places, by))
+    if not panels:
+        return None
+    return Figure(
+        f"mae-by-{by}",
+        f"Error grouped by {by} of the training window",
+        f"Each point is one training window with its 95 % interval; within a group they stand "
+        f"in the order of their {other}, smallest first. Short bars are means of a group. "
+        + UNDECIDED
+        + missing_text(group, group.variants, "force_mae", model),
+        f"by-{by}",
+        tuple(panels),
+        columns=min(2, len(panels)),
+    )
+
+
+def _cases(
+    group: Group, model: str | None, what: _What, by: str, value: float
+) -> tuple[CaseRecord, ...]:
+    other = "start" if by == "size" else "size"
+    held = [v for v in group.variants if number(v.axes.get(by)) == value]
+    ordered = sorted(held, key=lambda v: number(v.axes.get(other)) or 0.0)
+    return tuple(c for v in ordered if (c := group.measured(v, what.metric, what.species, model)))
+
+
+def _panel(
+    what: _What, found: Sequence[Cluster], labels: Sequence[str], places: Sequence[float], by: str
+) -> XYPanel:
+    every = [case for cluster in found for case in cluster.cases]
+    values = [c.value for c in every if c.value is not None]
+    log = max(values) > _LOG_FROM * min(values) > 0
+    reach = [
+        v for c in every for v in (c.value, c.ci_low, c.ci_high) if v is None or v > 0 or not log
+    ]
+    return XYPanel(
+        title=what.title,
+        x=Axis(
+            f"{'Size' if by == 'size' else 'Start'} of the training window",
+            "% of the trajectory",
+            limits=(-0.5, len(places) - 0.5),
+            ticks=tuple(float(k) for k in range(len(places))),
+            categories=tuple(f"{value:g}" for value in places),
+            grouped=True,
+        ),
+        y=value_axis(
+            METRIC_LABELS[what.metric],
+            value_unit(every),
+            reach,
+            log=log,
+        ),
+        series=clusters(found, labels),
+    )

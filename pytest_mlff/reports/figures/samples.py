@@ -1,0 +1,117 @@
+"""Error against the number of training samples."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pytest_mlff.reports.figures.description import Axis, Blank, Figure, XYPanel
+from pytest_mlff.reports.figures.points import (
+    METRIC_LABELS,
+    UNDECIDED,
+    missing_text,
+    series_of,
+    species_label,
+    species_role,
+    threshold_limits,
+    value_unit,
+)
+from pytest_mlff.reports.figures.rows import number
+from pytest_mlff.reports.figures.scales import limits, spaced, value_axis
+
+if TYPE_CHECKING:
+    from pytest_mlff.reports.figures.rows import Group
+    from pytest_mlff.reports.model import CaseRecord
+
+__all__ = ["mae_vs_samples"]
+
+_TITLES = {"force_mae": "Force MAE per component", "energy_mae": "Energy MAE per atom"}
+
+
+def mae_vs_samples(group: Group, model: str | None) -> Figure | None:
+    """Force and energy MAE against training samples, both axes logarithmic.
+
+    SAIBench-MLFF (Li et al.), sample efficiency.
+
+    Parameters
+    ----------
+    group : Group
+        Variants that differ on the axis ``samples`` alone.
+    model : str or None
+        Whose cases.
+
+    Returns
+    -------
+    Figure or None
+        None with fewer than two sizes that have a value.
+    """
+    sizes = {v.variant: number(v.axes.get("samples")) for v in group.variants}
+    if any(size is None or size <= 0 for size in sizes.values()):
+        return None
+    panels = [
+        panel
+        for metric in METRIC_LABELS
+        if (panel := _panel(group, model, metric, {k: v for k, v in sizes.items() if v}))
+    ]
+    if not panels:
+        return None
+    metric = "force_mae" if group.species("force_mae", model) else "energy_mae"
+    log = all(panel.y.log for panel in panels)
+    scales = (
+        "Both axes are logarithmic."
+        if log
+        else "A value of zero keeps the axis of errors linear in its panel."
+    )
+    return Figure(
+        "mae-vs-samples",
+        "Error against number of training samples",
+        f"{scales} Bars are 95 % intervals, broken lines are thresholds. "
+        f"{UNDECIDED}{missing_text(group, group.variants, metric, model)}",
+        "samples",
+        tuple(panels),
+        columns=len(panels),
+    )
+
+
+def _panel(group: Group, model: str | None, metric: str, sizes: dict[str, float]) -> XYPanel | None:
+    points: dict[str | None, list[tuple[float, CaseRecord]]] = {}
+    for symbol in group.species(metric, model):
+        found = [
+            (sizes[variant.variant], case)
+            for variant in group.variants
+            if (case := group.measured(variant, metric, symbol, model))
+        ]
+        if found:
+            points[symbol] = found
+    if len({x for found in points.values() for x, _ in found}) < 2:
+        return None
+    every = [case for found in points.values() for _, case in found]
+    straight, varying = threshold_limits(points)
+    y = value_axis(
+        METRIC_LABELS[metric],
+        value_unit(every),
+        [v for c in every for v in (c.value, c.threshold)]
+        + [v for c in every for v in (c.ci_low, c.ci_high) if v is None or v > 0],
+        log=True,
+    )
+    ticks = spaced(list(sizes.values()), log=True, most=9)
+    return XYPanel(
+        title=_TITLES[metric],
+        x=Axis(
+            "Training samples", "frames", True, limits(sizes.values(), log=True), ticks,
+            tuple(f"{tick:.0f}" for tick in ticks),
+        ),
+        y=y,
+        series=(
+            *(
+                series_of(species_label(symbol), species_role(symbol), found)
+                for symbol, found in points.items()
+            ),
+            *varying,
+        ),
+        limits=straight,
+        blanks=tuple(
+            Blank(sizes[variant.variant], case.verdict)
+            for variant in group.variants
+            if (case := group.case(variant, metric, None, model)) and case.value is None
+        ),
+    )  # fmt: skip

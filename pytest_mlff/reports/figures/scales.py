@@ -1,0 +1,140 @@
+"""Numbers as text, and how far axes reach."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from pytest_mlff.reports.figures.description import Axis, ColourScale
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from pytest_mlff.reports.model import CaseRecord
+
+__all__ = [
+    "colour_scale",
+    "colour_ticks",
+    "fraction",
+    "limits",
+    "log_ticks",
+    "ordered_roles",
+    "short",
+    "spaced",
+    "value_axis",
+    "with_interval",
+]
+
+_LOG_MARGIN = 0.06
+_MARGIN = 0.07
+
+
+def short(value: float) -> str:
+    """Three significant digits without an exponent where that is possible."""
+    if value == 0 or not 1e-3 <= abs(value) < 1e6:
+        return f"{value:.3g}"
+    digits = max(0, 2 - math.floor(math.log10(abs(value))))
+    return f"{value:.{digits}f}"
+
+
+def with_interval(case: CaseRecord) -> str:
+    """``38.2 (37.1–39.5)``; ``38.2 (±?)`` where the interval is undecided; ``–`` without value."""
+    if case.value is None:
+        return "–"
+    if case.ci_low is None or case.ci_high is None:
+        return f"{short(case.value)} (±?)"
+    return f"{short(case.value)} ({short(case.ci_low)}–{short(case.ci_high)})"
+
+
+def limits(values: Iterable[float | None], *, log: bool) -> tuple[float, float] | None:
+    """Axis limits with a margin; on a log axis, only what is positive counts."""
+    found = [v for v in values if v is not None and (v > 0 or not log)]
+    if not found:
+        return None
+    low, high = min(found), max(found)
+    if log:
+        room = max(_LOG_MARGIN * math.log10(high / low), 0.05)
+        return low / 10**room, high * 10**room
+    room = _MARGIN * (high - low) or _MARGIN * abs(high) or 1.0
+    return low - room, high + room
+
+
+def colour_scale(label: str, unit: str, values: Sequence[float]) -> ColourScale:
+    """Scale over the values; logarithmic if they span more than a factor of three."""
+    low, high = min(values), max(values)
+    if low == high:
+        low, high = low - abs(low) * 0.05 - 1e-12, high + abs(high) * 0.05 + 1e-12
+    return ColourScale(label, unit, low, high, log=low > 0 and high > 3 * low)
+
+
+def fraction(scale: ColourScale, value: float) -> float:
+    """Place of a value on the scale, 0 to 1."""
+    low, high = scale.low, scale.high
+    if scale.log:
+        return math.log(value / low) / math.log(high / low)
+    return (value - low) / (high - low)
+
+
+def colour_ticks(scale: ColourScale) -> tuple[float, ...]:
+    """Ticks of a logarithmic scale; empty for a linear one, where the renderer's are fine."""
+    return log_ticks(scale.low, scale.high) if scale.log else ()
+
+
+def ordered_roles(count: int) -> list[str]:
+    """Roles of ``count`` classes that have an order."""
+    return [f"step-{round(100 * k / max(count - 1, 1))}" for k in range(count)]
+
+
+def log_ticks(low: float, high: float) -> tuple[float, ...]:
+    """Round values within [low, high] for a logarithmic axis, at least three if that is possible.
+
+    Decades if they suffice, otherwise 1-2-5, otherwise finer steps.
+    """
+    first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
+    found: tuple[float, ...] = ()
+    fine = (1, 1.2, 1.4, 1.6, 1.8, 2, 2.5, 3, 4, 5, 6, 7, 8, 9)
+    for steps in ((1,), (1, 2, 5), (1, 1.5, 2, 3, 5, 7), fine):
+        found = tuple(
+            value
+            for power in range(first, last + 1)
+            for step in steps
+            if low <= (value := float(f"{step}e{power}")) <= high
+        )
+        if len(found) >= 3:
+            break
+    return found
+
+
+def spaced(values: Sequence[float], *, log: bool, most: int = 9) -> tuple[float, ...]:
+    """Those of the values that can be labelled side by side, the ends first to be kept.
+
+    Parameters
+    ----------
+    values : sequence of float
+        Positive if ``log``.
+    log : bool
+        Whether distances are taken on a log axis.
+    most : int
+        How many labels fit beside each other.
+    """
+    ordered = sorted(set(values))
+    if len(ordered) < 3:
+        return tuple(ordered)
+    at = [math.log10(v) if log else v for v in ordered]
+    room = (at[-1] - at[0]) / most
+    kept = [0]
+    for index in range(1, len(ordered) - 1):
+        if at[index] - at[kept[-1]] >= room and at[-1] - at[index] >= room:
+            kept.append(index)
+    return tuple(ordered[index] for index in [*kept, len(ordered) - 1])
+
+
+def value_axis(label: str, unit: str, values: Iterable[float | None], *, log: bool) -> Axis:
+    """Axis of measured values; falls back to a linear one where a value is not positive."""
+    found = [v for v in values if v is not None]
+    log = log and all(v > 0 for v in found)
+    reach = limits(found, log=log)
+    if not log or reach is None:
+        return Axis(label, unit, log=log, limits=reach)
+    ticks = log_ticks(*reach)
+    return Axis(label, unit, True, reach, ticks, tuple(f"{tick:.12g}" for tick in ticks))

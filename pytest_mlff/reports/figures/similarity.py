@@ -1,0 +1,122 @@
+"""Similarity of each training window to the test window, beside the error."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from pytest_mlff.reports.figures.description import Axis, Figure, XYPanel
+from pytest_mlff.reports.figures.points import UNDECIDED, series_of, value_unit
+from pytest_mlff.reports.figures.rows import number
+from pytest_mlff.reports.figures.scales import limits, ordered_roles, value_axis
+from pytest_mlff.reports.figures.windows import by_samples
+from pytest_mlff.similarity.correlation import rank_correlation
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pytest_mlff.reports.figures.rows import Group
+    from pytest_mlff.reports.model import CaseRecord
+
+__all__ = ["similarity_beside_error"]
+
+_SIMILARITY = "soap_similarity"
+
+
+def similarity_beside_error(group: Group, model: str | None) -> Figure | None:
+    """SOAP similarity against start on the left, force MAE on the right, one row per n.
+
+    SAIBench-MLFF (Li et al.), time extrapolation: similarity to the test window.
+
+    Parameters
+    ----------
+    group : Group
+        Variants that differ on ``start``, ``size`` and ``samples`` alone.
+    model : str or None
+        Whose cases; similarities may judge the data alone.
+
+    Returns
+    -------
+    Figure or None
+        None where no window has both a similarity and an error.
+    """
+    sizes = sorted({v for one in group.variants if (v := number(one.axes.get("size"))) is not None})
+    panels: list[XYPanel] = []
+    sentences = []
+    for label, part in by_samples(group):
+        pairs = [
+            (similar.value, error.value)
+            for variant in part.variants
+            if (similar := part.measured(variant, _SIMILARITY, None, model))
+            and (error := part.measured(variant, "force_mae", None, model))
+            and similar.value is not None
+            and error.value is not None
+        ]
+        if not pairs:
+            continue
+        left = _panel(part, model, _SIMILARITY, sizes, f"SOAP similarity{_of(label)}")
+        right = _panel(part, model, "force_mae", sizes, f"Force MAE, all atoms{_of(label)}")
+        panels += [left, right]
+        sentences.append(f"{label}: {_correlation(pairs)}" if label else _correlation(pairs))
+    if not panels:
+        return None
+    return Figure(
+        "similarity",
+        "Similarity of training window and test window, beside the error",
+        "Left: mean cosine of the SOAP vectors of training and test frames; right: the error "
+        "of the model trained there. Lines join windows of one size; bars are 95 % intervals. "
+        f"{UNDECIDED} Rank correlation (Spearman) of the two over windows: "
+        f"{'; '.join(sentences)}. Windows overlap, so this interval is narrower than it should be.",
+        "similarity",
+        tuple(panels),
+        columns=2,
+    )
+
+
+def _of(label: str) -> str:
+    return f", {label}" if label else ""
+
+
+def _correlation(pairs: Sequence[tuple[float, float]]) -> str:
+    found = rank_correlation([a for a, _ in pairs], [b for _, b in pairs])
+    if found.value is None:
+        return f"none ({found.reason})"
+    if found.ci_low is None or found.ci_high is None:
+        text = f"{found.value:.2f} ({found.reason}; {found.n} windows)"
+    else:
+        text = f"{found.value:.2f} ({found.ci_low:.2f} to {found.ci_high:.2f}; {found.n} windows)"
+    return re.sub(r"-(?=\d)", "−", text)
+
+
+def _panel(
+    group: Group, model: str | None, metric: str, sizes: Sequence[float], title: str
+) -> XYPanel:
+    points: dict[float, list[tuple[float, CaseRecord]]] = {}
+    for variant in group.variants:
+        start, size = number(variant.axes.get("start")), number(variant.axes.get("size"))
+        case = group.measured(variant, metric, None, model)
+        if start is not None and size is not None and case is not None:
+            points.setdefault(size, []).append((start, case))
+    every = [case for found in points.values() for _, case in found]
+    starts = sorted(
+        {v for one in group.variants if (v := number(one.axes.get("start"))) is not None}
+    )
+    roles = dict(zip(sizes, ordered_roles(len(sizes)), strict=True))
+    similar = metric == _SIMILARITY
+    return XYPanel(
+        title=title,
+        x=Axis(
+            "Start of the training window", "% of the trajectory", limits=limits(starts, log=False),
+            ticks=tuple(starts), categories=tuple(f"{start:g}" for start in starts),
+        ),
+        y=value_axis(
+            "Mean SOAP cosine" if similar else "Force MAE",
+            value_unit(every),
+            [v for c in every for v in (c.value, c.ci_low, c.ci_high)],
+            log=False,
+        ),
+        series=tuple(
+            series_of(f"size {size:g} %", roles[size], found)
+            for size, found in sorted(points.items())
+        ),
+    )  # fmt: skip

@@ -1,0 +1,151 @@
+"""Figures as PNG and SVG through matplotlib: the same bytes from the same report."""
+
+from __future__ import annotations
+
+import io
+import textwrap
+from typing import TYPE_CHECKING, Any
+
+from pytest_mlff.errors import MissingExtraError
+from pytest_mlff.reports.figures.description import MatrixPanel, WindowPanel, XYPanel
+from pytest_mlff.reports.figures.palette import LIGHT, colour
+from pytest_mlff.reports.figures.static_chart import draw_matrix, draw_windows
+from pytest_mlff.reports.figures.static_xy import draw_xy, legend_entries
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from matplotlib.figure import Figure as Canvas
+
+    from pytest_mlff.reports.figures.description import Figure, Panel
+
+__all__ = ["draw", "render"]
+
+_DPI = 144
+_STYLE: Mapping[str, Any] = {
+    "font.size": 9,
+    "font.family": "DejaVu Sans",
+    "axes.titlesize": 9.5,
+    "axes.titlelocation": "left",
+    "axes.labelsize": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "axes.edgecolor": LIGHT.text,
+    "axes.labelcolor": LIGHT.text,
+    "text.color": LIGHT.text,
+    "xtick.color": LIGHT.text,
+    "ytick.color": LIGHT.text,
+    "grid.color": LIGHT.grid,
+    "grid.linewidth": 0.6,
+    "legend.frameon": False,
+    "legend.fontsize": 8.5,
+    # Ids of clip paths are random without it.
+    "svg.hashsalt": "pytest_mlff",
+}
+
+
+def draw(figure: Figure) -> Canvas:
+    """Draw a figure.
+
+    Parameters
+    ----------
+    figure : Figure
+        What to show.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Raises
+    ------
+    MissingExtraError
+        If matplotlib is not installed.
+    """
+    try:
+        import matplotlib.style
+        from matplotlib.figure import Figure as Canvas
+        from matplotlib.layout_engine import ConstrainedLayoutEngine
+    except ImportError as error:
+        raise MissingExtraError("drawing figures", "matplotlib", "report") from error
+
+    with matplotlib.style.context(["default", dict(_STYLE)]):
+        columns = max(1, min(figure.columns, len(figure.panels)))
+        rows = -(-len(figure.panels) // columns)
+        width, heights = _size(figure, rows, columns)
+        caption = textwrap.wrap(figure.caption, int(width * 15))
+        canvas = Canvas(
+            figsize=(width, sum(heights) + 0.45 + 0.17 * len(caption)),
+            dpi=_DPI,
+            layout=ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.08),
+        )
+        grid = canvas.add_gridspec(rows, columns, height_ratios=heights)
+        for index, panel in enumerate(figure.panels):
+            axes = canvas.add_subplot(grid[index // columns, index % columns])
+            if isinstance(panel, WindowPanel):
+                draw_windows(axes, panel)
+            elif isinstance(panel, MatrixPanel):
+                draw_matrix(axes, panel)
+            else:
+                draw_xy(axes, panel)
+        entries = legend_entries([p for p in figure.panels if isinstance(p, XYPanel)])
+        if len(entries) > 1:
+            handles, labels = zip(*entries, strict=True)
+            wrapped = [label.replace(": ", ":\n") for label in labels]
+            canvas.legend(handles, wrapped, loc="outside right upper")
+        canvas.suptitle(figure.title, x=0.01, ha="left", fontsize=12, fontweight="bold")
+        canvas.supxlabel(
+            "\n".join(caption),
+            x=0.01,
+            ha="left",
+            fontsize=8,
+            color=colour("limit"),
+            linespacing=1.3,
+        )
+    return canvas
+
+
+def _size(figure: Figure, rows: int, columns: int) -> tuple[float, list[float]]:
+    """Width and the height of each row of panels in inches."""
+
+    def height(panel: Panel) -> float:
+        if isinstance(panel, WindowPanel):
+            return 1.0 + 0.24 * max(len(panel.bars), 4)
+        if isinstance(panel, MatrixPanel):
+            return 1.0 + 0.3 * max(len(panel.rows), 4)
+        if panel.horizontal:
+            return 1.0 + 0.22 * max(len(panel.y.categories), 4)
+        return 2.7 if rows > 1 else 4.2
+
+    heights = [
+        max(height(panel) for panel in figure.panels[row * columns : (row + 1) * columns])
+        for row in range(rows)
+    ]
+    return (9.5 if columns == 1 else 11.0), heights
+
+
+def render(figure: Figure, file_format: str) -> bytes:
+    """A figure as the content of a file.
+
+    Parameters
+    ----------
+    figure : Figure
+        What to show.
+    file_format : {"png", "svg"}
+        File format.
+
+    Raises
+    ------
+    MissingExtraError
+        If matplotlib is not installed.
+    """
+    canvas = draw(figure)
+    import matplotlib.style
+
+    # Neither the time nor the version of a library belongs into a file that may be compared.
+    fixed: dict[str, Any] = {"Date": None, "Creator": None} if file_format == "svg" else {}
+    fixed |= {"Software": None} if file_format == "png" else {"Title": figure.title}
+    written = io.BytesIO()
+    with matplotlib.style.context(["default", dict(_STYLE)]):
+        canvas.savefig(written, format=file_format, metadata=fixed)
+    return written.getvalue()

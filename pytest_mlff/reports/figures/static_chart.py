@@ -1,0 +1,106 @@
+"""Window charts and matrices through matplotlib."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pytest_mlff.reports.figures.palette import LIGHT, SCALE, colour, contrasting, scale_colour
+from pytest_mlff.reports.figures.scales import colour_ticks, fraction
+from pytest_mlff.reports.figures.static_xy import set_axis
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from pytest_mlff.reports.figures.description import ColourScale, MatrixPanel, WindowPanel
+
+__all__ = ["draw_matrix", "draw_windows"]
+
+
+def _colour_bar(axes: Axes, scale: ColourScale, pad: float = 0.02) -> None:
+    from matplotlib.cm import ScalarMappable
+    from matplotlib.colors import LinearSegmentedColormap, LogNorm, Normalize
+
+    norm = (LogNorm if scale.log else Normalize)(scale.low, scale.high)
+    shades = LinearSegmentedColormap.from_list("mlff", list(SCALE))
+    canvas = axes.get_figure()
+    if canvas is None:
+        return
+    bar = canvas.colorbar(
+        ScalarMappable(norm, shades), ax=axes, label=scale.title, shrink=0.8, aspect=25, pad=pad
+    )
+    if ticks := colour_ticks(scale):
+        bar.set_ticks(list(ticks), labels=[f"{tick:.12g}" for tick in ticks])
+        bar.minorticks_off()
+    bar.outline.set_visible(False)
+
+
+def draw_windows(axes: Axes, panel: WindowPanel) -> None:
+    """Draw a window chart with its colour bar."""
+    axes.set_title(panel.title)
+    set_axis(axes, "x", panel.x)
+    axes.set_ylabel(panel.y.title)
+    axes.axvspan(*panel.test, color=LIGHT.shade, zorder=0)
+    axes.text(sum(panel.test) / 2, -0.62, "test", ha="center", va="bottom", fontsize=8)
+    for row, bar in enumerate(panel.bars):
+        if bar.value is None:
+            look = {"facecolor": "none", "edgecolor": colour("muted"), "linestyle": ":"}
+        else:
+            tint = scale_colour(fraction(panel.colour, bar.value))
+            look = {"facecolor": tint, "edgecolor": colour("muted"), "linestyle": "-"}
+        axes.barh(row, bar.end - bar.begin, 0.72, left=bar.begin, linewidth=0.7, **look)  # type: ignore[arg-type]
+        axes.annotate(
+            bar.text, (1.0, row), xycoords=("axes fraction", "data"), xytext=(5, 0),
+            textcoords="offset points", va="center", fontsize=8,
+            color=colour("limit") if bar.value is None else LIGHT.text,
+        )  # fmt: skip
+    axes.set_yticks(range(len(panel.bars)), [bar.label for bar in panel.bars])
+    axes.tick_params(axis="y", length=0)
+    axes.set_ylim(len(panel.bars) - 0.4, -0.6)
+    _colour_bar(axes, panel.colour, pad=0.05)
+
+
+def draw_matrix(axes: Axes, panel: MatrixPanel) -> None:
+    """Draw membership dots and the cells beside them."""
+    from matplotlib.patches import Rectangle
+
+    axes.set_title(panel.title)
+    shift = len(panel.members) + 1
+    for row in range(len(panel.rows)):
+        inside = sorted(c for r, c in panel.belongs if r == row)
+        outside = [c for c in range(len(panel.members)) if c not in inside]
+        axes.plot(outside, [row] * len(outside), "o", color=colour("empty"), markersize=6)
+        if inside:
+            axes.plot([inside[0], inside[-1]], [row, row], "-", color=LIGHT.text, linewidth=1.5)
+            axes.plot(inside, [row] * len(inside), "o", color=LIGHT.text, markersize=7)
+    for cell in panel.cells:
+        place = (shift + cell.column, cell.row)
+        if cell.value is None:
+            face, text = "none", colour("failed" if cell.lost else "muted")
+        else:
+            face = scale_colour(fraction(panel.colour, cell.value))
+            text = contrasting(face)
+        if cell.value is not None:
+            axes.add_patch(
+                Rectangle((place[0] - 0.48, place[1] - 0.46), 0.96, 0.92, facecolor=face)
+            )
+        axes.text(*place, cell.text, ha="center", va="center", fontsize=8, color=text)
+    ticks = [*range(len(panel.members)), *(shift + c for c in range(len(panel.columns)))]
+    axes.set_xticks(ticks, [*panel.members, *panel.columns])
+    axes.set_yticks(range(len(panel.rows)), list(panel.rows))
+    axes.tick_params(length=0)
+    axes.xaxis.set_ticks_position("top")
+    axes.set_xlim(-0.7, shift + len(panel.columns) - 0.5)
+    axes.set_ylim(len(panel.rows) - 0.5, -0.5)
+    for first, count, text in (
+        (0, len(panel.members), "trained on"),
+        (shift, len(panel.columns), "tested on"),
+    ):
+        axes.annotate(
+            text, (first + (count - 1) / 2, 1.0), xycoords=("data", "axes fraction"),
+            xytext=(0, 20), textcoords="offset points", ha="center", fontsize=9,
+        )  # fmt: skip
+    axes.set_ylabel(panel.y.title)
+    for side in ("left", "bottom"):
+        axes.spines[side].set_visible(False)
+    axes.axvline(shift - 1, color=LIGHT.grid, linewidth=1.0)
+    _colour_bar(axes, panel.colour)

@@ -1,0 +1,127 @@
+"""Points and lines through matplotlib."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+from pytest_mlff.reports.figures.palette import LIGHT, colour, marker
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from matplotlib.axes import Axes
+
+    from pytest_mlff.reports.figures.description import Axis, Series, XYPanel
+
+__all__ = ["draw_xy", "legend_entries", "set_axis"]
+
+_SHAPES = {
+    "circle": "o", "square": "s", "triangle-up": "^", "diamond": "D", "triangle-down": "v",
+    "cross": "X",
+}  # fmt: skip
+_DASHES: tuple[Literal["--", ":", "-."], ...] = ("--", ":", "-.")
+
+
+def set_axis(axes: Axes, which: str, axis: Axis) -> None:
+    """Label, scale, limits and ticks of one axis (``"x"`` or ``"y"``)."""
+    from matplotlib.ticker import FixedLocator, NullFormatter, NullLocator
+
+    drawn = getattr(axes, f"{which}axis")
+    if axis.log:
+        getattr(axes, f"set_{which}scale")("log")
+        drawn.set_minor_formatter(NullFormatter())
+    getattr(axes, f"set_{which}label")(axis.title)
+    if axis.ticks:
+        drawn.set_major_locator(FixedLocator(list(axis.ticks)))
+        drawn.set_minor_locator(NullLocator())
+        if axis.categories:
+            drawn.set_ticklabels(list(axis.categories))
+    if axis.limits is not None:
+        getattr(axes, f"set_{which}lim")(*axis.limits)
+
+
+def draw_xy(axes: Axes, panel: XYPanel) -> None:
+    """Draw a panel of points and lines."""
+    axes.set_title(panel.title)
+    set_axis(axes, "x", panel.x)
+    set_axis(axes, "y", panel.y)
+    axes.grid(visible=True, axis="x" if panel.horizontal else "y" if panel.x.grouped else "both")
+    if panel.x.grouped:
+        for place in range(1, len(panel.x.ticks)):
+            axes.axvline(place - 0.5, color=LIGHT.grid, linewidth=0.6)
+    for index, limit in enumerate(panel.limits):
+        across = axes.axvline if panel.horizontal else axes.axhline
+        dash = _DASHES[index % len(_DASHES)]
+        across(limit.value, color=colour(limit.role), linestyle=dash, linewidth=1.3, zorder=1.5)
+    for blank in panel.blanks:
+        axes.axvline(blank.x, color=colour("muted"), linestyle=(0, (1, 3)), linewidth=1.0)
+        axes.annotate(
+            blank.text, (blank.x, 0.03), xycoords=("data", "axes fraction"), xytext=(-3, 0),
+            textcoords="offset points", rotation=90, ha="right", va="bottom", fontsize=7.5,
+            color=colour("limit"),
+        )  # fmt: skip
+    for series in panel.series:
+        _draw_series(axes, series, horizontal=panel.horizontal)
+    if panel.horizontal:
+        axes.tick_params(axis="y", length=0, labelsize=7.5)
+
+
+def _style(series: Series) -> dict[str, Any]:
+    tint = colour(series.role)
+    if series.mark == "tick":
+        return {"linestyle": "none", "marker": "_", "markersize": 20, "markeredgewidth": 1.6,
+                "color": tint}  # fmt: skip
+    return {
+        "color": tint,
+        "linestyle": "none" if series.mark == "points" else "--" if series.dashed else "-",
+        "linewidth": 0.8 if series.thin else 1.5,
+        "marker": "none" if series.mark == "line" else _SHAPES[marker(series.role)],
+        "markersize": 3.8 if series.mark == "points" else 5,
+        "alpha": 0.6 if series.role == "muted" else 1.0,
+    }
+
+
+def _draw_series(axes: Axes, series: Series, *, horizontal: bool) -> None:
+    style = _style(series)
+    axes.plot(series.x, series.y, **style)
+    if not series.low:
+        return
+    hollow = set(series.undecided)
+    measured = series.x if horizontal else series.y
+    # A value may lie outside of its interval's rounding; lengths must not be negative.
+    reach = [
+        (max(value - low, 0.0), max(high - value, 0.0)) if low is not None and high is not None
+        else (0.0, 0.0)
+        for value, low, high in zip(measured, series.low, series.high, strict=True)
+    ]  # fmt: skip
+    lengths = [[low for low, _ in reach], [high for _, high in reach]]
+    axes.errorbar(
+        series.x, series.y, xerr=lengths if horizontal else None,
+        yerr=None if horizontal else lengths, fmt="none", ecolor=style["color"], elinewidth=1.1,
+        capsize=2,
+    )  # fmt: skip
+    for index in hollow:
+        place = (series.x[index], series.y[index])
+        axes.plot(*place, **{**style, "linestyle": "none", "markerfacecolor": LIGHT.background})
+        axes.annotate(
+            "?", place, xytext=(7, 0) if horizontal else (0, 6), textcoords="offset points",
+            ha="center", va="center" if horizontal else "bottom", color=style["color"],
+            fontsize=9, fontweight="bold",
+        )  # fmt: skip
+
+
+def legend_entries(panels: Sequence[XYPanel]) -> list[tuple[Any, str]]:
+    """Handles and labels of all panels, each label once, thresholds last."""
+    from matplotlib.lines import Line2D
+
+    found: dict[str, Any] = {}
+    for panel in panels:
+        for series in panel.series:
+            if series.in_legend and series.label not in found:
+                found[series.label] = Line2D([], [], **_style(series))
+    for panel in panels:
+        for index, limit in enumerate(panel.limits):
+            dash = _DASHES[index % len(_DASHES)]
+            line = Line2D([], [], color=colour(limit.role), linestyle=dash, linewidth=1.3)
+            found.setdefault(limit.label, line)
+    return [(handle, label) for label, handle in found.items()]

@@ -1,0 +1,360 @@
+"""Figures as files and for a page: valid, the same each time, nothing fetched."""
+
+from __future__ import annotations
+
+import builtins
+import dataclasses
+import hashlib
+import io
+import itertools
+import json
+import math
+import re
+import struct
+import zlib
+from typing import TYPE_CHECKING
+
+import pytest
+from lxml import etree, html
+from support.sample_reports import saibench_report
+
+from pytest_mlff.errors import MissingExtraError, MlffError
+from pytest_mlff.reports.figures import figures_of, write_figures
+from pytest_mlff.reports.figures.description import MatrixPanel, WindowPanel, XYPanel
+from pytest_mlff.reports.figures.interactive import theme_update, to_html_fragment, to_plotly
+from pytest_mlff.reports.figures.palette import (
+    DARK,
+    LIGHT,
+    SCALE,
+    colour,
+    contrasting,
+    scale_colour,
+)
+from pytest_mlff.reports.figures.scales import limits, log_ticks, short, spaced
+from pytest_mlff.reports.figures.static import draw, render
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pytest_mlff.reports.figures import Figure
+    from pytest_mlff.reports.model import Report
+
+REPORT = saibench_report()
+FIGURES = {figure.id: figure for figure in figures_of(REPORT)}
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+def small(*specs: str) -> Report:
+    """The report with some specs alone, so that few figures are drawn."""
+    return REPORT.model_copy(
+        update={
+            "cases": [c for c in REPORT.cases if c.spec in specs],
+            "variants": [v for v in REPORT.variants if v.spec in specs],
+            "trainings": [],
+        }
+    )
+
+
+def check_png(content: bytes) -> tuple[int, int]:
+    """Walk through the chunks of a PNG with their checksums; the size in pixels."""
+    assert content[:8] == b"\x89PNG\r\n\x1a\n"
+    at, kinds, size = 8, [], (0, 0)
+    while at < len(content):
+        (length,) = struct.unpack(">I", content[at : at + 4])
+        kind, data = content[at + 4 : at + 8], content[at + 8 : at + 8 + length]
+        (checksum,) = struct.unpack(">I", content[at + 8 + length : at + 12 + length])
+        assert zlib.crc32(kind + data) == checksum
+        if kind == b"IHDR":
+            size = struct.unpack(">II", data[:8])
+        kinds.append(kind)
+        at += 12 + length
+    assert kinds[0] == b"IHDR"
+    assert kinds[-1] == b"IEND"
+    return size
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_png_and_svg_are_valid(name: str) -> None:
+    width, height = check_png(render(FIGURES[name], "png"))
+    assert width > 800
+    assert height > 300
+    root = etree.fromstring(render(FIGURES[name], "svg"))
+    assert root.tag == f"{SVG}svg"
+    assert not [
+        value for node in root.iter() for key, value in node.attrib.items()
+        if key.endswith("href") and not value.startswith(("#", "data:image/png;base64,"))
+    ]  # fmt: skip
+
+
+def test_the_same_report_makes_the_same_bytes(tmp_path: Path) -> None:
+    report = small("sample_efficiency")
+    first = write_figures(report, tmp_path / "a")
+    second = write_figures(report, tmp_path / "b")
+    assert [path.name for path in first] == [
+        "overview.png", "overview.svg", "mae-vs-samples.png", "mae-vs-samples.svg",
+    ]  # fmt: skip
+    for one, other in zip(first, second, strict=True):
+        assert one.read_bytes() == other.read_bytes()
+    # And another report makes others: the bytes come from the data.
+    changed = saibench_report(seed=1).model_copy(update={"trainings": []})
+    figure = next(f for f in figures_of(changed) if f.id == "mae-vs-samples")
+    digests = {hashlib.sha256(c).digest() for c in
+               (first[2].read_bytes(), render(figure, "png"))}  # fmt: skip
+    assert len(digests) == 2
+
+
+def test_the_users_style_does_not_leak_in() -> None:
+    import matplotlib
+
+    before = render(FIGURES["mae-vs-samples"], "svg")
+    with matplotlib.rc_context({"font.size": 30, "lines.linewidth": 9, "axes.grid": False}):
+        assert render(FIGURES["mae-vs-samples"], "svg") == before
+        assert matplotlib.rcParams["font.size"] == 30
+
+
+def overlapping(canvas) -> list[tuple[str, str]]:
+    """Tick labels, texts beside bars and in cells that touch, measured after layout."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    renderer = FigureCanvasAgg(canvas).get_renderer()
+    canvas.draw(renderer)
+    found = []
+    for axes in canvas.axes:
+        texts = [*axes.get_xticklabels(), *axes.get_yticklabels(), *axes.texts]
+        boxes = [
+            (text.get_text(), text.get_window_extent(renderer))
+            for text in texts
+            if text.get_text().strip() and text.get_visible()
+        ]
+        found += [
+            (one, other)
+            for index, (one, box) in enumerate(boxes)
+            for other, another in boxes[index + 1 :]
+            if box.overlaps(another)
+        ]
+    return found
+
+
+@pytest.mark.filterwarnings("ignore:constrained_layout not applied")
+@pytest.mark.parametrize("name", ["windows", "cross-molecule", "overview", "mae-vs-samples"])
+def test_no_text_of_a_panel_overlaps_another(name: str) -> None:
+    canvas = draw(FIGURES[name])
+    assert overlapping(canvas) == []
+    canvas.set_size_inches(4, 2)
+    assert overlapping(canvas)
+
+
+def test_bad_formats_and_folders_are_one_line(tmp_path: Path) -> None:
+    report = small("sample_efficiency")
+    with pytest.raises(MlffError, match=r"unknown figure format 'gif' \(formats: png, svg\)"):
+        write_figures(report, tmp_path, ("gif",))
+    (tmp_path / "file").write_text("")
+    with pytest.raises(MlffError, match="cannot write the figure") as caught:
+        write_figures(report, tmp_path / "file", ("svg",))
+    assert "\n" not in str(caught.value)
+
+
+def test_an_empty_report_writes_nothing(tmp_path: Path) -> None:
+    assert write_figures(small(), tmp_path / "none") == []
+
+
+@pytest.mark.parametrize("library", ["matplotlib", "plotly"])
+def test_a_missing_library_names_the_extra(library: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = builtins.__import__
+
+    def refuse(name: str, *args, **kwargs):
+        if name.partition(".")[0] == library:
+            raise ImportError(name)
+        return real(name, *args, **kwargs)
+
+    monkeypatch.setattr(builtins, "__import__", refuse)
+    make = draw if library == "matplotlib" else to_plotly
+    with pytest.raises(MissingExtraError, match=r"pytest-mlff\[report\]"):
+        make(FIGURES["windows"])
+
+
+# --- plotly ---------------------------------------------------------------------------------
+
+
+def traces(figure: Figure) -> list[dict]:
+    return json.loads(to_plotly(figure).to_json())["data"]
+
+
+def test_plotly_shows_every_point() -> None:
+    for figure in FIGURES.values():
+        panels = [p for p in figure.panels if isinstance(p, XYPanel)]
+        if not panels:
+            continue
+        drawn = traces(figure)
+        for number, panel in enumerate(panels, start=1):
+            axis = "x" if number == 1 else f"x{number}"
+            here = [t for t in drawn if t.get("xaxis", "x") == axis]
+            for series, trace in zip(panel.series, here, strict=False):
+                assert trace["x"] == list(series.x)
+                assert trace["y"] == list(series.y)
+                bars = trace.get("error_x" if panel.horizontal else "error_y")
+                if not series.low:
+                    assert bars is None
+                    continue
+                measured = series.x if panel.horizontal else series.y
+                lows = [None if gap is None else v - gap for v, gap in
+                        zip(measured, bars["arrayminus"], strict=True)]  # fmt: skip
+                assert lows == pytest.approx(list(series.low))
+
+
+def test_plotly_shows_every_window_and_cell() -> None:
+    panel = FIGURES["windows"].panels[1]
+    assert isinstance(panel, WindowPanel)
+    bars = [t for t in traces(FIGURES["windows"]) if t["type"] == "bar" and t["xaxis"] == "x2"]
+    found = {
+        (row, begin, begin + width)
+        for trace in bars
+        for row, begin, width in zip(trace["y"], trace["base"], trace["x"], strict=True)
+    }
+    assert found == {(row, bar.begin, bar.end) for row, bar in enumerate(panel.bars)}
+    (matrix,) = FIGURES["cross-molecule"].panels
+    assert isinstance(matrix, MatrixPanel)
+    heat = next(t for t in traces(FIGURES["cross-molecule"]) if t["type"] == "heatmap")
+    for cell in matrix.cells:
+        z = heat["z"][cell.row][cell.column]
+        assert (z is None) == (cell.value is None)
+        if cell.value is not None:
+            assert z == pytest.approx(math.log10(cell.value))
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_a_fragment_is_offline_and_the_same_each_time(name: str) -> None:
+    fragment = to_html_fragment(FIGURES[name])
+    assert fragment == to_html_fragment(FIGURES[name])
+    assert len(fragment) < 200_000  # plotly.js is not within
+    assert not re.search(r"https?://", fragment)
+    root = html.fromstring(f"<div>{fragment}</div>")
+    assert root.xpath(f"//div[@id='figure-{name}']")
+    assert not root.xpath("//script[@src]")
+    (themes,) = root.xpath(f"//script[@id='figure-{name}-themes']")
+    assert set(json.loads(themes.text)) == {"light", "dark"}
+    # Of plotly.js's own buttons one uploads the figure.
+    assert '"modeBarButtons"' in fragment
+    assert '"showSendToCloud": false' in fragment
+
+
+def test_names_from_a_report_cannot_leave_the_page_element() -> None:
+    figure = FIGURES["mae-vs-samples"]
+    panel = figure.panels[0]
+    assert isinstance(panel, XYPanel)
+    nasty = "</script><img src=x onerror=alert(1)>"
+    series = dataclasses.replace(panel.series[0], label=nasty)
+    blank = dataclasses.replace(panel.blanks[0], text=nasty)
+    changed = dataclasses.replace(panel, title=nasty, series=(series,), blanks=(blank,))
+    fragment = to_html_fragment(dataclasses.replace(figure, panels=(changed,)))
+    assert not html.fromstring(f"<div>{fragment}</div>").xpath("//img")
+    assert fragment.count("</script>") == len(re.findall(r"<script[ >]", fragment))
+    drawn = to_plotly(dataclasses.replace(figure, panels=(changed,))).to_plotly_json()
+    assert all("<img" not in str(a["text"]) for a in drawn["layout"]["annotations"])
+    assert all("<img" not in str(t["name"]) for t in drawn["data"])
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_the_dark_theme_is_complete(name: str) -> None:
+    """Drawn dark from the start, or drawn light and updated: the same colours."""
+    figure = FIGURES[name]
+    dark = json.loads(to_plotly(figure, DARK).to_json())
+    drawn = json.loads(to_plotly(figure, LIGHT).to_json())
+    update = theme_update(figure, DARK)
+    for path, value in update["layout"].items():
+        *parents, last = path.split(".")
+        place = drawn["layout"]
+        for parent in parents:
+            place = place[parent]
+        place[last] = value
+    for position, index in enumerate(update["indices"]):
+        for path, values in update["traces"].items():
+            *parents, last = path.split(".")
+            place = drawn["data"][index]
+            for parent in parents:
+                place = place.get(parent, {})
+            if last in place:
+                place[last] = values[position]
+    assert drawn == dark
+
+
+# --- helpers --------------------------------------------------------------------------------
+
+
+def luminance(tint: str) -> float:
+    channels = [int(tint[k : k + 2], 16) / 255 for k in (1, 3, 5)]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def contrast(one: str, other: str) -> float:
+    high, low = sorted((luminance(one), luminance(other)), reverse=True)
+    return (high + 0.05) / (low + 0.05)
+
+
+@pytest.mark.parametrize("theme", [LIGHT, DARK], ids=lambda theme: theme.name)
+def test_marks_and_text_can_be_read(theme) -> None:
+    assert contrast(theme.text, theme.background) > 7
+    assert contrast(colour("limit", theme), theme.background) > 4.5
+    roles = [*(f"series-{k}" for k in range(6)), *(f"species-{s}" for s in "CHON"), "all",
+             "passed", "failed", "regressed"]  # fmt: skip
+    for role in roles:
+        # WCAG 2.1, 1.4.11: graphics need 3:1.
+        assert contrast(colour(role, theme), theme.background) >= 3, role
+
+
+def test_the_scale_falls_in_lightness() -> None:
+    steps = [luminance(scale_colour(k / 50)) for k in range(51)]
+    assert all(a > b for a, b in itertools.pairwise(steps))
+    assert (scale_colour(0.0), scale_colour(1.0)) == (SCALE[0], SCALE[-1])
+    for k in range(51):
+        tint = scale_colour(k / 50)
+        assert contrast(contrasting(tint), tint) >= 4.5
+
+
+def test_an_unknown_element_keeps_its_colour() -> None:
+    assert colour("species-Fe") == colour("species-Fe")
+    assert re.fullmatch("#[0-9a-f]{6}", colour("species-Xe", DARK))
+
+
+@pytest.mark.parametrize(
+    "value, text",
+    [(38.24, "38.2"), (0.98512, "0.985"), (1627.3, "1627"), (0, "0"), (4.0, "4.00"),
+     (1.23e-5, "1.23e-05"), (2.5e7, "2.5e+07")],
+)  # fmt: skip
+def test_short(value: float, text: str) -> None:
+    assert short(value) == text
+
+
+@pytest.mark.parametrize("low, high", [(10, 140), (0.5, 6), (12, 14), (1, 1e6), (37, 71)])
+def test_log_ticks_lie_within_and_suffice(low: float, high: float) -> None:
+    ticks = log_ticks(low, high)
+    assert list(ticks) == sorted(set(ticks))
+    assert all(low <= tick <= high for tick in ticks)
+    assert 2 <= len(ticks) <= 12
+    assert log_ticks(10, 140) == (10.0, 20.0, 50.0, 100.0)
+
+
+def test_limits_hold_all_values() -> None:
+    assert limits([], log=False) is None
+    assert limits([None, -1.0], log=True) is None
+    low, high = limits([3.0, None, 300.0], log=True) or (0, 0)
+    assert 2 < low < 3
+    assert 300 < high < 500
+    low, high = limits([5.0], log=False) or (0, 0)
+    assert low < 5 < high
+
+
+def test_spaced_keeps_the_ends() -> None:
+    kept = spaced([200, 400, 600, 800, 1000, 15000, 50000], log=True)
+    assert (kept[0], kept[-1]) == (200, 50000)
+    gaps = [math.log10(b / a) for a, b in itertools.pairwise(kept)]
+    assert min(gaps) >= math.log10(50000 / 200) / 9
+    assert spaced([5.0], log=False) == (5.0,)
+
+
+def test_png_checker_sees_a_broken_file() -> None:
+    content = bytearray(render(FIGURES["mae-vs-samples"], "png"))
+    content[60] ^= 1
+    with pytest.raises(AssertionError):
+        check_png(bytes(io.BytesIO(content).read()))
