@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_mlff.attachment import attachment_of, keep_for_report
 from pytest_mlff.stash import SESSION_KEY
 
 if TYPE_CHECKING:
@@ -19,10 +20,12 @@ if TYPE_CHECKING:
     from pytest_mlff.laws.structures import StructurePool
     from pytest_mlff.options import Located, Options
     from pytest_mlff.potentials.protocol import Potential, Prediction
+    from pytest_mlff.regression import RegressionGate
     from pytest_mlff.session import Session
     from pytest_mlff.specs import Case
 
 __all__ = [
+    "GATE_KEY",
     "ReferencedPrediction",
     "mlff_case",
     "mlff_conclude",
@@ -31,6 +34,10 @@ __all__ = [
     "mlff_session",
     "mlff_structures",
 ]
+
+
+GATE_KEY: pytest.StashKey[RegressionGate] = pytest.StashKey()
+"""Where the regression gate of an active run hangs on pytest's config."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,8 +84,11 @@ def mlff_case(mlff_session: Session) -> PlannedCase:
 def mlff_predictions(mlff_case: PlannedCase, mlff_session: Session) -> ReferencedPrediction:
     """Test frames of a case and what its model says of them, from the shared pass."""
     evaluation = mlff_session.evaluation
-    potential = evaluation.potential(mlff_case.source, mlff_case.case.variant.id)
-    frames = evaluation.frame_sets(mlff_case.planned, mlff_case.case.variant).test_frames
+    planned, variant = mlff_case.planned, mlff_case.case.variant
+    if mlff_case.source is None:
+        pytest.skip("this case judges the data and has no model")
+    potential = evaluation.potential(mlff_case.source, variant.id, planned)
+    frames = evaluation.frame_sets(planned, variant).test_frames
     return ReferencedPrediction(frames, evaluation.passes.of(potential, frames))
 
 
@@ -95,15 +105,22 @@ def mlff_conclude(
     request: pytest.FixtureRequest, mlff_session: Session
 ) -> Callable[[PlannedCase], None]:
     """Evaluate a case, put the record on the item, and end the test with its verdict."""
+    from pytest_mlff.gate.standing import judged
     from pytest_mlff.gate.threshold import Verdict
     from pytest_mlff.reports.properties import record_of, to_properties
 
     item: Any = request.node
+    gate = request.config.stash[GATE_KEY]
 
     def conclude(one: PlannedCase) -> None:
         outcome = mlff_session.evaluation.evaluate(one.case, one.planned, one.source)
-        record = record_of(outcome, item.nodeid)
+        series = gate.record(one, outcome) if gate.wanted else None
+        standing = gate.standing(one, outcome, series)
+        outcome = replace(outcome, judgement=judged(outcome.judgement, standing))
+        record = record_of(outcome, item.nodeid, standing)
         item.user_properties.extend(to_properties(record))
+        if gate.keeps:
+            keep_for_report(item, attachment_of(mlff_session, one, outcome, series))
         if outcome.judgement.verdict is Verdict.PASSED:
             return
         if outcome.judgement.verdict is Verdict.UNSUPPORTED:
@@ -111,7 +128,7 @@ def mlff_conclude(
         from pytest_mlff.reports.failure import explain
 
         message = explain(outcome, record)
-        if outcome.counterexample is not None:
+        if outcome.counterexample is not None and one.source is not None:
             found = replace(outcome.counterexample, model=_from_here(one.source, one.case))
             message += "\n" + _keep(found, mlff_session.options)
         pytest.fail(message, pytrace=False)

@@ -128,7 +128,7 @@ def spec_of(case_id: str) -> str:
     return "/".join(case_id.split("/")[:2])
 
 
-def load_baseline(path: Path, *, model: str | None = None) -> Baseline:
+def load_baseline(path: Path, *, model: str | None = None, any_name: bool = False) -> Baseline:
     """Read a baseline file, or take another run's report for one.
 
     Parameters
@@ -136,6 +136,9 @@ def load_baseline(path: Path, *, model: str | None = None) -> Baseline:
     path : Path
     model : str, optional
         Which model of a report; needed only if the report holds several.
+    any_name : bool
+        Take the only model of a report whatever its name: the model of the base branch
+        may well be called something else.
 
     Raises
     ------
@@ -145,7 +148,7 @@ def load_baseline(path: Path, *, model: str | None = None) -> Baseline:
     """
     document = read_document(path, what="baseline", mend=_MEND)
     if document.get("kind") != BASELINE_KIND:
-        return _from_report(path, document, model)
+        return _from_report(path, document, model, any_name)
     if document.get("digest") != sealed(document)["digest"]:
         raise MlffError(f"baseline {path} was changed after it was written; {_MEND}")
     arrays = read_sidecar(path, document.get("sidecar"), what="baseline", mend=_MEND)
@@ -168,13 +171,15 @@ def load_baseline(path: Path, *, model: str | None = None) -> Baseline:
         raise MlffError(f"baseline {path} is incomplete ({error}); {_MEND}") from error
 
 
-def _from_report(path: Path, document: Mapping[str, Any], model: str | None) -> Baseline:
+def _from_report(
+    path: Path, document: Mapping[str, Any], model: str | None, any_name: bool
+) -> Baseline:
     models = read_models(path, document, mend=_MEND_REPORT)
-    if model is None and len(models) == 1:
+    if (model is None or any_name) and len(models) == 1:
         model = next(iter(models))
     if model not in models:
         asked = "names several models" if model is None else f"does not hold model {model!r}"
-        raise MlffError(f"report {path} {asked}: it holds {', '.join(sorted(models))}")
+        raise MlffError(f"report {path} {asked}: it holds {', '.join(sorted(models)) or 'none'}")
     cases = {name: BaselineCase(record, None) for name, record in models[model].items()}
     return Baseline(path, model, cases, is_report=True)
 
@@ -241,6 +246,7 @@ def check(
     margin: float | Mapping[str, float] = MARGIN,
     alpha: float = ALPHA,
     family: Callable[[str], str] = spec_of,
+    tests: Mapping[str, int] | None = None,
 ) -> GateResult:
     """Hold the cases of a run against a baseline.
 
@@ -258,6 +264,8 @@ def check(
         Probability of any false alarm within one family.
     family : callable
         Family of a case id; by default its spec.
+    tests : mapping of family to int, optional
+        Sizes of families of which ``records`` is a part, see `judge_regressions`.
     """
     measured = {record.case_id: record for record in records}
     refused: dict[str, str] = {}
@@ -278,8 +286,9 @@ def check(
         if why is not None:
             refused[name] = f"not compared with baseline {baseline.path}: {why}"
     regressions: dict[str, Regression] = {}
-    for cases in families.values():
-        regressions.update(judge_regressions(cases, alpha=alpha))
+    for name, cases in families.items():
+        size = 0 if tests is None else tests.get(name, 0)
+        regressions.update(judge_regressions(cases, alpha=alpha, tests=size))
     known = set(measured if collected is None else collected) | set(measured)
     return GateResult(
         regressions={name: regressions[name] for name in measured if name in regressions},

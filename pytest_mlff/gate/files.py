@@ -25,6 +25,7 @@ __all__ = [
     "read_document",
     "read_models",
     "read_sidecar",
+    "seal_entries",
     "sealed",
     "write_file",
 ]
@@ -141,6 +142,23 @@ def pack_models(
         model: {record.case_id: pack(record, arrays) for record in records}
         for model, records in models.items()
     }
+    return seal_entries(packed, arrays, sidecar)
+
+
+def seal_entries(
+    models: Mapping[str, Mapping[str, Any]], arrays: Mapping[str, NDArray[Any]], sidecar: str
+) -> tuple[dict[str, Any], bytes]:
+    """As `pack_models`, of entries that are packed already.
+
+    Parameters
+    ----------
+    models : mapping of model name to case id to entry
+    arrays : mapping of str to ndarray
+        What the entries refer to.
+    sidecar : str
+        File name of the sidecar, beside the report.
+    """
+    packed = {model: dict(entries) for model, entries in models.items()}
     content = write_arrays(arrays)
     return {
         "sidecar": {"file": sidecar, "sha256": hashlib.sha256(content).hexdigest()},

@@ -26,8 +26,8 @@ class Outcome:
         Verdict and the line that explains it.
     measurement : Measurement or None
         None where nothing could be measured.
-    model : str
-        Name of the model.
+    model : str or None
+        Name of the model; None for a case that judges the data.
     detail : str
         Several lines for whoever has to mend it; empty where there is nothing to add.
     counterexample : Counterexample or None
@@ -37,6 +37,6 @@ class Outcome:
     case: Case
     judgement: Judgement
     measurement: Measurement | None
-    model: str
+    model: str | None
     detail: str = ""
     counterexample: Counterexample | None = None

@@ -1,9 +1,11 @@
 """Measurements kept for later comparison: readable JSON entries and compact arrays.
 
 An entry names what was measured and on what; the per-frame values lie in a compressed
-sidecar, each as its ratio to their mean in float16. Its rounding, at most one part in
-2048 of a frame's own error, is random from frame to frame and a hundred times below what
-frames scatter by, while it halves what git has to carry.
+sidecar as float16 multiples of a common scale. The rounding, at most one part in 2048 of
+a frame's own error, is random from frame to frame and a hundred times below what frames
+scatter by, while it halves what git has to carry. The scale is a power of two, so that
+rounding what was rounded changes nothing: an entry that is read and written again keeps
+its bits.
 """
 
 from __future__ import annotations
@@ -39,8 +41,9 @@ __all__ = [
     "write_arrays",
 ]
 
-# Half of float16's largest number: no rounding reaches infinity.
-_LARGEST_RATIO = 32752.0
+# The largest value lies between 2^14 and 2^15 scales: float16 ends just below 2^16, and what
+# is 2^28 times smaller than the largest still has all of its eleven bits.
+_TOP = 15
 
 
 @dataclass(frozen=True)
@@ -135,8 +138,19 @@ def record_of(
 def _quantise(series: FrameSeries) -> tuple[NDArray[np.float16], float]:
     """Per-frame values over their scale, and the scale."""
     values = series.per_frame
-    scale = max(float(values.mean()), float(values.max()) / _LARGEST_RATIO) or 1.0
-    return (values / scale).astype(np.float16), scale
+    scale = _scale(float(values.max()))
+    ratios = (values / scale).astype(np.float16)
+    # Rounding may lift the largest value to the next power of two, whose scale is another.
+    again = _scale(float(ratios.max()) * scale)
+    return (ratios, scale) if again == scale else ((values / again).astype(np.float16), again)
+
+
+def _scale(largest: float) -> float:
+    """The power of two that the values are counted in."""
+    if largest <= 0.0:
+        return 1.0
+    # Below, the scale itself would be no normal number.
+    return math.ldexp(1.0, max(math.frexp(largest)[1] - _TOP, -1000))
 
 
 def _restore(

@@ -67,6 +67,7 @@ def update_baseline(
     margin: float | Mapping[str, float] = MARGIN,
     alpha: float = ALPHA,
     family: Callable[[str], str] = spec_of,
+    tests: Mapping[str, int] | None = None,
 ) -> Update:
     """Take the cases of a run into a baseline.
 
@@ -86,7 +87,7 @@ def update_baseline(
         Why a worsening is accepted.
     today : date, optional
         Kept with the reason.
-    collected, margin, alpha, family
+    collected, margin, alpha, family, tests
         As in `check`.
     remove_orphans : bool
         Drop entries that no collected case has.
@@ -112,6 +113,7 @@ def update_baseline(
         margin=margin,
         alpha=alpha,
         family=family,
+        tests=tests,
     )
     better = _improved(baseline, measured, state, alpha, family)
     cases = dict(baseline.cases)

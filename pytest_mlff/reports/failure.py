@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_mlff.reports.terminal import measurement
+from pytest_mlff.reports.terminal import change, measurement
 from pytest_mlff.units import in_unit
 
 if TYPE_CHECKING:
@@ -15,12 +15,18 @@ __all__ = ["explain"]
 
 
 def explain(outcome: Outcome, record: CaseRecord) -> str:
-    """Several aligned lines: verdict, value, frames, threshold with provenance, worst frame."""
-    rows = [("model", record.model)]
+    """Several aligned lines: verdict, value, threshold, baseline, frames and the worst of them."""
+    rows = []
+    if record.model is not None:
+        rows.append(("model", record.model))
     if record.value is not None:
         rows.append(("measured", in_unit(measurement(record), record.unit)))
-    limit = in_unit(f"{record.threshold:g}", record.unit)
-    rows.append(("threshold", f"{limit} ({record.threshold_provenance})"))
+    if record.threshold is not None:
+        limit = in_unit(f"{record.threshold:g}", record.unit)
+        rows.append(("threshold", f"{limit} ({record.threshold_provenance})"))
+    if record.baseline is not None:
+        before = in_unit(f"{record.baseline:.4g}", record.unit)
+        rows.append(("baseline", f"{before} ({change(record)})"))
     if record.n_atoms:
         rows.append(("frames", f"{record.n_frames} of {record.dataset}, {record.n_atoms} atoms"))
     if "worst_frame" in record.evidence:

@@ -2,38 +2,64 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
 from pytest_mlff.errors import MlffError
 from pytest_mlff.reports.model import SCHEMA_VERSION, Report
+from pytest_mlff.reports.stream import CLOSING, PARTIAL
 from pytest_mlff.store import write_atomically
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["load_report", "write_report"]
+__all__ = ["load_report", "sidecar_path", "write_report"]
 
 
-def write_report(path: Path, report: Report) -> None:
-    """Write a report; an old file survives if the disk is full.
+def sidecar_path(report: Path) -> Path:
+    """Where the per-frame values of a report lie."""
+    return report.with_name(f"{report.stem}.residuals.npz")
+
+
+def write_report(path: Path, report: Report, sidecar: bytes | None = None) -> None:
+    """Write a report and its per-frame values; old files survive if the disk is full.
+
+    Parameters
+    ----------
+    path : Path
+    report : Report
+    sidecar : bytes, optional
+        What `sidecar_path` is to hold. Without, one that is there is removed: it belonged
+        to another report.
 
     Raises
     ------
     MlffError
-        If the file cannot be written.
+        If a file cannot be written.
     """
     text = report.model_dump_json(indent=1) + "\n"
+    beside = sidecar_path(path)
+    scratch = beside.with_name(f".{beside.name}.new")
     try:
+        # Everything that needs room comes before the first old file is replaced.
+        if sidecar is not None:
+            write_atomically(scratch, sidecar)
         write_atomically(path, text.encode())
+        if sidecar is None:
+            beside.unlink(missing_ok=True)
+        else:
+            scratch.replace(beside)
     except OSError as error:
+        with contextlib.suppress(OSError):
+            scratch.unlink(missing_ok=True)
         raise MlffError(f"{path}: cannot write the report ({error.strerror or error})") from error
 
 
 def load_report(path: Path) -> Report:
-    """Read and check a report.
+    """Read and check a report, also the unfinished one of a killed run.
 
     Raises
     ------
@@ -41,9 +67,11 @@ def load_report(path: Path) -> Report:
         If there is no such file, or it is not a report of this schema version.
     """
     try:
-        content = json.loads(path.read_bytes())
+        text = path.read_bytes()
     except OSError as error:
         raise MlffError(f"{path}: cannot read the report ({error.strerror or error})") from error
+    try:
+        content = _parsed(text, partial=path.name.endswith(PARTIAL))
     except ValueError as error:
         raise MlffError(f"{path}: not a JSON report ({error})") from error
     version = content.get("schema_version") if isinstance(content, dict) else None
@@ -57,3 +85,14 @@ def load_report(path: Path) -> Report:
         first = error.errors(include_url=False)[0]
         where = ".".join(str(part) for part in first["loc"])
         raise MlffError(f"{path}: not a valid report: {where}: {first['msg']}") from error
+
+
+def _parsed(text: bytes, *, partial: bool) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        if not partial:
+            raise
+        # The run was killed within a write: all cases but the last line are whole.
+        whole = text.rpartition(b"\n")[0].rstrip().rstrip(b",")
+        return json.loads(whole + CLOSING.encode())

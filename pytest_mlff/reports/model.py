@@ -13,9 +13,13 @@ __all__ = [
     "SCHEMA_FILE",
     "SCHEMA_VERSION",
     "CaseRecord",
+    "LossPoint",
     "ModelRecord",
     "Report",
     "RunRecord",
+    "StructureRecord",
+    "TrainingRecord",
+    "VariantRecord",
     "report_schema",
     "schema_text",
 ]
@@ -31,6 +35,18 @@ class _Record(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
+class StructureRecord(_Record):
+    """A structure worth looking at."""
+
+    symbols: list[str]
+    positions: list[list[float]] = Field(description="Å, one row of three per atom.")
+    cell: list[list[float]] | None = Field(default=None, description="Å; null if not periodic.")
+    note: str = Field(description="Where it comes from and what is wrong there.")
+    atom_errors: list[float] | None = Field(
+        default=None, description="Error of each atom's force (norm of the difference), meV/Å."
+    )
+
+
 class CaseRecord(_Record):
     """One case: what was measured, against what, and the verdict."""
 
@@ -40,7 +56,9 @@ class CaseRecord(_Record):
     variant: str
     metric: str
     species: str | None = Field(description="Chemical symbol; null for all atoms.")
-    model: str = Field(description="Name of the model, as in `models`.")
+    model: str | None = Field(
+        description="Name of the model, as in `models`; null for a case that judges the data."
+    )
     dataset: str = Field(description="Dataset the test frames come from.")
     value: float | None = Field(description="Measured value; null where there is none.")
     unit: str
@@ -57,6 +75,67 @@ class CaseRecord(_Record):
     seconds: float | None
     nodeid: str = Field(description="The pytest item.")
     evidence: dict[str, Plain] = Field(description="Further facts behind the value.")
+    worst_frame: StructureRecord | None = Field(
+        default=None, description="The test frame with the largest error."
+    )
+    counterexample: StructureRecord | None = Field(
+        default=None, description="The smallest structure found that breaks a law."
+    )
+    detail: str = Field(default="", description="Several lines for whoever has to mend it.")
+
+
+class VariantRecord(_Record):
+    """A fixture variant of the run: where on the axes it lies, and which frames it takes."""
+
+    suite: str
+    spec: str
+    variant: str
+    dataset: str
+    axes: dict[str, Plain] = Field(description="Axis to value.")
+    train_molecules: list[str]
+    test_molecules: list[str]
+    train_window: list[float] | None = Field(
+        description="Begin and end of the training window in percent of the trajectory."
+    )
+    test_window: list[float]
+    n_train: int | None = Field(description="Training frames; null where none are cut.")
+    n_test: int | None
+    unsupported: str | None = Field(
+        default=None, description="Why the frames cannot be cut; null where they can."
+    )
+
+
+class LossPoint(_Record):
+    """One point of a training's loss curve."""
+
+    step: int
+    seconds: float | None
+    train_loss: float | None
+    validation: float | None = Field(description="The value the trainer watched.")
+
+
+class TrainingRecord(_Record):
+    """One training that a recipe asked for."""
+
+    model: str = Field(description="Name of the recipe, as in `models`.")
+    suite: str
+    spec: str
+    variant: str
+    digest: str = Field(description="Address of the checkpoint in the store.")
+    trainer: str
+    seed: int
+    budget_seconds: float
+    seconds: float = Field(description="Time spent, over all attempts.")
+    steps: int | None
+    reference_energies: dict[str, float] = Field(
+        description="Energy per atom of each species in eV, by regression; empty without."
+    )
+    reference_note: str = Field(
+        default="",
+        description="What has to be known of them, e.g. that the regression was "
+        "rank-deficient and the solution of minimum norm was taken.",
+    )
+    loss: list[LossPoint]
 
 
 class ModelRecord(_Record):
@@ -78,7 +157,9 @@ class RunRecord(_Record):
 
     started: str = Field(description="ISO 8601, UTC.")
     seconds: float
-    exit_code: int
+    exit_code: int | None = Field(
+        description="Of pytest; null in the report of a run that has not ended."
+    )
     versions: dict[str, str]
     device: str
     dtype: str | None
@@ -88,6 +169,9 @@ class RunRecord(_Record):
     data_digests: dict[str, str] = Field(description="Dataset/molecule to SHA-256.")
     model_digests: dict[str, str | None]
     collected: int = Field(description="Cases that were to be run.")
+    baselines: dict[str, str] = Field(
+        default={}, description="Model to the file or the model that it was compared with."
+    )
 
 
 class Report(_Record):
@@ -97,6 +181,13 @@ class Report(_Record):
     run: RunRecord
     models: list[ModelRecord]
     cases: list[CaseRecord]
+    variants: list[VariantRecord] = Field(default=[])
+    trainings: list[TrainingRecord] = Field(default=[])
+    residuals: dict[str, Any] | None = Field(
+        default=None,
+        description="Per-frame values for a paired comparison: `sidecar` (file, sha256) beside "
+        "the report, and `models` (model to case to entry); null while a run has not ended.",
+    )
 
 
 def plain(value: Any) -> Plain | None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from pytest_mlff.gate.standing import Standing
+from pytest_mlff.metrics.errors import ERROR_METRICS
 from pytest_mlff.reports.model import CaseRecord, plain
 
 if TYPE_CHECKING:
@@ -15,17 +17,34 @@ __all__ = ["PREFIX", "from_properties", "record_of", "to_properties"]
 
 PREFIX = "mlff."
 _EVIDENCE = f"{PREFIX}evidence."
+_ALONE = Standing()
 
 
-def record_of(outcome: Outcome, nodeid: str) -> CaseRecord:
-    """The record of an outcome; ``seconds`` is added when the item has been reported."""
-    case, measurement = outcome.case, outcome.measurement
-    provenance = case.threshold.provenance
+# These are for reports, which get them beside the properties: a property is one line.
+_NO_PROPERTIES = {"evidence", "nodeid", "worst_frame", "counterexample", "detail"}
+
+
+def record_of(outcome: Outcome, nodeid: str, standing: Standing = _ALONE) -> CaseRecord:
+    """The record of an outcome; ``seconds`` is added when the item has been reported.
+
+    Parameters
+    ----------
+    outcome : Outcome
+        With the verdict that stands.
+    nodeid : str
+        The pytest item.
+    standing : Standing
+        How the case stands to its baseline.
+    """
+    case, measurement, threshold = outcome.case, outcome.measurement, outcome.case.threshold
 
     def measured(name: str) -> Any:
         return None if measurement is None else plain(getattr(measurement, name))
 
-    evidence = {} if measurement is None else measurement.evidence
+    evidence = {
+        **({} if measurement is None else measurement.evidence),
+        **standing.evidence,
+    }
     return CaseRecord(
         case_id=case.case_id,
         suite=case.suite,
@@ -36,15 +55,19 @@ def record_of(outcome: Outcome, nodeid: str) -> CaseRecord:
         model=outcome.model,
         dataset=case.variant.dataset,
         value=measured("value"),
-        unit=case.threshold.unit,
+        unit=_unit(outcome),
         n_frames=measured("n_frames"),
         n_atoms=measured("n_atoms"),
         ci_low=measured("ci_low"),
         ci_high=measured("ci_high"),
-        threshold=float(case.threshold.max),
-        threshold_provenance=f"{provenance.source}: {provenance.reference}",
-        baseline=None,
-        regressed=None,
+        threshold=None if threshold is None else float(threshold.max),
+        threshold_provenance=(
+            None
+            if threshold is None
+            else f"{threshold.provenance.source}: {threshold.provenance.reference}"
+        ),
+        baseline=standing.baseline,
+        regressed=standing.regressed,
         verdict=outcome.judgement.verdict.value,
         reason=outcome.judgement.reason,
         seconds=None,
@@ -55,9 +78,18 @@ def record_of(outcome: Outcome, nodeid: str) -> CaseRecord:
     )
 
 
+def _unit(outcome: Outcome) -> str:
+    if outcome.case.threshold is not None:
+        return outcome.case.threshold.unit
+    if outcome.measurement is not None:
+        return outcome.measurement.unit
+    known = ERROR_METRICS.get(outcome.case.metric)
+    return "1" if known is None else known.unit
+
+
 def to_properties(record: CaseRecord) -> list[tuple[str, str | float | int | bool]]:
     """Flat name-value pairs; what is None is left out."""
-    content = record.model_dump(exclude={"evidence", "nodeid"})
+    content = record.model_dump(exclude=_NO_PROPERTIES)
     pairs = [(f"{PREFIX}{name}", value) for name, value in content.items() if value is not None]
     pairs += [(f"{_EVIDENCE}{name}", value) for name, value in record.evidence.items()]
     return pairs
@@ -76,7 +108,11 @@ def from_properties(
             content[name.removeprefix(PREFIX)] = value
     if "case_id" not in content:
         return None
-    missing = {name: None for name in CaseRecord.model_fields if name not in content}
+    missing = {
+        name: None
+        for name, field in CaseRecord.model_fields.items()
+        if name not in content and field.is_required()
+    }
     return CaseRecord(
         **{**missing, **content, "evidence": evidence, "nodeid": nodeid, "seconds": seconds}
     )

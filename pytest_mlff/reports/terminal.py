@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from pytest_mlff.reports.model import CaseRecord
 
-__all__ = ["measurement", "summary_line", "table"]
+__all__ = ["change", "measurement", "summary_line", "table"]
 
 _GRAVITY = ("error", "unsupported", "failed", "regressed", "skipped", "passed")
 
@@ -28,6 +28,16 @@ def _value(record: CaseRecord) -> tuple[str, str]:
     if record.ci_low is None or record.ci_high is None:
         return value, "± ?" if "undecided" in record.evidence else ""
     return value, f"± {(record.ci_high - record.ci_low) / 2:.2g}"
+
+
+def change(record: CaseRecord) -> str:
+    """Relative change against the baseline, e.g. ``+3.1 %``; with ``?`` where undecided."""
+    if record.baseline is None or record.value is None:
+        return "–"
+    if record.baseline == 0.0:
+        return "±0 %" if record.value == 0.0 else "from 0"
+    text = f"{100.0 * (record.value / record.baseline - 1.0):+.1f} %"
+    return f"{text} ?" if record.regressed is None else text
 
 
 def _severity(record: CaseRecord) -> tuple[int, float]:
@@ -57,26 +67,36 @@ def table(records: Sequence[CaseRecord], limit: int | None) -> list[tuple[str, s
     shown = [r for r in ordered if r.verdict != "passed"]
     passed = [r for r in ordered if r.verdict == "passed"]
     kept = passed if limit is None else passed[: max(0, limit - len(shown))]
-    several = len({r.model for r in records}) > 1
-    rows = [("case", "measured", "(95 %)", "threshold", "unit", "verdict")]
+    several = len({r.model for r in records} - {None}) > 1
+    compared = any(r.baseline is not None for r in records)
+    head = ("case", "measured", "(95 %)", "threshold", "unit", "verdict")
+    rows = [(*head[:5], "baseline", head[5]) if compared else head]
     for record in [*shown, *kept]:
-        name = f"{record.model}: {record.case_id}" if several else record.case_id
-        limit_text = "–" if record.threshold is None else f"{record.threshold:g}"
-        rows.append(
-            (name, *_value(record), limit_text, in_unit("", record.unit).strip(), record.verdict)
+        named = several and record.model is not None
+        cells = (
+            f"{record.model}: {record.case_id}" if named else record.case_id,
+            *_value(record),
+            "–" if record.threshold is None else f"{record.threshold:g}",
+            in_unit("", record.unit).strip(),
         )
-    widths = [max(len(row[column]) for row in rows) for column in range(6)]
+        against = (change(record),) if compared else ()
+        rows.append((*cells, *against, record.verdict))
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = []
     for number, row in enumerate(rows):
         line = (
             f"{row[0]:<{widths[0]}}  {row[1]:>{widths[1]}} {row[2]:<{widths[2]}}  "
-            f"{row[3]:>{widths[3]}}  {row[4]:<{widths[4]}}  {row[5]}"
+            f"{row[3]:>{widths[3]}}  {row[4]:<{widths[4]}}  "
+            + (f"{row[5]:>{widths[5]}}  " if compared else "")
+            + row[-1]
         )
-        lines.append((line, "" if number == 0 else row[5]))
+        lines.append((line, "" if number == 0 else row[-1]))
     if len(kept) < len(passed):
         lines.append((f"… and {len(passed) - len(kept)} more passed (-v shows all)", "passed"))
     if any("undecided" in record.evidence for record in [*shown, *kept]):
         lines.append(("± ?: too few independent frames for an interval", ""))
+    if any(change(record).endswith("?") for record in [*shown, *kept]):
+        lines.append(("% ?: too few independent frames to tell from the baseline", ""))
     return lines
 
 

@@ -42,7 +42,7 @@ def test_junit_carries_the_measurements(pytester: Pytester) -> None:
     from xml.etree import ElementTree
 
     model_repo(pytester)
-    run_case(pytester, "-n2", "--junitxml=junit.xml")
+    run_case(pytester, "-n2", "--junitxml=junit.xml", "-o", "junit_family=xunit1")
     tree = ElementTree.parse(pytester.path / "junit.xml")
     found = [
         {p.get("name"): p.get("value") for p in case.iter("property")}

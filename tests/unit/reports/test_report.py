@@ -10,17 +10,19 @@ import pytest
 from pydantic import ValidationError
 
 from pytest_mlff.errors import MlffError
-from pytest_mlff.reports.json_report import load_report, write_report
+from pytest_mlff.reports import json_report
+from pytest_mlff.reports.json_report import load_report, sidecar_path, write_report
 from pytest_mlff.reports.model import (
     SCHEMA_FILE,
     CaseRecord,
     Report,
     RunRecord,
+    StructureRecord,
     plain,
     schema_text,
 )
 from pytest_mlff.reports.properties import from_properties, to_properties
-from pytest_mlff.reports.terminal import measurement, summary_line, table
+from pytest_mlff.reports.terminal import change, measurement, summary_line, table
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -137,3 +139,66 @@ def test_measurement_shows_half_the_interval() -> None:
 def test_a_dimensionless_value_stands_alone() -> None:
     row = table([record(unit="1", value=0.25, ci_low=None, threshold=1.0)], None)[1][0]
     assert row.split() == ["s/p/v/force_mae[C]", "0.25", "1", "passed"]
+
+
+def test_change_against_the_baseline() -> None:
+    assert change(record(baseline=40.0, regressed=False)) == "+3.1 %"
+    assert change(record(baseline=50.0, regressed=False)) == "-17.5 %"
+    assert change(record(baseline=40.0, regressed=None)) == "+3.1 % ?"
+    assert change(record(baseline=0.0, regressed=None)) == "from 0"
+    assert change(record()) == "–"
+
+
+def test_the_column_of_the_baseline_is_there_only_with_one() -> None:
+    compared = record(case_id="compared", baseline=40.0, regressed=True, verdict="regressed")
+    lines = [line for line, _ in table([record(), compared], None)]
+    assert lines[0].split() == [
+        "case", "measured", "(95", "%)", "threshold", "unit", "baseline", "verdict",
+    ]  # fmt: skip
+    assert lines[1].split()[-3:] == ["+3.1", "%", "regressed"]
+    assert lines[2].split()[-2:] == ["–", "passed"]
+    assert "baseline" not in table([record()], None)[0][0]
+    undecided = table([record(baseline=40.0)], None)[-1][0]
+    assert undecided.startswith("% ?")
+
+
+def test_cases_without_a_model_or_a_threshold() -> None:
+    data = record(case_id="data", model=None, threshold=None, threshold_provenance=None)
+    lines = [line for line, _ in table([data, record(), record(model="other")], None)]
+    assert any(line.startswith("data ") for line in lines)
+    assert not any("None" in line for line in lines)
+    written = to_properties(data)
+    assert from_properties(written, data.nodeid, 0.5) == data
+
+
+def test_structures_are_no_properties() -> None:
+    shown = StructureRecord(symbols=["H"], positions=[[0.0, 0.0, 0.0]], note="n")
+    full = record(worst_frame=shown, counterexample=shown, detail="two\nlines")
+    assert to_properties(full) == to_properties(record())
+
+
+def test_the_sidecar_goes_with_its_report(tmp_path: Path) -> None:
+    path = tmp_path / "r.json"
+    write_report(path, report(record()), b"values")
+    assert sidecar_path(path).read_bytes() == b"values"
+    write_report(path, report(record()))
+    assert [one.name for one in tmp_path.iterdir()] == ["r.json"]
+
+
+def test_a_full_disk_leaves_report_and_sidecar(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "r.json"
+    write_report(path, report(record()), b"values")
+    before = {one.name: one.read_bytes() for one in tmp_path.iterdir()}
+    real = json_report.write_atomically
+
+    def full(target: Path, content: bytes) -> None:
+        if target == path:
+            raise OSError(28, "No space left on device")
+        real(target, content)
+
+    monkeypatch.setattr(json_report, "write_atomically", full)
+    with pytest.raises(MlffError, match="No space left"):
+        write_report(path, report(record(value=1.0)), b"others")
+    assert {one.name: one.read_bytes() for one in tmp_path.iterdir()} == before

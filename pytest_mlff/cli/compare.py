@@ -1,0 +1,152 @@
+"""``mlff compare``: rank models that were measured on the same cases."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Sequence
+
+    from pytest_mlff.gate.compare import RankedModel, Ranking
+
+__all__ = ["as_json", "compare", "register", "shown"]
+
+_MOST = 40
+
+
+def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add ``compare``."""
+    parser = subparsers.add_parser(
+        "compare", help="rank models by JSON reports or baselines, with paired intervals"
+    )
+    parser.add_argument(
+        "paths",
+        nargs="+",
+        type=Path,
+        metavar="FILE",
+        help="JSON report or baseline; together they must hold at least two models",
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
+    parser.set_defaults(run=lambda options: compare(options.paths, in_json=options.json))
+
+
+def compare(paths: Sequence[Path], *, in_json: bool = False) -> int:
+    """Print the ranking of the models in some files.
+
+    Raises
+    ------
+    MlffError
+        If a file is not readable, or there are not two models with a case in common.
+    """
+    from pytest_mlff.gate.compare import rank, read_runs
+
+    ranking = rank(read_runs(paths))
+    if in_json:
+        print(json.dumps(as_json(ranking), indent=1, ensure_ascii=False, allow_nan=False))
+    else:
+        print(shown(ranking))
+    return 0
+
+
+def as_json(ranking: Ranking) -> dict[str, Any]:
+    """A ranking in JSON's terms."""
+    return {
+        "cases": list(ranking.cases),
+        "dropped": dict(ranking.dropped),
+        "notes": list(ranking.notes),
+        "models": [
+            {
+                "model": one.model,
+                "rank": one.rank,
+                "score": one.score,
+                "low": one.low,
+                "high": one.high,
+                "worse": one.worse,
+                "cases": {
+                    name: {
+                        "value": found.value,
+                        "unit": found.unit,
+                        "change": found.change,
+                        "low": found.low,
+                        "high": found.high,
+                    }
+                    for name, found in one.cases.items()
+                },
+            }
+            for one in ranking.models
+        ],
+    }
+
+
+def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Columns side by side, the first to the left, the others to the right."""
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return [
+        "  ".join(
+            [
+                f"{row[0]:<{widths[0]}}",
+                *(f"{cell:>{width}}" for cell, width in zip(row[1:], widths[1:], strict=True)),
+            ]
+        ).rstrip()
+        for row in rows
+    ]
+
+
+def _verdict(one: RankedModel) -> str:
+    if one.rank == 1:
+        return "best"
+    return {True: "worse", False: "not told apart", None: "undecided"}[one.worse]
+
+
+def _interval(low: float | None, high: float | None, scale: float = 1.0) -> str:
+    if low is None or high is None:
+        return "undecided"
+    digits = 3 if scale == 1.0 else 1
+    return f"{scale * low:.{digits}f} … {scale * high:.{digits}f}"
+
+
+def shown(ranking: Ranking) -> str:
+    """A ranking as tables: the models, then each case."""
+    best = ranking.models[0]
+    rows = [("model", "rank", "score", "(95 %)", "")]
+    rows += [
+        (
+            one.model,
+            str(one.rank),
+            f"{one.score:.3f}",
+            "" if one is best else _interval(one.low, one.high),
+            _verdict(one),
+        )
+        for one in ranking.models
+    ]
+    lines = _aligned(rows)
+    lines.append(
+        f"score: geometric mean over {len(ranking.cases)} cases of the error over that of "
+        f"{best.model}"
+    )
+    for one in ranking.models[1:]:
+        lines += ["", f"{one.model} against {best.model}"]
+        cases = sorted(one.cases.items(), key=lambda pair: -(pair[1].change or 0.0))
+        table = [("case", one.model, best.model, "unit", "change %", "(95 %)")]
+        table += [
+            (
+                name,
+                f"{found.value:.4g}",
+                f"{best.cases[name].value:.4g}",
+                found.unit,
+                "–" if found.change is None else f"{100.0 * found.change:+.1f}",
+                _interval(found.low, found.high, 100.0),
+            )
+            for name, found in cases[:_MOST]
+        ]
+        lines += _aligned(table)
+        if len(cases) > _MOST:
+            lines.append(f"… and {len(cases) - _MOST} more cases (--json holds all)")
+    if ranking.dropped:
+        lines += ["", f"{len(ranking.dropped)} cases left out, e.g."]
+        lines += [f"  {why}" for why in list(ranking.dropped.values())[:5]]
+    lines += [f"note: {note}" for note in ranking.notes]
+    return "\n".join(lines)

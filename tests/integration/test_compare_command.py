@@ -1,0 +1,74 @@
+"""``mlff compare``: reports and baselines of real runs, ranked."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+from support.gated import IDS, gate_run, gated_repo
+
+from pytest_mlff.cli.main import main
+
+if TYPE_CHECKING:
+    from pytest import Pytester
+
+
+@pytest.fixture
+def runs(pytester: Pytester) -> Pytester:
+    gated_repo(pytester)
+    gate_run(pytester, "base", report="a.json")
+    gate_run(pytester, "worse", report="b.json")
+    gate_run(pytester, "better", "--mlff-update-baseline", report=None)
+    return pytester
+
+
+def test_reports_and_a_baseline_are_ranked(
+    runs: Pytester, capsys: pytest.CaptureFixture[str]
+) -> None:
+    capsys.readouterr()
+    assert main(["compare", "b.json", "a.json", "baselines/better.json"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines[1:4]] == ["better", "base", "worse"]
+    assert [line.split()[-1] for line in lines[1:4]] == ["best", "worse", "worse"]
+    assert any(IDS[0] in line and "meV/atom" in line for line in lines)
+
+
+def test_json_holds_the_numbers(runs: Pytester, capsys: pytest.CaptureFixture[str]) -> None:
+    capsys.readouterr()
+    assert main(["compare", "a.json", "b.json", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["cases"] == sorted(IDS)
+    second = found["models"][1]
+    reports = {
+        name: {
+            c["case_id"]: c["value"] for c in json.loads((runs.path / name).read_text())["cases"]
+        }
+        for name in ("a.json", "b.json")
+    }
+    product = 1.0
+    for name in IDS:
+        product *= reports["b.json"][name] / reports["a.json"][name]
+    assert second["score"] == pytest.approx(product ** (1 / len(IDS)), rel=1e-9)
+    assert second["low"] <= second["score"] <= second["high"]
+    assert second["cases"][IDS[1]]["value"] == reports["b.json"][IDS[1]]
+
+
+@pytest.mark.parametrize(
+    "paths, words",
+    [
+        (["a.json"], "at least two models"),
+        (["a.json", "nowhere.json"], "nowhere.json does not exist"),
+        (["a.json", "half.json"], "not complete JSON"),
+        (["a.json", "a.json"], "named twice"),
+    ],
+)
+def test_bad_input_is_one_line(
+    runs: Pytester, capsys: pytest.CaptureFixture[str], paths: list[str], words: str
+) -> None:
+    text = (runs.path / "b.json").read_text()
+    (runs.path / "half.json").write_text(text[: len(text) // 2])
+    capsys.readouterr()
+    assert main(["compare", *paths]) == 4
+    (line,) = capsys.readouterr().err.splitlines()
+    assert words in line
