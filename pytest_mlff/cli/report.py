@@ -1,0 +1,133 @@
+"""``mlff report``: a JSON report as a table, an HTML page, figures or CSV."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pytest_mlff.errors import MlffError
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Sequence
+
+    from pytest_mlff.reports.model import Report
+
+__all__ = ["register", "report_lines", "run_report"]
+
+_STDOUT = "-"
+
+
+def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add ``report``."""
+    parser = subparsers.add_parser(
+        "report",
+        help="show a JSON report, or make HTML, figures or CSV of it",
+        description="Show what stands in a JSON report (--mlff-report), or make a page, figures "
+        "or a table for a spreadsheet of it. Nothing but the report is read.",
+    )
+    parser.add_argument("path", type=Path, metavar="REPORT", help="JSON report")
+    parser.add_argument("--html", type=Path, metavar="FILE", help="write one self-contained page")
+    parser.add_argument("--csv", metavar="FILE", help="write one row per case; - prints them")
+    parser.add_argument("--figures", type=Path, metavar="DIR", help="write the figures into DIR")
+    parser.add_argument(
+        "--format", metavar="LIST", help="formats of the figures, e.g. png,svg (default: svg)"
+    )
+    parser.set_defaults(
+        run=lambda arguments: run_report(
+            arguments.path,
+            html=arguments.html,
+            csv=arguments.csv,
+            figures=arguments.figures,
+            formats=arguments.format,
+        )
+    )
+
+
+def run_report(
+    path: Path,
+    *,
+    html: Path | None = None,
+    csv: str | None = None,
+    figures: Path | None = None,
+    formats: str | None = None,
+) -> int:
+    """Make of a report what was asked for; print it where nothing was.
+
+    Parameters
+    ----------
+    path : Path
+        JSON report.
+    html : Path, optional
+        Page to write.
+    csv : str, optional
+        CSV file to write; ``-`` prints it.
+    figures : Path, optional
+        Folder to write figures into.
+    formats : str, optional
+        Their formats, joined by commas.
+
+    Returns
+    -------
+    int
+        0.
+
+    Raises
+    ------
+    MlffError
+        If there is no such report, or something cannot be written.
+    MissingExtraError
+        If a library that is asked for is not installed.
+    """
+    if formats is not None and figures is None:
+        raise MlffError("--format says how --figures DIR is to be written: give both")
+    from pytest_mlff.reports.json_report import load_report
+
+    report = load_report(path)
+    # What is printed as CSV is read by a program, which has no use for remarks.
+    remarks = sys.stderr if csv == _STDOUT else sys.stdout
+    if html is not None:
+        from pytest_mlff.reports.html import write_html
+
+        write_html(html, report)
+        print(f"HTML written to {html}", file=remarks)
+    if figures is not None:
+        print(_write_figures(report, figures, formats or "svg"), file=remarks)
+    if csv is not None:
+        from pytest_mlff.reports.frame_table import csv_text, write_csv
+
+        if csv == _STDOUT:
+            sys.stdout.write(csv_text(report))
+        else:
+            write_csv(Path(csv), report)
+            print(f"CSV written to {csv}", file=remarks)
+    if html is None and figures is None and csv is None:
+        print("\n".join(report_lines(report)))
+    return 0
+
+
+def _write_figures(report: Report, folder: Path, formats: str) -> str:
+    from pytest_mlff.reports.figures import write_figures
+
+    names: Sequence[str] = [name.strip() for name in formats.split(",") if name.strip()]
+    if not names:
+        raise MlffError("--format names no format, e.g. png,svg")
+    written = write_figures(report, folder, names)
+    if not written:
+        return "no figure: the report holds nothing to draw"
+    return f"{len(written)} figure file{'' if len(written) == 1 else 's'} written to {folder}"
+
+
+def report_lines(report: Report) -> list[str]:
+    """A report for the terminal: the table, worst first, the counts and what they come to."""
+    from pytest_mlff.reports.headline import headline_of
+    from pytest_mlff.reports.terminal import summary_line, table
+
+    rows = table(report.cases, None) if report.cases else []
+    headline = headline_of(report)
+    return [
+        *(line.rstrip() for line, _ in rows),
+        summary_line(report.cases, report.run.collected),
+        f"May this merge? {headline.answer}. {headline.sentence}",
+    ]

@@ -1,0 +1,157 @@
+"""The HTML report: one file that holds everything and asks nobody for anything."""
+
+from __future__ import annotations
+
+from collections import Counter
+from importlib import resources
+from typing import TYPE_CHECKING, Any, Final
+
+from pytest_mlff.errors import MissingExtraError, MlffError
+from pytest_mlff.reports.headline import ORDER, headline_of, severity, tally_by_model
+from pytest_mlff.reports.html.case_data import case_data
+from pytest_mlff.reports.html.embed import checked_script, policy, script_json
+from pytest_mlff.reports.html.loss_curves import draw_loss
+from pytest_mlff.reports.html.plots import plots_of
+from pytest_mlff.reports.html.wording import (
+    duration,
+    frames_of,
+    identity,
+    instant,
+    percent_window,
+    short_digest,
+)
+from pytest_mlff.reports.terminal import measurement
+from pytest_mlff.store import write_atomically
+from pytest_mlff.units import in_unit
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import jinja2
+
+    from pytest_mlff.reports.model import CaseRecord, Report
+
+__all__ = ["render_html", "require_html", "write_html"]
+
+_SCRIPTS: Final = (
+    "common.js", "theme.js", "cases.js", "molecule.js", "details.js", "plots.js", "start.js",
+)  # fmt: skip
+_STYLES: Final = ("page.css", "cases.css", "details.css", "print.css")
+_NOSCRIPT_ROWS: Final = 200
+"""Rows of the plain table that stands in where scripts do not run."""
+
+
+def require_html() -> None:
+    """Check that the HTML report can be written, before a long run rather than after it.
+
+    Raises
+    ------
+    MissingExtraError
+        If jinja2 is not installed.
+    """
+    try:
+        import jinja2  # noqa: F401
+    except ImportError as error:
+        raise MissingExtraError("the HTML report", "jinja2", "report") from error
+
+
+def render_html(report: Report) -> str:
+    """The report as one self-contained HTML page.
+
+    Parameters
+    ----------
+    report : Report
+
+    Returns
+    -------
+    str
+        A page without a single address to fetch from, whose content security policy lets
+        a browser run its own scripts, known by digest, and nothing else.
+
+    Raises
+    ------
+    MissingExtraError
+        If jinja2 is not installed, or plotly where there are figures.
+    """
+    require_html()
+    plots = plots_of(report)
+    # In the head, so that no page is painted in the colours it then leaves.
+    early = checked_script(_asset("early.js"))
+    script = checked_script("\n".join(_asset(name) for name in _SCRIPTS))
+    library = checked_script(plots.library) if plots.library else ""
+    counts = Counter(case.verdict for case in report.cases)
+    records = {model.name: model for model in report.models}
+    return _environment().get_template("report.html.jinja").render(
+        report=report,
+        run=report.run,
+        headline=headline_of(report),
+        counts=[(name, counts[name]) for name in ORDER if counts[name]],
+        tallies=[
+            (one.model, records.get(one.model or ""), one.counts) for one in tally_by_model(report)
+        ],
+        order=ORDER,
+        specs=list(dict.fromkeys(f"{case.suite}/{case.spec}" for case in report.cases)),
+        models=list(dict.fromkeys(case.model for case in report.cases)),
+        failures=_failures(report.cases),
+        most_failures=_NOSCRIPT_ROWS,
+        variants=sorted(report.variants, key=lambda one: one.unsupported is None),
+        trainings=[(one, draw_loss(one)) for one in report.trainings],
+        plots=plots.plots,
+        data=script_json(case_data(report)),
+        plot_data=script_json([plot.figure for plot in plots.plots]),
+        early=early,
+        script=script,
+        library=library,
+        styles="\n".join(_asset(name) for name in _STYLES),
+        policy=policy([early, script, *([library] if library else [])]),
+    )  # fmt: skip
+
+
+def write_html(path: Path, report: Report) -> None:
+    """Write the report as HTML; an old file survives if the disk is full.
+
+    Parameters
+    ----------
+    path : Path
+    report : Report
+
+    Raises
+    ------
+    MlffError
+        If the file cannot be written.
+    MissingExtraError
+        If jinja2 is not installed, or plotly where there are figures.
+    """
+    text = render_html(report)
+    try:
+        write_atomically(path, text.encode())
+    except OSError as error:
+        raise MlffError(f"{path}: cannot write the HTML ({error.strerror or error})") from error
+
+
+def _failures(cases: list[CaseRecord]) -> list[CaseRecord]:
+    return sorted((case for case in cases if case.verdict != "passed"), key=severity)
+
+
+def _asset(name: str) -> str:
+    folder = resources.files("pytest_mlff.reports.html") / "templates"
+    return (folder / name).read_text(encoding="utf-8")
+
+
+def _environment() -> jinja2.Environment:
+    import jinja2
+
+    environment = jinja2.Environment(
+        loader=jinja2.FunctionLoader(_asset),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    filters: dict[str, Any] = {
+        "measurement": measurement, "in_unit": in_unit, "duration": duration,
+        "instant": instant, "window": percent_window, "identity": identity,
+        "short_digest": short_digest, "frames": frames_of,
+    }  # fmt: skip
+    environment.filters.update(filters)
+    return environment

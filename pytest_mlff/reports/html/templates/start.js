@@ -1,0 +1,5 @@
+mlff.load();
+mlff.theme.start();
+mlff.table.start();
+mlff.details.start();
+mlff.plots.start();

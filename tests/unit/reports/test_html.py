@@ -1,0 +1,418 @@
+"""The HTML page as text: whole, closed to the outside, and unmoved by what a report says."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import math
+import re
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from support.poison import POISONS, poisoned
+from support.sample_reports import many_cases, saibench_report
+
+from pytest_mlff.errors import MissingExtraError, MlffError
+from pytest_mlff.reports.html import page as page_module
+from pytest_mlff.reports.html import render_html, require_html, write_html
+from pytest_mlff.reports.html.case_data import case_data, elements
+from pytest_mlff.reports.html.embed import checked_script, script_json
+from pytest_mlff.reports.html.loss_curves import draw_loss
+from pytest_mlff.reports.model import LossPoint, Report, StructureRecord
+
+pytest.importorskip("jinja2")
+
+EXECUTABLE = (None, "", "module", "text/javascript")
+
+
+class Parsed(HTMLParser):
+    """Elements, attributes and the text of scripts, as a browser would find them."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.scripts: list[tuple[str | None, str]] = []
+        self.words: list[str] = []
+        self._script: list[str] | None = None
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag == "script":
+            self._script = []
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag == "script" and self._script is not None:
+            kind = next(a for t, a in reversed(self.tags) if t == "script").get("type")
+            self.scripts.append((kind, "".join(self._script)))
+            self._script = None
+
+    def handle_data(self, data: str) -> None:
+        (self.words if self._script is None else self._script).append(data)
+
+    @property
+    def text(self) -> str:
+        return " ".join(" ".join(self.words).split())
+
+    @property
+    def policy(self) -> str:
+        found = [
+            a["content"]
+            for t, a in self.tags
+            if t == "meta" and a.get("http-equiv") == "Content-Security-Policy"
+        ]
+        assert len(found) == 1
+        return str(found[0])
+
+    def block(self, name: str) -> Any:
+        """A JSON data block by its id."""
+        names = [a.get("id") for t, a in self.tags if t == "script"]
+        return json.loads(self.scripts[names.index(name)][1])
+
+
+def injected(page: Parsed, benign: Parsed) -> list[str]:
+    """What stands in a page as markup and not in that of a harmless report."""
+    known = {(tag, *sorted(attrs)) for tag, attrs in benign.tags}
+    return [
+        f"<{tag} {attrs}>"
+        for tag, attrs in page.tags
+        if (tag, *sorted(attrs)) not in known or any(name.startswith("on") for name in attrs)
+    ]
+
+
+@pytest.fixture(scope="module")
+def report() -> Report:
+    return saibench_report(("one", "two"))
+
+
+@pytest.fixture(scope="module")
+def small(report: Report) -> Report:
+    """A few cases, variants and trainings of every spec, with figures: quick to render."""
+    last = [case for case in report.cases if case.counterexample]
+    return report.model_copy(
+        update={
+            "cases": report.cases[:: len(report.cases) // 20] + last,
+            "variants": report.variants[::8],
+            "trainings": report.trainings[::20],
+        }
+    )
+
+
+@pytest.fixture(scope="module")
+def parsed(report: Report) -> Parsed:
+    return Parsed(render_html(report))
+
+
+def test_the_summary_needs_no_script(parsed: Parsed, report: Report) -> None:
+    assert "May this merge? No" in parsed.text
+    failed = sum(case.verdict == "failed" for case in report.cases)
+    assert f"{failed} failed" in parsed.text
+    for model in report.models:
+        assert model.name in parsed.text
+        assert str(model.digest)[:12] in parsed.text
+    assert "rmd17" in parsed.text
+    assert "2026-03-01 09:30 UTC" in parsed.text
+    assert "30 min 34 s" in parsed.text
+
+
+def test_every_failure_stands_in_the_plain_table() -> None:
+    report = saibench_report()
+    page = render_html(report)
+    plain = re.search(r"<noscript>\s*<p>Scripts are off.*?</noscript>", page, re.DOTALL)
+    assert plain is not None
+    rows = Parsed(plain[0]).text
+    wrong = [case for case in report.cases if case.verdict != "passed"]
+    assert 20 < len(wrong) < 200
+    for case in wrong:
+        assert case.case_id in rows
+        assert " ".join(case.reason.split()) in rows
+
+
+def test_the_plain_table_has_a_limit() -> None:
+    page = render_html(many_cases(5000))
+    wrong = sum(case.verdict != "passed" for case in many_cases(5000).cases)
+    assert f"… and {wrong - 200} more." in page
+
+
+def test_variants_and_both_numbers_of_what_is_refused(report: Report, parsed: Parsed) -> None:
+    for variant in report.variants:
+        assert variant.variant in parsed.text
+        if variant.unsupported:
+            assert variant.unsupported in parsed.text
+
+
+def test_trainings_and_environment(report: Report, parsed: Parsed) -> None:
+    curves = [a for t, a in parsed.tags if t == "polyline"]
+    assert len(curves) == 2 * len(report.trainings)
+    assert "rank-deficient: solution of minimum norm" in parsed.text
+    for name, digest in report.run.spec_digests.items():
+        assert name in parsed.text
+        assert digest in parsed.text
+    for name, version in report.run.versions.items():
+        assert f"{name} {version}" in parsed.text
+
+
+def test_the_script_gets_every_case_once_and_unrounded(report: Report, parsed: Parsed) -> None:
+    data = parsed.block("mlff-data")
+    rows = [dict(zip(data["fields"], row, strict=True)) for row in data["rows"]]
+    assert len(rows) == len(report.cases)
+    found = {(row["model"], row["case_id"], row["dataset"]): row for row in rows}
+    assert len(found) == len(rows)
+    for case in report.cases:
+        row = found[case.model, case.case_id, case.dataset]
+        content = case.model_dump()
+        for name in ("worst_frame", "counterexample"):
+            expected, number = content.pop(name), row[name]
+            if expected is None:
+                assert number is None
+            else:
+                shown = dict(data["structures"][number])
+                assert shown.pop("view") is not None
+                assert shown == expected
+        provenance = row["threshold_provenance"]
+        assert content.pop("threshold_provenance") == (
+            None if provenance is None else data["provenances"][provenance]
+        )
+        assert content == {name: row[name] for name in content}
+
+
+def test_nothing_is_fetched(parsed: Parsed) -> None:
+    for tag, attributes in parsed.tags:
+        for name in ("src", "href", "action", "data", "poster", "srcset", "xlink:href"):
+            value = attributes.get(name)
+            assert value is None or value.startswith("#") or value == "data:,", (tag, value)
+    assert not [tag for tag, _ in parsed.tags if tag in ("iframe", "object", "embed", "base")]
+    style = "".join(
+        (Path(page_module.__file__).parent / "templates" / name).read_text()
+        for name in page_module._STYLES
+    )
+    assert "url(" not in style
+    assert "@import" not in style
+
+
+def test_the_policy_allows_these_scripts_and_no_request(parsed: Parsed) -> None:
+    rules = dict(rule.strip().split(" ", 1) for rule in parsed.policy.split(";"))
+    assert rules["default-src"] == "'none'"
+    assert rules["base-uri"] == rules["form-action"] == "'none'"
+    assert rules["img-src"] == "data: blob:"
+    assert not {"connect-src", "font-src", "frame-src", "worker-src"} & set(rules)
+    digests = {
+        "'sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() + "'"
+        for kind, text in parsed.scripts
+        if kind in EXECUTABLE
+    }
+    assert set(rules["script-src"].split()) == digests
+    assert len(digests) >= 2
+
+
+def test_plotly_comes_once_and_only_with_figures(report: Report, parsed: Parsed) -> None:
+    assert len(parsed.block("mlff-plots")) > 3
+    libraries = [t for kind, t in parsed.scripts if kind in EXECUTABLE and len(t) > 10**6]
+    assert len(libraries) == 1
+    bare = Parsed(render_html(report.model_copy(update={"cases": [], "trainings": []})))
+    assert bare.block("mlff-plots") == []
+    assert not [t for kind, t in bare.scripts if len(t) > 10**6]
+
+
+@pytest.fixture(scope="module")
+def benign(small: Report) -> Parsed:
+    return Parsed(render_html(small))
+
+
+@pytest.mark.parametrize("poison", POISONS)
+def test_a_report_says_nothing_but_text(small: Report, benign: Parsed, poison: str) -> None:
+    page = Parsed(render_html(poisoned(small, poison)))
+    assert injected(page, benign) == []
+    assert [kind for kind, _ in page.scripts] == [kind for kind, _ in benign.scripts]
+    # It is shown as it is, not dropped.
+    assert poison in "".join(page.words)
+    data = page.block("mlff-data")
+    row = dict(zip(data["fields"], data["rows"][0], strict=True))
+    assert poison in row["reason"]
+    assert poison in row["evidence"].values()
+
+
+@pytest.mark.parametrize("mutant", ["markup", "data"])
+def test_the_check_of_escaping_can_fail(
+    small: Report, benign: Parsed, monkeypatch: Any, mutant: str
+) -> None:
+    if mutant == "data":
+        monkeypatch.setattr(page_module, "script_json", json.dumps)
+    else:
+        made = page_module._environment()
+        made.autoescape = False
+        monkeypatch.setattr(page_module, "_environment", lambda: made)
+    evil = poisoned(small, "</script><img src=x onerror=alert(1)>")
+    assert injected(Parsed(render_html(evil)), benign)
+
+
+def test_json_in_scripts() -> None:
+    value = {"</script>": "<!-- & \u2028 \u2029 é \" \\ '", "n": 0.1 + 0.2}
+    text = script_json(value)
+    assert not set("<>&\u2028\u2029") & set(text)
+    assert json.loads(text) == value
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        script_json(math.nan)
+
+
+@pytest.mark.parametrize("text", ["'</script>'", "'</SCRIPT '", "x <!--y"])
+def test_a_script_that_ends_itself_is_refused(text: str) -> None:
+    with pytest.raises(MlffError, match="would end it"):
+        checked_script(text)
+
+
+def test_line_ends_are_hashed_as_a_browser_reads_them() -> None:
+    assert checked_script("a\r\nb\rc") == "a\nb\nc"
+
+
+def test_no_asset_makes_markup_of_text() -> None:
+    folder = Path(page_module.__file__).parent / "templates"
+    for script in folder.glob("*.js"):
+        text = script.read_text(encoding="utf-8")
+        for way in ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval("):
+            assert way not in text, (script.name, way)
+    # `safe` only on what is ours, or made safe by `script_json`.
+    safe = {
+        found
+        for template in folder.glob("*.jinja")
+        for found in re.findall(r"(\w+)\s*\|\s*safe", template.read_text(encoding="utf-8"))
+    }
+    assert safe == {"styles", "early", "library", "script", "data", "plot_data"}
+
+
+def structure(symbols: list[str], positions: list[list[float]], **more: Any) -> StructureRecord:
+    return StructureRecord(symbols=symbols, positions=positions, note="n", **more)
+
+
+def drawn(report: Report, found: StructureRecord) -> dict[str, Any]:
+    case = report.cases[1].model_copy(update={"worst_frame": found, "counterexample": None})
+    data = case_data(report.model_copy(update={"cases": [case]}))
+    return dict(data["structures"][0])
+
+
+def test_molecules_are_seen_from_their_flat_side(report: Report) -> None:
+    rng = np.random.default_rng(0)
+    flat = rng.normal(size=(12, 3)) * [4.0, 2.0, 0.1]
+    turn, _ = np.linalg.qr(rng.normal(size=(3, 3)))
+    view = np.array(drawn(report, structure(["C"] * 12, (flat @ turn).tolist()))["view"])
+    # A rotation and no mirror image, which would be another molecule.
+    assert np.allclose(view @ view.T, np.eye(3), atol=1e-5)
+    assert np.linalg.det(view) == pytest.approx(1.0, abs=1e-5)
+    seen = (flat @ turn) @ view.T
+    assert list(np.argsort(seen.std(axis=0))) == [2, 1, 0]
+    assert seen.std(axis=0)[2] < 0.2
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        structure([], []),
+        structure(["C"], []),
+        structure(["C", "C"], [[0.0, 0.0], [1.0, 0.0]]),
+        structure(["C"], [[1e300, 0.0, 0.0]], atom_errors=[1.0, 2.0]),
+        structure(["C", "H"], [[1e308, 0.0, 0.0], [-1e308, 0.0, 0.0]]),
+        structure(["C"], [[0.0, 0.0, 0.0]], cell=[[1.0], [2.0]], atom_errors=[]),
+    ],
+)
+def test_structures_that_do_not_fit_together(report: Report, found: StructureRecord) -> None:
+    shown = drawn(report, found)
+    assert shown["cell"] is None
+    assert shown["atom_errors"] is None
+    whole = len(found.symbols) == 1 and len(found.positions) == 1
+    assert (shown["view"] is not None) == whole
+    json.dumps(shown, allow_nan=False)
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_small_molecules_have_a_view(report: Report, count: int) -> None:
+    atoms = [[0.0, 0.0, 0.0], [0.0, 0.0, 1.1]][:count]
+    view = np.array(drawn(report, structure(["O"] * count, atoms))["view"])
+    assert np.linalg.det(view) == pytest.approx(1.0)
+    if count == 2:
+        # The axis lies across the line of sight.
+        assert abs((view @ [0.0, 0.0, 1.1])[0]) == pytest.approx(1.1)
+
+
+def test_elements_are_coloured_and_what_is_none_is_left_out() -> None:
+    found = elements([structure(["O", "H", "Xx", "<b>", "constructor"], [])])
+    assert set(found) == {"H", "O"}
+    assert found["O"]["radius"] == pytest.approx(0.66)
+    assert found["O"]["colour"][0] > 200 > 60 > found["O"]["colour"][1]
+
+
+def loss(*points: tuple[int, float | None, float | None]) -> list[LossPoint]:
+    return [
+        LossPoint(step=step, seconds=None, train_loss=train, validation=validation)
+        for step, train, validation in points
+    ]
+
+
+def test_loss_curves_keep_shape_and_ends(report: Report) -> None:
+    training = report.trainings[0]
+    many = [(step, 10.0 / step, 20.0 / step if step % 10 == 0 else None) for step in range(1, 5001)]
+    curve = draw_loss(training.model_copy(update={"loss": loss(*many)}))
+    assert curve is not None
+    assert curve.logarithmic
+    points = [tuple(map(float, pair.split(","))) for pair in curve.train.split()]
+    assert 100 < len(points) < 1000
+    xs, ys = zip(*points, strict=True)
+    assert list(xs) == sorted(xs)
+    assert list(ys) == sorted(ys)  # falling losses run down the page
+    assert (min(xs), max(xs)) == (curve.left, curve.right)
+    assert max(ys) == curve.bottom
+    assert len(curve.validation.split()) > 100
+    assert curve.x_ticks[-1] == (curve.right, "5,000")
+
+
+def test_loss_curves_of_odd_trainings(report: Report) -> None:
+    training = report.trainings[0]
+
+    def draw(*points: tuple[int, float | None, float | None]) -> Any:
+        return draw_loss(training.model_copy(update={"loss": loss(*points)}))
+
+    assert draw() is None
+    assert draw((1, 2.0, None)) is None
+    assert draw((1, None, None), (2, None, None)) is None
+    assert not draw((1, -2.0, None), (2, -3.0, None)).logarithmic
+    flat = draw((1, 2.0, None), (2, 2.0, None))
+    assert len({pair.split(",")[1] for pair in flat.train.split()}) == 1
+    assert draw((5, 2.0, None), (5, 1.0, None)) is not None
+
+
+def test_an_old_page_survives(small: Report, tmp_path: Path, monkeypatch: Any) -> None:
+    target = tmp_path / "r.html"
+    write_html(target, small)
+    old = target.read_text(encoding="utf-8")
+    assert old == render_html(small)
+
+    def full(*_: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(MlffError, match=r"r\.html: cannot write the HTML \(No space left"):
+        write_html(target, many_cases(4))
+    assert target.read_text(encoding="utf-8") == old
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_without_jinja(monkeypatch: Any, report: Report) -> None:
+    monkeypatch.setitem(sys.modules, "jinja2", None)
+    for act in (require_html, lambda: render_html(report)):
+        with pytest.raises(MissingExtraError, match=r"pytest-mlff\[report\]"):
+            act()
+
+
+def test_without_plotly(monkeypatch: Any, small: Report) -> None:
+    monkeypatch.setitem(sys.modules, "plotly", None)
+    for name in [name for name in sys.modules if name.startswith("plotly.")]:
+        monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(MissingExtraError, match=r"pytest-mlff\[report\]"):
+        render_html(small)
+    # Without figures it is not missed.
+    assert render_html(small.model_copy(update={"cases": [], "trainings": []}))
