@@ -1,0 +1,289 @@
+"""``mlff init``: a workflow, a first spec and a baseline for a model repository."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from pytest_mlff import __version__
+from pytest_mlff.cli.init_files import Planned, described, write_all
+from pytest_mlff.cli.init_measure import Measured, measure
+from pytest_mlff.cli.init_spec import TEMPLATES, draft, first_spec, quoted
+from pytest_mlff.errors import MlffError
+
+if TYPE_CHECKING:
+    import argparse
+
+    from pytest_mlff.potentials.source import Source
+
+__all__ = ["Wanted", "initialise", "register"]
+
+WORKFLOW: Final = ".github/workflows/mlff.yml"
+SPEC: Final = "specs/first.yaml"
+_DECLINED: Final = 1
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What the user asked for.
+
+    Attributes
+    ----------
+    folder : Path
+        The model repository.
+    model : str
+        As ``--mlff-model`` takes it; relative paths start from the folder.
+    requirement : str or None
+        What the workflow installs; None for this version and the extra of the model's family.
+    yes, dry_run, force : bool
+        Do not ask; do not write; replace files that differ.
+    """
+
+    folder: Path
+    model: str = "demo"
+    requirement: str | None = None
+    yes: bool = False
+    dry_run: bool = False
+    force: bool = False
+
+
+def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add ``init``."""
+    parser = subparsers.add_parser(
+        "init",
+        help="write a workflow, a first spec and a baseline into a model repository",
+        description="Measures the model, shows what would be written, asks, and writes.",
+    )
+    parser.add_argument("folder", metavar="FOLDER", nargs="?", type=Path, default=Path())
+    parser.add_argument(
+        "--model", metavar="SOURCE", default="demo",
+        help="the model, as --mlff-model takes it; paths start from FOLDER (default: demo)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--requirement", metavar="REQ", help="what the workflow installs (default: this version)"
+    )
+    parser.add_argument("--yes", action="store_true", help="write without asking")
+    parser.add_argument("--dry-run", action="store_true", help="show everything, write nothing")
+    parser.add_argument("--force", action="store_true", help="replace files that differ")
+    parser.set_defaults(
+        run=lambda given: initialise(
+            Wanted(
+                given.folder, given.model, given.requirement,
+                yes=given.yes, dry_run=given.dry_run, force=given.force,
+            )
+        )
+    )  # fmt: skip
+
+
+def initialise(wanted: Wanted) -> int:
+    """Show what is to be written, ask, and write it.
+
+    Returns
+    -------
+    int
+        0, or 1 if the user said no.
+
+    Raises
+    ------
+    MlffError
+        If the folder or the model is not in order, a file differs and ``--force`` was not
+        given, or nobody can be asked.
+    """
+    folder = _folder(wanted.folder)
+    model = _model_within(wanted.model, folder)
+    for name in (WORKFLOW, SPEC):
+        _ = Planned(folder, name, b"").before  # a wrong target is told before minutes are spent
+    print(f"mlff: measuring {model} on embedded frames …", file=sys.stderr)
+    files, remarks = _prepared(folder, model, wanted.requirement)
+    remarks += _git_remarks(folder, model)
+    for file in files:
+        print("\n".join(described(file, content=wanted.dry_run)))
+    for remark in remarks:
+        print(f"note: {remark}")
+    if wanted.dry_run:
+        print("nothing was written (--dry-run)")
+        return 0
+    changed = [file for file in files if file.state != "unchanged"]
+    if not changed:
+        print("nothing to do: every file is as it should be")
+        return 0
+    differ = [file.name for file in changed if file.state == "differs"]
+    if differ and not wanted.force:
+        there = f"{', '.join(differ)} {'is' if len(differ) == 1 else 'are'} there already"
+        raise MlffError(f"nothing was written: {there} and would change (above); see --force")
+    if not wanted.yes and not _agreed(len(changed)):
+        print("nothing was written")
+        return _DECLINED
+    write_all(changed)
+    print(f"wrote {len(changed)} file{'' if len(changed) == 1 else 's'}; commit them, and then")
+    print(_hints(model), end="")
+    return 0
+
+
+def _folder(path: Path) -> Path:
+    folder = path.expanduser()
+    if not folder.is_dir():
+        raise MlffError(f"{folder}: {'is no folder' if folder.exists() else 'no such folder'}")
+    return folder.resolve()
+
+
+def _model_within(text: str, folder: Path) -> str:
+    """The source as the workflow will say it: with paths below the repository."""
+    from pytest_mlff.potentials.adapters import builtin_adapters
+    from pytest_mlff.potentials.source import parse_source
+
+    if not text.isprintable() or "${{" in text:
+        raise MlffError(f"model source {text!r} cannot stand in a workflow; rename it")
+    families = [adapter.family for adapter in builtin_adapters()]
+    path = _path_of(parse_source(text, cwd=folder, families=families), folder)
+    if path is None:
+        return text
+    if not path.resolve().is_relative_to(folder):
+        raise MlffError(
+            f"model source {text!r} lies outside {folder}: the workflow has the repository alone"
+        )
+    absolute = str(path)
+    if Path(absolute).is_relative_to(folder) and absolute in text:
+        return text.replace(absolute, Path(absolute).relative_to(folder).as_posix())
+    return text
+
+
+def _path_of(source: Source, folder: Path) -> Path | None:
+    from pytest_mlff.potentials.source import Checkpoint, CheckpointSet, Factory, Recipe
+
+    if isinstance(source, Checkpoint | Recipe):
+        return source.path
+    if isinstance(source, CheckpointSet):
+        return folder / source.template
+    if isinstance(source, Factory) and isinstance(source.module, Path):
+        return source.module
+    return None
+
+
+def _prepared(folder: Path, model: str, requirement: str | None) -> tuple[list[Planned], list[str]]:
+    """The files, made and tried out in a scratch folder, and what is to be said of them."""
+    with tempfile.TemporaryDirectory(prefix="mlff-init-") as made:
+        scratch = Path(made)
+        # The folder's name is part of the case ids, which the baseline holds.
+        spec = scratch / SPEC
+        spec.parent.mkdir()
+        spec.write_text(draft(), encoding="utf-8")
+        measured = measure(folder, model, spec, scratch)
+        name = _name(model, measured)
+        text, remarks = first_spec(name, measured)
+        spec.write_text(text, encoding="utf-8")
+        files = [Planned(folder, SPEC, text.encode())]
+        baseline = f"baselines/{name}.json"
+        if measured.report is not None:
+            files += _baseline(folder, model, scratch, baseline, remarks)
+        if len(files) == 1:
+            baseline = ""
+    workflow = _workflow(model, baseline, requirement or _requirement(measured), _branch(folder))
+    return [Planned(folder, WORKFLOW, workflow.encode()), *files], remarks
+
+
+def _name(model: str, measured: Measured) -> str:
+    named = measured.report.models[0].name if measured.report and measured.report.models else model
+    return re.sub(r"[^A-Za-z0-9._-]+", "_", named).strip("._-") or "model"
+
+
+def _baseline(
+    folder: Path, model: str, scratch: Path, name: str, remarks: list[str]
+) -> list[Planned]:
+    """Run the finished spec, which also makes the baseline."""
+    target = scratch / name
+    target.parent.mkdir(exist_ok=True)
+    arguments = (f"--mlff-baseline={target}", "--mlff-update-baseline")
+    final = measure(folder, model, scratch / SPEC, scratch, arguments)
+    red = [case for case in final.cases if case.verdict in ("error", "failed", "regressed")]
+    remarks += [f"red today: {case.case_id}: {case.reason}" for case in red]
+    if not target.is_file():
+        remarks.append(f"no baseline could be made: {final.problem or 'no case can be compared'}")
+    made = sorted(path for path in target.parent.iterdir() if path.is_file())
+    return [
+        Planned(folder, path.relative_to(scratch).as_posix(), path.read_bytes()) for path in made
+    ]
+
+
+def _requirement(measured: Measured) -> str:
+    from pytest_mlff.potentials.adapters import builtin_adapters
+
+    families = {one.family for one in measured.report.models} if measured.report else set()
+    extras = sorted({one.extra for one in builtin_adapters() if one.family in families})
+    # The version that set the thresholds and the baseline; newer ones are taken on purpose.
+    return f"pytest-mlff{'[' + ','.join(extras) + ']' if extras else ''}=={__version__}"
+
+
+def _workflow(model: str, baseline: str, requirement: str, branch: str) -> str:
+    if not requirement.isprintable() or "${{" in requirement:
+        raise MlffError(f"--requirement {requirement!r} cannot stand in a workflow")
+    text = (TEMPLATES / "mlff.yml").read_text(encoding="utf-8")
+    values = {
+        "@MODEL@": model,
+        "@SUITE@": SPEC,
+        "@BASELINE@": baseline,
+        "@REQUIREMENT@": requirement,
+        "@BRANCH@": branch,
+    }
+    # In one pass: a value that looks like a placeholder stays what it is.
+    return re.sub(r"@[A-Z]+@", lambda found: quoted(values[found[0]]), text)
+
+
+def _git(folder: Path, *arguments: str) -> str | None:
+    """What git answers; None if it refuses or is not there."""
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(folder), *arguments], capture_output=True, text=True, check=False
+        )
+    except OSError:
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None
+
+
+def _branch(folder: Path) -> str:
+    remote = _git(folder, "symbolic-ref", "--short", "refs/remotes/origin/HEAD")
+    if remote:
+        return remote.partition("/")[2]
+    return _git(folder, "symbolic-ref", "--short", "HEAD") or "main"
+
+
+def _git_remarks(folder: Path, model: str) -> list[str]:
+    from pytest_mlff.potentials.adapters import builtin_adapters
+    from pytest_mlff.potentials.source import CheckpointSet, parse_source
+
+    root = _git(folder, "rev-parse", "--show-toplevel")
+    if root is None:
+        return [f"{folder} is no git repository yet"]
+    if Path(root).resolve() != folder:
+        return [f"GitHub reads workflows in the root of a repository only, which is {root}"]
+    source = parse_source(model, cwd=folder, families=[a.family for a in builtin_adapters()])
+    path = _path_of(source, folder)
+    if path is None or isinstance(source, CheckpointSet):
+        return []
+    if _git(folder, "ls-files", "--error-unmatch", "--", str(path)) is None:
+        return [f"{path.name} is not in git: the workflow finds it only once it is committed"]
+    return []
+
+
+def _agreed(count: int) -> bool:
+    if not sys.stdin.isatty():
+        raise MlffError("nothing was written: nobody to ask; --yes writes, --dry-run shows more")
+    question = f"Write {'this file' if count == 1 else f'these {count} files'}? [y/N] "
+    try:
+        return input(question).strip().lower() in ("y", "yes")
+    except EOFError:
+        return False
+
+
+def _hints(model: str) -> str:
+    return (
+        'make the check "mlff / gate" a required one in the settings of the repository.\n'
+        "To have pytest run the spec with your own tests, put this into pytest.ini (or the same\n"
+        "keys under [tool.pytest.ini_options] in pyproject.toml):\n"
+        f"    [pytest]\n    mlff_model = {model}\n    mlff_suite = {SPEC}\n"
+    )

@@ -1,0 +1,252 @@
+"""The summary of a step: the answer in words, what is red, and the rest folded away."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from typing import TYPE_CHECKING, Final
+
+from pytest_mlff.reports.github.escape import inline, preformatted
+from pytest_mlff.reports.github.words import (
+    answer,
+    change,
+    interval,
+    is_red,
+    number,
+    worst_first,
+)
+from pytest_mlff.specs.metric_ids import LAW_IDS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from pytest_mlff.reports.model import CaseRecord, Report
+
+__all__ = ["SUMMARY_LIMIT", "step_summary"]
+
+SUMMARY_LIMIT: Final = 1024 * 1024
+"""Bytes that GitHub takes for one step; more, and it shows nothing at all."""
+_FRAME: Final = 600
+"""Bytes kept for a section's heading and for what it says of rows that were left out."""
+_MODELS_NAMED: Final = 10
+_HEAD_ROOM: Final = 12_000
+_COLUMNS: Final = (
+    "case", "verdict", "value", "95 % interval", "threshold", "unit", "against baseline", "why",
+)  # fmt: skip
+
+
+def step_summary(report: Report, limit: int = SUMMARY_LIMIT) -> str:
+    """GitHub-flavoured markdown for ``$GITHUB_STEP_SUMMARY``.
+
+    Parameters
+    ----------
+    report : Report
+        The run.
+    limit : int
+        Most bytes (UTF-8) that may be written; rows that do not fit are left out, and
+        their number is said.
+
+    Returns
+    -------
+    str
+        Never more than ``limit`` bytes; empty if not even the answer fits.
+    """
+    head = _head(report)
+    if limit < _HEAD_ROOM:
+        return _brief(report, limit)
+    makers: dict[str, Callable[[int], str]] = {
+        "red": lambda room: _red(report, room),
+        "laws": lambda room: _laws(report, room),
+        "unsupported": lambda room: _unsupported(report, room),
+        "run": lambda room: _run(report, room),
+        "cases": lambda room: _cases(report, room),
+    }
+    room = limit - _size(head) - _FRAME * len(makers)
+    made: dict[str, str] = {}
+    # The longest section comes last, so that it cannot crowd out the others.
+    for name, make in makers.items():
+        made[name] = make(max(room, 0))
+        room -= max(_size(made[name]) - _FRAME, 0)
+    return head + "".join(made[name] for name in ("red", "cases", "laws", "unsupported", "run"))
+
+
+def _size(text: str) -> int:
+    return len(text.encode())
+
+
+def _title(report: Report) -> str:
+    word, why = answer(report)
+    return f"## May this force field be merged? {word}.\n\n{inline(why)}\n"
+
+
+def _brief(report: Report, limit: int) -> str:
+    title = _title(report)
+    full = f"{title}\nEverything else is left out: GitHub shows at most 1 MiB for one step.\n"
+    return next((text for text in (full, title) if _size(text) <= limit), "")
+
+
+def _head(report: Report) -> str:
+    lines = [_title(report)]
+    lines += _against_baseline(report)
+    for model in report.models[:_MODELS_NAMED]:
+        digest = f", sha256 {model.digest[:12]}" if model.digest else ""
+        name = inline(model.name, 100)
+        rest = inline(f"{model.family}, {model.device}, {model.dtype}{digest}", 150)
+        lines.append(f"- model <code>{name}</code> ({rest})")
+    if len(report.models) > _MODELS_NAMED:
+        lines.append(f"- and {len(report.models) - _MODELS_NAMED} more models")
+    return "\n".join(lines) + "\n\n"
+
+
+def _against_baseline(report: Report) -> list[str]:
+    """How many cases are worse, and how small a worsening could have been seen."""
+    compared = [record for record in report.cases if record.baseline is not None]
+    if not compared:
+        return []
+    tally = Counter(record.regressed for record in compared)
+    undecided = (
+        f", {tally[None]} undecided for want of independent frames, which is neither good nor bad"
+        if tally[None]
+        else ""
+    )
+    text = f"Against the baseline: {tally[True]} worse, {tally[False]} not worse{undecided}."
+    seen = [
+        r.evidence["minimum_detectable"] for r in compared if "minimum_detectable" in r.evidence
+    ]
+    sizes = sorted(100 * size for size in seen if isinstance(size, float) and size < math.inf)
+    if sizes:
+        text += (
+            " The smallest worsening that would have been seen with 80 % probability is "
+            f"{sizes[0]:.1f} % in the best case and {sizes[-1]:.1f} % in the worst."
+        )
+    return [text + "\n"]
+
+
+def _table(columns: Sequence[str], rows: Sequence[Sequence[str]], room: int) -> str:
+    """As many rows as ``room`` bytes hold, and how many do not.
+
+    Cells are markdown already. The heading and the remark come on top of ``room``.
+    """
+    lines = [f"| {' | '.join(columns)} |", f"|{' --- |' * len(columns)}"]
+    for done, row in enumerate(rows):
+        line = f"| {' | '.join(row)} |"
+        room -= _size(line) + 1
+        if room < 0:
+            left = len(rows) - done
+            lines += [
+                "",
+                f"**{left} of {len(rows)} rows {'is' if left == 1 else 'are'} left out**: GitHub "
+                "shows at most 1 MiB for one step. The JSON report has them all.",
+            ]
+            break
+        lines.append(line)
+    return "\n".join(lines) + "\n\n"
+
+
+def _folded(title: str, body: str) -> str:
+    # Markdown is only read again after an empty line.
+    return f"<details><summary>{title}</summary>\n\n{body}</details>\n\n"
+
+
+def _name(record: CaseRecord, several: bool) -> str:
+    label = f"{record.model}: {record.case_id}" if several and record.model else record.case_id
+    return f"<code>{inline(label)}</code>"
+
+
+def _several(report: Report) -> bool:
+    return len({record.model for record in report.cases}) > 1
+
+
+def _rows(report: Report, records: Sequence[CaseRecord]) -> list[list[str]]:
+    several = _several(report)
+    return [
+        [
+            _name(record, several),
+            record.verdict,
+            number(record.value),
+            interval(record),
+            number(record.threshold),
+            "" if record.unit == "1" else inline(record.unit),
+            change(record),
+            inline(record.reason),
+        ]
+        for record in records
+    ]
+
+
+def _red(report: Report, room: int) -> str:
+    red = worst_first(record for record in report.cases if is_red(record))
+    if not red:
+        return ""
+    return f"### What is red, worst first\n\n{_table(_COLUMNS, _rows(report, red), room)}"
+
+
+def _cases(report: Report, room: int) -> str:
+    records = worst_first(record for record in report.cases if record.metric not in LAW_IDS)
+    if not records:
+        return ""
+    body = _table(_COLUMNS, _rows(report, records), room)
+    return _folded(f"All cases with an error metric ({len(records)})", body)
+
+
+def _laws(report: Report, room: int) -> str:
+    records = worst_first(record for record in report.cases if record.metric in LAW_IDS)
+    if not records:
+        return ""
+    told = [record for record in records if is_red(record) and record.detail]
+    # Half for the table, so that a counterexample is seen whatever the number of laws.
+    body = _table(_COLUMNS, _rows(report, records), room // 2 if told else room)
+    room -= _size(body)
+    left = 0
+    for record in told:
+        text = f"{_name(record, _several(report))}\n\n{preformatted(record.detail)}\n\n"
+        if _size(text) > room:
+            left += 1
+            continue
+        room -= _size(text)
+        body += text
+    if left:
+        body += f"**{left} of {len(told)} counterexamples are left out** for want of room.\n\n"
+    return _folded(f"Physical laws ({len(records)})", body)
+
+
+def _unsupported(report: Report, room: int) -> str:
+    rows = [
+        [
+            f"<code>{inline(f'{v.suite}/{v.spec}/{v.variant}')}</code>",
+            "the data",
+            "all",
+            inline(v.unsupported),
+        ]
+        for v in report.variants
+        if v.unsupported is not None
+    ]
+    grouped = Counter(
+        (f"{r.suite}/{r.spec}/{r.variant}", r.model or "the data", r.reason)
+        for r in report.cases
+        if r.verdict == "unsupported"
+    )
+    rows += [
+        [f"<code>{inline(variant)}</code>", inline(model), str(count), inline(reason)]
+        for (variant, model, reason), count in sorted(grouped.items())
+    ]
+    if not rows:
+        return ""
+    body = _table(("variant", "model", "cases", "why"), rows, room)
+    return _folded(f"Unsupported, so not tested ({len(rows)})", body)
+
+
+def _run(report: Report, room: int) -> str:
+    run = report.run
+    facts = {
+        "started": run.started,
+        "seconds": f"{run.seconds:.0f}",
+        "exit code": str(run.exit_code),
+        "device": run.device,
+        "platform": ", ".join(run.platform.values()),
+        "seeds": ", ".join(f"{name} {seed}" for name, seed in run.seeds.items()),
+        "versions": ", ".join(f"{name} {version}" for name, version in run.versions.items()),
+        **{f"spec {name}": f"sha256 {digest[:12]}" for name, digest in run.spec_digests.items()},
+    }
+    rows = [[inline(name, 100), inline(text)] for name, text in facts.items() if text]
+    return _folded("The run", _table(("", ""), rows, room))

@@ -1,0 +1,80 @@
+"""What is said of a case and of a run, in the same words in the summary and in annotations."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from pytest_mlff.reports.headline import headline_of
+from pytest_mlff.units import in_unit
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from pytest_mlff.reports.model import CaseRecord, Report
+
+__all__ = ["RED", "answer", "change", "counts", "interval", "is_red", "number", "worst_first"]
+
+RED: Final = ("error", "failed", "regressed")
+"""Verdicts that make a run red, gravest first."""
+_ORDER: Final = (*RED, "unsupported", "skipped", "passed")
+
+
+def is_red(record: CaseRecord) -> bool:
+    """Whether the case makes the run red."""
+    return record.verdict in RED
+
+
+def _badness(record: CaseRecord) -> tuple[int, float, float, str, str]:
+    over = excess = 0.0
+    if record.value is not None:
+        if record.threshold is not None:
+            over = record.value / record.threshold if record.threshold > 0 else record.value
+        if record.baseline is not None and record.baseline > 0:
+            excess = record.value / record.baseline
+    # What is worse than it was is ordered by how much, everything else by its threshold.
+    key = (-excess, -over) if record.verdict == "regressed" else (-over, -excess)
+    return _ORDER.index(record.verdict), *key, record.case_id, record.model or ""
+
+
+def worst_first(records: Iterable[CaseRecord]) -> list[CaseRecord]:
+    """Gravest verdict first, then the largest multiple of the threshold or the baseline."""
+    return sorted(records, key=_badness)
+
+
+def number(value: float | None) -> str:
+    """Four digits, or a dash."""
+    return "–" if value is None else f"{value:.4g}"
+
+
+def interval(record: CaseRecord) -> str:
+    """The 95 % confidence interval; ``?`` where there are too few frames for one."""
+    if record.value is None:
+        return "–"
+    if record.ci_low is None or record.ci_high is None:
+        return "?" if "undecided" in record.evidence else "–"
+    return f"{record.ci_low:.4g} – {record.ci_high:.4g}"
+
+
+def change(record: CaseRecord) -> str:
+    """Change against the baseline, e.g. ``+5.2 % (worse)``; a dash without one."""
+    if record.baseline is None or record.value is None:
+        return "–"
+    difference = record.value - record.baseline
+    if record.baseline > 0:
+        text = f"{100 * difference / record.baseline:+.1f} %"
+    else:
+        text = in_unit(f"{difference:+.3g}", record.unit)
+    judged = {True: " (worse)", False: "", None: " (undecided)"}[record.regressed]
+    return f"{text}{judged}"
+
+
+def counts(records: Sequence[CaseRecord]) -> str:
+    """E.g. ``2 failed, 38 passed``, gravest first."""
+    found = {name: sum(r.verdict == name for r in records) for name in _ORDER}
+    return ", ".join(f"{count} {name}" for name, count in found.items() if count) or "none was run"
+
+
+def answer(report: Report) -> tuple[str, str]:
+    """May this merge, and why: the words of the HTML report."""
+    headline = headline_of(report)
+    return headline.answer, headline.sentence
