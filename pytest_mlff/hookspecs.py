@@ -8,10 +8,11 @@ import pytest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from concurrent.futures import Executor
 
     from pytest_mlff.potentials.adapters import Adapter
 
-__all__ = ["pytest_mlff_adapters"]
+__all__ = ["pytest_mlff_adapters", "pytest_mlff_executor"]
 
 
 @pytest.hookspec
@@ -20,4 +21,13 @@ def pytest_mlff_adapters(config: pytest.Config) -> Sequence[Adapter]:  # type: i
 
     They are asked before the builtin ones. See
     :class:`pytest_mlff.potentials.adapters.Adapter`.
+    """
+
+
+@pytest.hookspec(firstresult=True)
+def pytest_mlff_executor(name: str, config: pytest.Config) -> Executor | None:
+    """Return the engine that ``--mlff-engine=NAME`` means, or None for a name not known.
+
+    Any executor in the manner of :mod:`concurrent.futures` will do: ``submit(function, job)``
+    has to return a future. It is asked before the engines that this package brings.
     """

@@ -1,0 +1,1 @@
+"""Where work runs: xdist scheduling, GPU slots, engines."""
