@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_mlff.specs import builtin_folder
-from pytest_mlff.specs.metric_ids import LAW_IDS
+from pytest_mlff.specs.metric_ids import LAW_IDS, METRICS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -34,7 +34,7 @@ __all__ = [
 ]
 
 _SUFFIXES = (".yaml", ".yml")
-ACCURACY, LAW = "test_accuracy", "test_law"
+ACCURACY, LAW, DATA = "test_accuracy", "test_law", "test_data"
 
 
 @dataclass(frozen=True)
@@ -47,30 +47,42 @@ class PlannedCase:
         Variant, metric, species and threshold.
     planned : PlannedSpec
         Its spec with the opened dataset.
-    source : Located
-        The model.
+    source : Located or None
+        The model; None for a case that depends on the frames alone.
     """
 
     case: Case
     planned: PlannedSpec
-    source: Located
+    source: Located | None
 
     def label(self, several_models: bool) -> str:
         """What stands in brackets behind the test function's name."""
         case = self.case
         species = f"[{case.species}]" if case.species else ""
         text = f"{case.variant.id}/{case.metric}{species}"
-        return f"{self.source.text}:{text}" if several_models else text
+        return f"{self.source.text}:{text}" if several_models and self.source else text
 
     @property
     def function(self) -> str:
         """The function of the suite that runs it."""
-        return LAW if self.case.metric in LAW_IDS else ACCURACY
+        return _function(self.case)
+
+
+def _function(case: Case) -> str:
+    if not METRICS[case.metric].needs_model:
+        return DATA
+    return LAW if case.metric in LAW_IDS else ACCURACY
 
 
 def planned_cases(planned: PlannedSpec, models: Sequence[Located]) -> Iterator[PlannedCase]:
-    """Every case of a spec for every model."""
-    return (PlannedCase(case, planned, model) for model in models for case in planned.cases)
+    """Every case of a spec: once where it needs no model, else for every model."""
+    for case in planned.cases:
+        if not METRICS[case.metric].needs_model:
+            yield PlannedCase(case, planned, None)
+    for model in models:
+        for case in planned.cases:
+            if METRICS[case.metric].needs_model:
+                yield PlannedCase(case, planned, model)
 
 
 class SpecModule(pytest.Module):
@@ -85,7 +97,7 @@ class SpecModule(pytest.Module):
 
     def collect(self) -> list[pytest.Item | pytest.Collector]:
         """The suite's functions with their cases; a function without any is left out."""
-        needed = {LAW if case.metric in LAW_IDS else ACCURACY for case in self.planned.cases}
+        needed = {_function(case) for case in self.planned.cases}
         return [node for node in super().collect() if getattr(node, "originalname", None) in needed]
 
 

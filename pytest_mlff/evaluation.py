@@ -7,9 +7,8 @@ also those of other processes and later runs.
 
 from __future__ import annotations
 
-import os
-import warnings
-from dataclasses import dataclass, field
+import math
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,11 +18,13 @@ from pytest_mlff.gate.outcome import Outcome
 from pytest_mlff.gate.threshold import Judgement, Verdict, judge_threshold
 from pytest_mlff.metrics.errors import ERROR_METRICS, measure
 from pytest_mlff.metrics.measurement import Measurement
+from pytest_mlff.models import Models, other_precisions
 from pytest_mlff.potentials.protocol import Prediction
-from pytest_mlff.specs.metric_ids import LAW_IDS
+from pytest_mlff.soundness import Soundness
+from pytest_mlff.specs.metric_ids import DATA_IDS, LAW_IDS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from pytest_mlff.datasets.frames import Frames
     from pytest_mlff.datasets.splits import FrameSets
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from pytest_mlff.potentials.protocol import Potential
     from pytest_mlff.specs import Case, Variant
     from pytest_mlff.store import Store
+    from pytest_mlff.training.runner import TrainingJob, TrainingResult
 
 __all__ = ["Evaluation", "PredictionPasses"]
 
@@ -113,6 +115,8 @@ class Evaluation:
         Model adapters beyond the builtin ones.
     threads : int or None
         Threads per process for the model; None leaves the libraries' own choice.
+    train : callable, optional
+        From a training job to its result; runs it in this process if not given.
     """
 
     def __init__(
@@ -121,61 +125,25 @@ class Evaluation:
         store: Store,
         adapters: Sequence[Adapter] = (),
         threads: int | None = None,
+        train: Callable[[TrainingJob], TrainingResult] | None = None,
     ) -> None:
         self.options = options
-        self.adapters = tuple(adapters)
-        self.threads = threads
+        self.store = store
         self.passes = PredictionPasses(store)
-        self._potentials: dict[tuple[Located, str | None], Potential] = {}
+        self.soundness = Soundness(store)
+        self.models = Models(options, self.frame_sets, adapters, threads, train)
         self._frame_sets: dict[tuple[str, str, str], FrameSets] = {}
 
-    def potential(self, source: Located, variant: str | None = None) -> Potential:
-        """Load a model source, once.
-
-        Parameters
-        ----------
-        source : Located
-            One ``--mlff-model``.
-        variant : str, optional
-            Id of the variant, for sources with one checkpoint per variant.
-
-        Raises
-        ------
-        MlffError
-            If the model cannot be loaded.
-        """
-        from pytest_mlff.potentials.loading import load_potential
-
-        key = (source, variant if "{variant}" in source.text else None)
-        if key not in self._potentials:
-            self._prepare_threads()
-            self._potentials[key] = load_potential(
-                source.text,
-                device=self.options.device,
-                dtype=self.options.dtype,
-                cwd=source.folder,
-                adapters=self.adapters,
-                variant=key[1],
-            )
-        return self._potentials[key]
+    def potential(
+        self, source: Located, variant: str | None = None, planned: PlannedSpec | None = None
+    ) -> Potential:
+        """Load a model source, once; see :meth:`pytest_mlff.models.Models.potential`."""
+        return self.models.potential(source, variant, planned)
 
     @property
     def loaded(self) -> tuple[Potential, ...]:
         """Models loaded so far, in that order."""
-        return tuple(self._potentials.values())
-
-    def _prepare_threads(self) -> None:
-        # OpenMP's threads spin while they wait for each other. Where something else wants one
-        # of the cores, a small model then takes 20 times as long; waiting passively costs an
-        # idle machine nothing that could be measured. Read when torch is first imported.
-        os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-        if self.threads is None:
-            return
-        try:
-            import torch
-        except ImportError:  # a model that needs no torch
-            return
-        torch.set_num_threads(self.threads)
+        return self.models.loaded
 
     def frame_sets(self, planned: PlannedSpec, variant: Variant) -> FrameSets:
         """Training, validation and test frames of a variant, cut once.
@@ -192,15 +160,31 @@ class Evaluation:
             self._frame_sets[key] = cut(variant, planned.source)
         return self._frame_sets[key]
 
-    def evaluate(self, case: Case, planned: PlannedSpec, source: Located) -> Outcome:
-        """Measure a case and hold it against its threshold; what goes wrong becomes a verdict."""
-        model = source.text
+    def evaluate(self, case: Case, planned: PlannedSpec, source: Located | None) -> Outcome:
+        """Measure a case and hold it against its threshold; what goes wrong becomes a verdict.
+
+        Parameters
+        ----------
+        case : Case
+            What to measure.
+        planned : PlannedSpec
+            Its spec.
+        source : Located or None
+            The model; None for a case that needs none.
+        """
+        model = None if source is None else source.text
         try:
-            potential = self.potential(source, case.variant.id)
+            if source is None:
+                return self._without_model(case, planned)
+            found = self.models.recipe(source)
+            model = model if found is None else found[0].name
+            self._require_sound(planned, case.variant)
+            potential = self.potential(source, case.variant.id, planned)
             model = potential.info.name
             frames = self.frame_sets(planned, case.variant).test_frames
             measurement, result = self._measure(case, potential, frames, source)
-            judgement = judge_threshold(measurement, case.threshold.max, case.threshold.unit)
+            measurement = self._with_foresight(case, planned, measurement)
+            judgement = _judged(case, measurement)
         except NotSupportedError as error:
             return Outcome(case, Judgement(Verdict.UNSUPPORTED, str(error)), None, model)
         except MlffError as error:
@@ -210,6 +194,52 @@ class Evaluation:
         return Outcome(
             case, judgement, measurement, model, _law_detail(result), result.counterexample
         )
+
+    def _with_foresight(
+        self, case: Case, planned: PlannedSpec, measurement: Measurement
+    ) -> Measurement:
+        """Where a spec asks for similarity: how well it would have warned of the force error."""
+        asked = any(plan.metric == "soap_similarity" for plan in planned.spec.cases)
+        headline = case.metric == "force_mae" and case.species is None
+        sets = self.frame_sets(planned, case.variant)
+        if not (asked and headline) or measurement.series is None or sets.train_frames is None:
+            return measurement
+        from pytest_mlff.foresight import foresight
+
+        found = foresight(sets.test_frames, sets.train_frames, measurement.series, self.store)
+        return replace(measurement, evidence={**measurement.evidence, **found})
+
+    def _without_model(self, case: Case, planned: PlannedSpec) -> Outcome:
+        """Judge the data of a variant, or measure what depends on its frames alone."""
+        sets = self.frame_sets(planned, case.variant)
+        if case.metric in DATA_IDS:
+            found = self.soundness.check(case.metric, sets)
+            measurement = Measurement(found.value, found.unit, found.n_frames, 0)
+            judgement = _judged(case, measurement)
+            return Outcome(case, replace(judgement, reason=found.reason), measurement, None)
+        if case.metric != "soap_similarity":
+            raise NotSupportedError(f"metric {case.metric} is not available in this version")
+        if sets.train_frames is None:
+            raise NotSupportedError("the spec cuts no training frames to compare with")
+        from pytest_mlff.similarity.windows import similarity
+
+        value = similarity(sets.train_frames, sets.test_frames, store=self.store)
+        measurement = Measurement(value, "1", len(sets.test), len(sets.test_frames.numbers))
+        return Outcome(case, _judged(case, measurement), measurement, None)
+
+    def _require_sound(self, planned: PlannedSpec, variant: Variant) -> None:
+        """No model is trained or blamed where the variant's own data fail a check of the spec."""
+        sets = self.frame_sets(planned, variant)
+        for plan in planned.spec.cases:
+            if plan.metric not in DATA_IDS:
+                continue
+            try:
+                found = self.soundness.check(plan.metric, sets)
+            except NotSupportedError:
+                continue  # the data cannot tell, which a case of its own says
+            limit = max(threshold.max for threshold in plan.thresholds)
+            if not found.value <= limit:
+                raise MlffError(f"the data are at fault: {plan.metric}: {found.reason}")
 
     def _measure(
         self, case: Case, potential: Potential, frames: Frames, source: Located
@@ -239,7 +269,7 @@ class Evaluation:
             seed=self.options.seed,
             examples=None if examples is None or self.options.strictness else int(examples),
             alternatives=(
-                self._other_precisions(case, potential, source)
+                other_precisions(self.models, case.variant.id, potential, source)
                 if case.metric == "precision"
                 else None
             ),
@@ -258,31 +288,14 @@ class Evaluation:
         )
         return measurement, result
 
-    def _other_precisions(
-        self, case: Case, potential: Potential, source: Located
-    ) -> dict[str, Potential]:
-        """The same model in the other precisions that its format can be opened in."""
-        from pytest_mlff.potentials.loading import load_potential
 
-        found: dict[str, Potential] = {}
-        for dtype in ("float32", "float64"):
-            if dtype == potential.info.dtype:
-                continue
-            with warnings.catch_warnings():
-                # That opening the file runs its code was said when it was first opened.
-                warnings.simplefilter("ignore")
-                try:
-                    found[dtype] = load_potential(
-                        source.text,
-                        device=self.options.device,
-                        dtype=dtype,
-                        cwd=source.folder,
-                        adapters=self.adapters,
-                        variant=case.variant.id,
-                    )
-                except MlffError:
-                    continue  # a compiled model, say, keeps the precision it was made in
-        return found
+def _judged(case: Case, measurement: Measurement) -> Judgement:
+    if case.threshold is not None:
+        return judge_threshold(measurement, case.threshold.max, case.threshold.unit)
+    # Reported without a limit; what is not a number is no report.
+    if not math.isfinite(measurement.value):
+        return Judgement(Verdict.ERROR, f"the value is {measurement.value}")
+    return Judgement(Verdict.PASSED, f"{measurement.value:.4g}, reported without a threshold")
 
 
 def _require_species(potential: Potential, frames: Frames) -> None:

@@ -45,8 +45,20 @@ class Options:
         Run the specs without the repository's own tests.
     dataset : str or None
         ``--mlff-dataset``; None for each spec's first.
-    data_dir, report : Path or None
-        Where data lie; where the JSON report goes.
+    data_dir, report, html : Path or None
+        Where data lie; where the JSON and HTML reports go.
+    baseline : Path or None
+        Baseline file, or another run's report.
+    update_baseline : bool
+        Take this run into the baseline.
+    accept_regression : str or None
+        Why a worsening is taken into the baseline.
+    engine : str
+        Where trainings run.
+    gpus : str or None
+        GPUs to use, as indices into the visible ones, joined by commas.
+    per_gpu : int
+        Workers per GPU.
     store_dir : Path
         The store.
     device, dtype : str
@@ -65,6 +77,13 @@ class Options:
     data_dir: Path | None
     store_dir: Path
     report: Path | None
+    html: Path | None
+    baseline: Path | None
+    update_baseline: bool
+    accept_regression: str | None
+    engine: str
+    gpus: str | None
+    per_gpu: int
     device: str
     dtype: str | None
     strictness: str
@@ -105,6 +124,30 @@ def add_options(parser: pytest.Parser) -> None:
     add("data", "folder where datasets lie (default: the user's cache)", metavar="DIR")
     add("store", "folder for what is expensive (default: .mlff-store)", metavar="DIR")
     add("report", "write the JSON report to FILE", metavar="FILE")
+    add("html", "write the HTML report to FILE", metavar="FILE")
+    add(
+        "baseline",
+        "compare every case frame by frame with a baseline file or another run's JSON report",
+        metavar="FILE",
+    )
+    add(
+        "update-baseline",
+        "take what is new or significantly better into the baseline",
+        ini="bool",
+        action="store_true",
+    )
+    add(
+        "accept-regression",
+        "with --mlff-update-baseline: take a worsening, too, and keep the REASON in the file",
+        metavar="REASON",
+    )
+    add(
+        "engine",
+        "where trainings run: local (default), slurm or an engine of a plugin",
+        metavar="NAME",
+    )
+    add("gpus", "GPUs for xdist workers, e.g. 0,2: indices into the visible ones", metavar="LIST")
+    add("per-gpu", "xdist workers per GPU (default: 1)", metavar="INT")
     add("device", "auto, cpu or cuda (default: auto)", choices=DEVICES)
     add("dtype", "float32 or float64 (default: as the model is stored)", choices=DTYPES)
     add(
@@ -141,16 +184,28 @@ def read_options(config: pytest.Config, invocation_dir: Path) -> Options | None:
             raise pytest.UsageError(f"mlff_{name}: {found.text!r} is none of {', '.join(allowed)}")
         return None if found is None else found.text
 
-    dataset = _one(config, "dataset", invocation_dir)
+    def text(name: str) -> str | None:
+        found = _one(config, name, invocation_dir)
+        return None if found is None else found.text
+
     return Options(
         models=models,
         suites=suites or (Located("quick", invocation_dir),),
         suite_chosen=bool(suites),
         only=bool(config.getoption("mlff_only") or config.getini("mlff_only")),
-        dataset=None if dataset is None else dataset.text,
+        dataset=text("dataset"),
         data_dir=path("data"),
         store_dir=path("store") or config.rootpath / ".mlff-store",
         report=path("report"),
+        html=path("html"),
+        baseline=path("baseline"),
+        update_baseline=bool(
+            config.getoption("mlff_update_baseline") or config.getini("mlff_update_baseline")
+        ),
+        accept_regression=text("accept_regression"),
+        engine=text("engine") or "local",
+        gpus=text("gpus"),
+        per_gpu=_integer(config, "per_gpu", invocation_dir, default=1, least=1),
         device=choice("device", DEVICES) or "auto",
         dtype=choice("dtype", DTYPES),
         strictness=choice("strictness", STRICTNESS) or "",
@@ -178,10 +233,22 @@ def _one(config: pytest.Config, name: str, invocation_dir: Path) -> Located | No
     return Located(text, _ini_folder(config)) if text else None
 
 
-def _integer(config: pytest.Config, name: str, invocation_dir: Path) -> int:
+def _integer(
+    config: pytest.Config,
+    name: str,
+    invocation_dir: Path,
+    *,
+    default: int = 0,
+    least: int | None = None,
+) -> int:
     found = _one(config, name, invocation_dir)
+    if found is None:
+        return default
+    option = f"--mlff-{name.replace('_', '-')}"
     try:
-        return 0 if found is None else int(found.text)
+        number = int(found.text)
     except ValueError:
-        text = "" if found is None else found.text
-        raise pytest.UsageError(f"--mlff-{name}: {text!r} is not a whole number") from None
+        raise pytest.UsageError(f"{option}: {found.text!r} is not a whole number") from None
+    if least is not None and number < least:
+        raise pytest.UsageError(f"{option}: {number} is too small, at least {least} is needed")
+    return number

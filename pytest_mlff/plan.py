@@ -51,6 +51,14 @@ class PlannedSpec:
             for case in cases_of(variant, self.test_species(variant))
         )
 
+    @cached_property
+    def _by_id(self) -> dict[str, Variant]:
+        return {variant.id: variant for variant in self.variants}
+
+    def variant(self, name: str) -> Variant:
+        """The variant with an id."""
+        return self._by_id[name]
+
     def test_molecules(self, variant: Variant) -> tuple[str, ...]:
         """Molecules that the test frames of a variant come from."""
         return variant.selections.test.molecules or self.source.molecules

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_mlff.fixtures import (
+    GATE_KEY,
     mlff_case,
     mlff_conclude,
     mlff_model,
@@ -22,8 +23,11 @@ from pytest_mlff.options import add_options, read_options
 from pytest_mlff.stash import SESSION_KEY
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
+    from concurrent.futures import Executor
     from pathlib import Path
 
+    from pytest_mlff.regression import RegressionGate
     from pytest_mlff.session import Session
 
 __all__ = [
@@ -60,44 +64,54 @@ def pytest_configure(config: pytest.Config) -> None:
     if options is None:
         return
     from pytest_mlff.errors import MlffError
-    from pytest_mlff.session import open_session
+    from pytest_mlff.regression import RegressionGate, check_options
+    from pytest_mlff.session import is_worker, open_session
 
     adapters = [one for some in config.hook.pytest_mlff_adapters(config=config) for one in some]
     try:
+        check_options(options)
         session = open_session(config, options, adapters)
     except MlffError as error:
         raise pytest.UsageError(str(error)) from None
     config.stash[SESSION_KEY] = session
-    config.pluginmanager.register(ActivePlugin(session), "mlff-active")
+    gate = config.stash[GATE_KEY] = RegressionGate(session)
+    strict = config.getini("junit_family") == "xunit2"
+    active = ActivePlugin(session, gate, worker=is_worker(config), strict_junit=strict)
+    config.pluginmanager.register(active, "mlff-active")
 
 
 class ActivePlugin:
     """Hooks of a run with ``--mlff-model``."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(
+        self, session: Session, gate: RegressionGate, *, worker: bool, strict_junit: bool
+    ) -> None:
         from pytest_mlff.tally import Tally
 
         self.session = session
-        self.tally = Tally(session)
+        self.gate = gate
+        self.worker = worker
+        self.tally = Tally(session, gate, strict_junit=strict_junit)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionstart(self, session: pytest.Session) -> None:
         """Load models and data, so that bad input ends the run with one line."""
         from pytest_mlff.errors import MlffError
-        from pytest_mlff.session import is_worker
 
-        if is_worker(session.config) or session.config.option.collectonly:
+        if self.worker or session.config.option.collectonly:
             return
         try:
             self.session.check_inputs()
+            self.gate.check_inputs()
         except MlffError as error:
             raise pytest.UsageError(str(error)) from None
+        self.tally.begin()
 
     def pytest_report_header(self, config: pytest.Config) -> list[str]:
         """Say which model is tested, where and by what."""
         from pytest_mlff.run_report import header
 
-        return header(self.session, loaded=not config.option.collectonly)
+        return header(self.session, self.gate, loaded=not config.option.collectonly)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_ignore_collect(self, collection_path: Path, config: pytest.Config) -> bool | None:
@@ -137,24 +151,52 @@ class ActivePlugin:
             item.add_marker("mlff")
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
-        """Remember what is to be run."""
+        """Remember what is to be run, and have an engine train for it."""
         self.session.expect(item.nodeid for item in session.items)
+        if not (self.worker or session.config.option.collectonly):
+            self._train([item.nodeid for item in session.items], session.config)
 
     @pytest.hookimpl(optionalhook=True)
-    def pytest_xdist_node_collection_finished(self, ids: list[str]) -> None:
-        """Remember what the workers are to run."""
+    def pytest_xdist_node_collection_finished(self, node: object, ids: list[str]) -> None:
+        """Remember what the workers are to run, and have an engine train for it."""
+        if not self.session.expected:
+            self._train(ids, node.config)  # type: ignore[attr-defined]
         self.session.expect(ids)
 
+    def _train(self, ids: list[str], config: pytest.Config) -> None:
+        from pytest_mlff.errors import MlffError
+        from pytest_mlff.scheduling.ahead import train_for
+
+        def executors(name: str) -> Executor | None:
+            found: Executor | None = config.hook.pytest_mlff_executor(name=name, config=config)
+            return found
+
+        try:
+            train_for(self.session, ids, executors)
+        except MlffError as error:
+            raise pytest.UsageError(str(error)) from None
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(
+        self, item: pytest.Item
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        """Give a case's report what is too large for its properties."""
+        from pytest_mlff.attachment import hand_over
+
+        report = yield
+        hand_over(item, report)
+        return report
+
+    @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Take in what a case reported."""
-        self.tally.note(report)
+        """Take in what a case reported, before others see what only we can use."""
+        if not self.worker:
+            self.tally.note(report)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Fail a run in which no case ran or one was lost; write the report."""
-        from pytest_mlff.session import is_worker
-
-        if not is_worker(session.config):
+        if not self.worker:
             session.exitstatus = self.tally.finish(session)
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pytest_mlff.potentials.protocol import PotentialInfo
+    from pytest_mlff.regression import RegressionGate
     from pytest_mlff.reports.model import CaseRecord
     from pytest_mlff.session import Session
 
@@ -22,11 +23,14 @@ __all__ = ["build_report", "header"]
 
 
 def _loaded(session: Session) -> list[PotentialInfo]:
-    return [one.info for one in session.evaluation.loaded]
+    """Models that were named themselves; those of a recipe are one to a reader."""
+    models = session.evaluation.models
+    recipes = {source.text for source in session.options.models if models.recipe(source)}
+    return [one.info for one in session.evaluation.loaded if one.info.source not in recipes]
 
 
-def header(session: Session, *, loaded: bool) -> list[str]:
-    """Lines for the head of pytest's output: models with digests, suites with counts."""
+def header(session: Session, gate: RegressionGate, *, loaded: bool) -> list[str]:
+    """Lines for the head of pytest's output: models with digests, baselines, suites."""
     lines = []
     if loaded:
         for info in _loaded(session):
@@ -34,6 +38,19 @@ def header(session: Session, *, loaded: bool) -> list[str]:
             lines.append(
                 f"mlff: model {info.name} ({info.family}, {digest}, {info.device}, {info.dtype})"
             )
+        for source in session.options.models:
+            opened = session.evaluation.models.recipe(source)
+            if opened is not None:
+                recipe, trainer = opened
+                lines.append(
+                    f"mlff: recipe {recipe.name} (trainer {trainer.name}, seed "
+                    f"{recipe.content.seed}, {recipe.content.budget} s a variant)"
+                )
+        lines += [
+            f"mlff: baseline of {gate.label(source)}: {name}"
+            for source in session.options.models
+            if (name := gate.named(source)) is not None
+        ]
     for planned in session.plan:
         variants = len(planned.variants)
         lines.append(
@@ -47,11 +64,31 @@ def header(session: Session, *, loaded: bool) -> list[str]:
 
 
 def build_report(
-    session: Session, records: Sequence[CaseRecord], exit_code: int, seconds: float
+    session: Session,
+    gate: RegressionGate,
+    records: Sequence[CaseRecord],
+    *,
+    exit_code: int | None,
+    seconds: float,
 ) -> Report:
-    """Put a run together as a report."""
+    """Put a run together as a report.
+
+    Parameters
+    ----------
+    session : Session
+    gate : RegressionGate
+    records : sequence of CaseRecord
+    exit_code : int or None
+        None while the run goes on.
+    seconds : float
+        Duration of the run so far.
+    """
+    from pytest_mlff.run_variants import recipe_records, training_records, variant_records
+
     infos = _loaded(session)
+    recipes = recipe_records(session)
     options = session.options
+    ended = exit_code is not None
     return Report(
         run=RunRecord(
             started=session.started.isoformat(timespec="seconds"),
@@ -76,10 +113,17 @@ def build_report(
                 for p in session.plan
                 for molecule in sorted({m for v in p.variants for m in p.test_molecules(v)})
             },
-            model_digests={info.name: info.digest for info in infos},
+            model_digests={info.name: info.digest for info in infos}
+            | {recipe.name: recipe.digest for recipe in recipes},
             collected=len(session.expected),
+            baselines={
+                gate.label(source): name
+                for source in options.models
+                if (name := gate.named(source)) is not None
+            },
         ),
-        models=[
+        models=recipes
+        + [
             ModelRecord(
                 name=info.name,
                 source=info.source,
@@ -94,4 +138,7 @@ def build_report(
             for info in infos
         ],
         cases=list(records),
+        # What a killed run leaves need not hold what its specs and its store say anyway.
+        variants=variant_records(session) if ended else [],
+        trainings=training_records(session) if ended else [],
     )

@@ -111,7 +111,7 @@ class Session:
         for planned in self.plan:
             planned.check_data()
         for source in self.options.models:
-            if "{variant}" not in source.text:
+            if not self.evaluation.models.needs_variant(source):
                 self.warnings.extend(_caught(self.evaluation, source))
 
 
@@ -148,18 +148,36 @@ def open_session(config: pytest.Config, options: Options, adapters: Sequence[Ada
     from pytest_mlff.collection import chosen_specs, set_arguments
     from pytest_mlff.errors import MlffError
 
-    if options.report is not None and not is_worker(config):
-        if options.report.is_dir():
-            raise MlffError(f"--mlff-report: {options.report} is a folder; name a file in it")
-        if not can_write(options.report.parent):
-            raise MlffError(f"--mlff-report: cannot write to {options.report.parent}")
+    if not is_worker(config):
+        for option, path in (("report", options.report), ("html", options.html)):
+            if path is not None and path.is_dir():
+                raise MlffError(f"--mlff-{option}: {path} is a folder; name a file in it")
+            if path is not None and not can_write(path.parent):
+                raise MlffError(f"--mlff-{option}: cannot write to {path.parent}")
+        if options.html is not None:
+            from pytest_mlff.reports.html import require_html
+
+            require_html()
     named = chosen_specs(config)
     paths = named if named and not options.suite_chosen else spec_paths(options.suites)
     paths = tuple(dict.fromkeys((*paths, *named)))
+    train = None
+    if options.engine != "local":
+        from pytest_mlff.scheduling.ahead import only_stored
+        from pytest_mlff.scheduling.engines import ENGINES
+
+        others = config.hook.pytest_mlff_executor.get_hookimpls()
+        if options.engine not in ENGINES and not others:
+            raise MlffError(
+                f"--mlff-engine: {options.engine!r} is none of {', '.join(ENGINES)}, and no plugin "
+                "implements pytest_mlff_executor"
+            )
+
+        train = only_stored(options.engine)
     session = Session(
         options=options,
         plan=make_plan(options, paths),
-        evaluation=Evaluation(options, Store(options.store_dir), adapters, _threads()),
+        evaluation=Evaluation(options, Store(options.store_dir), adapters, _threads(), train),
         rootpath=config.rootpath,
     )
     if len(session.nodes) < len(session.plan):

@@ -9,7 +9,12 @@ if TYPE_CHECKING:
 
     from pytest_mlff.collection import PlannedCase
 
-__all__ = ["test_accuracy", "test_law"]
+__all__ = ["test_accuracy", "test_data", "test_law"]
+
+
+def test_data(mlff_case: PlannedCase, mlff_conclude: Callable[[PlannedCase], None]) -> None:
+    """The frames of a variant are what the spec takes them for, before any model runs."""
+    mlff_conclude(mlff_case)
 
 
 def test_accuracy(mlff_case: PlannedCase, mlff_conclude: Callable[[PlannedCase], None]) -> None:

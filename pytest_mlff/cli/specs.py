@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pytest_mlff.cli import thresholds
 from pytest_mlff.errors import MlffError
 from pytest_mlff.specs import builtin_specs, cases_of, expand, find_specs, load_spec
 from pytest_mlff.specs.json_schema import schema_text
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
-    from pytest_mlff.specs import Spec, Variant
+    from pytest_mlff.specs import Case, Spec, Variant
 
 __all__ = ["list_specs", "register", "schema", "show", "validate"]
 
@@ -24,7 +25,7 @@ _UNKNOWN_SPECIES = "each"
 
 
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Add ``specs list | show | validate | schema``; each sets ``run`` (arguments to exit code)."""
+    """Add ``specs list | show | validate | thresholds | schema``; each sets ``run``."""
     parser = subparsers.add_parser("specs", help="list, show and check benchmark specs")
     commands = parser.add_subparsers(dest="specs_command", required=True, metavar="COMMAND")
 
@@ -39,6 +40,8 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     checking = commands.add_parser("validate", help="check spec files")
     checking.add_argument("paths", metavar="PATH", nargs="+", help="YAML file, or a builtin name")
     checking.set_defaults(run=lambda arguments: validate(arguments.paths))
+
+    thresholds.register(commands)
 
     printing = commands.add_parser("schema", help="print the JSON Schema of spec files")
     printing.add_argument("--output", type=Path, metavar="FILE", help="write it to a file instead")
@@ -130,11 +133,14 @@ def _described(spec: Spec, dataset: str | None) -> list[str]:
     ]
     for variant, found in cases:
         lines.append(f"  {variant.id} ({_count(len(found), 'case')})")
-        lines += [
-            f"    {case.case_id}  ≤ {case.threshold.max:g} {case.threshold.unit}".removesuffix(" 1")
-            for case in found
-        ]
+        lines += [f"    {case.case_id}  {_limit(case)}".removesuffix(" 1") for case in found]
     return lines
+
+
+def _limit(case: Case) -> str:
+    if case.threshold is None:
+        return "reported"
+    return f"≤ {case.threshold.max:g} {case.threshold.unit}"
 
 
 def _checked(spec: Spec, dataset: str) -> tuple[Variant, ...]:

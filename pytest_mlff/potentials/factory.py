@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from pytest_mlff.potentials.source import Factory
 
-__all__ = ["load_factory"]
+__all__ = ["find_callable", "load_factory"]
 
 
 @contextlib.contextmanager
@@ -52,39 +52,65 @@ def _import_file(path: Path) -> ModuleType:
     return module
 
 
-def _module(source: Factory, cwd: Path) -> ModuleType:
+def _module(module: str | Path, said: str, cwd: Path) -> ModuleType:
     try:
-        if isinstance(source.module, Path):
-            with _importable(source.module.parent):
-                return _import_file(source.module)
+        if isinstance(module, Path):
+            with _importable(module.parent):
+                return _import_file(module)
         with _importable(cwd):
-            return importlib.import_module(source.module)
+            return importlib.import_module(module)
     except ModuleNotFoundError as error:
-        top = str(source.module).partition(".")[0]
-        if not isinstance(source.module, Path) and error.name in (top, source.module):
-            raise MlffError(
-                f"model source {source.text!r}: no module named {error.name!r} "
-                "(a source is demo, a file, FAMILY:PATH, module:callable or file.py:callable)"
-            ) from error
-        raise MlffError(
-            f"model source {source.text!r}: importing {source.module} raised {one_line(error)}"
-        ) from error
+        top = str(module).partition(".")[0]
+        if not isinstance(module, Path) and error.name in (top, module):
+            raise MlffError(f"{said}: no module named {error.name!r}") from error
+        raise MlffError(f"{said}: importing {module} raised {one_line(error)}") from error
     except (Exception, SystemExit) as error:
-        raise MlffError(
-            f"model source {source.text!r}: importing {source.module} raised {one_line(error)}"
-        ) from error
+        raise MlffError(f"{said}: importing {module} raised {one_line(error)}") from error
 
 
-def _found(source: Factory, cwd: Path) -> Any:
-    found: Any = _module(source, cwd)
-    for part in source.attribute.split("."):
+def find_callable(module: str | Path, attribute: str, *, said: str, cwd: Path) -> Any:
+    """What ``module:attribute`` or ``file.py:attribute`` names.
+
+    Parameters
+    ----------
+    module : str or Path
+        Dotted name, or a file (a text that ends in ``.py`` is one, too).
+    attribute : str
+        Dotted name within it.
+    said : str
+        What an error message begins with.
+    cwd : Path
+        Folder from which modules can be imported too, and where relative files start.
+
+    Raises
+    ------
+    MlffError
+        If there is no such thing, or importing it fails.
+    """
+    if isinstance(module, str) and module.endswith(".py"):
+        module = cwd / Path(module).expanduser()
+        if not module.is_file():
+            raise MlffError(f"{said}: no such file: {module}")
+    found: Any = _module(module, said, cwd)
+    for part in attribute.split("."):
         try:
             found = getattr(found, part)
         except AttributeError:
-            raise MlffError(
-                f"model source {source.text!r}: {source.module} has no {source.attribute!r}"
-            ) from None
+            raise MlffError(f"{said}: {module} has no {attribute!r}") from None
     return found
+
+
+def _found(source: Factory, cwd: Path) -> Any:
+    said = f"model source {source.text!r}"
+    try:
+        return find_callable(source.module, source.attribute, said=said, cwd=cwd)
+    except MlffError as error:
+        if "no module named" in str(error) and not isinstance(source.module, Path):
+            raise MlffError(
+                f"{error} (a source is demo, a file, FAMILY:PATH, module:callable or "
+                "file.py:callable)"
+            ) from error
+        raise
 
 
 def _arguments(source: Factory, made_by: Any, device: str, dtype: str | None) -> dict[str, Any]:

@@ -169,6 +169,7 @@ def rank_correlation(
     *,
     level: float = 0.95,
     seed: int = 0,
+    p_value: bool = True,
 ) -> RankCorrelation:
     """Spearman's rank correlation of independent pairs, with interval and p-value.
 
@@ -180,6 +181,8 @@ def rank_correlation(
         Confidence level.
     seed : int
         For the drawn permutations of more than 15 pairs.
+    p_value : bool
+        Whether to work out the p-value, which takes far longer than the rest.
 
     Raises
     ------
@@ -200,12 +203,12 @@ def rank_correlation(
     covariance = n * int(p @ q) - int(p.sum()) * int(q.sum())
     norms = [n * int(r @ r) - int(r.sum()) ** 2 for r in (p, q)]
     value = covariance / math.sqrt(norms[0] * norms[1])
-    p_value, exact = permutation_p(p, q, seed=seed)
+    chance, exact = permutation_p(p, q, seed=seed) if p_value else (None, False)
     if n < FEWEST_PAIRS:
         reason = f"undecided: {n} pairs, an interval needs {FEWEST_PAIRS}"
-        return RankCorrelation(value, n, None, None, p_value, exact, reason)
+        return RankCorrelation(value, n, None, None, chance, exact, reason)
     if abs(value) >= 1.0 - 1e-12:
         reason = "undecided: the order agrees fully, which Fisher's interval cannot describe"
-        return RankCorrelation(value, n, None, None, p_value, exact, reason)
+        return RankCorrelation(value, n, None, None, chance, exact, reason)
     low, high = bonett_wright_interval(value, n, level)
-    return RankCorrelation(value, n, low, high, p_value, exact)
+    return RankCorrelation(value, n, low, high, chance, exact)

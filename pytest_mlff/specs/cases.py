@@ -39,8 +39,8 @@ class Case:
         Metric or law.
     species : str or None
         Chemical symbol; None for all atoms.
-    threshold : Threshold
-        What the value must not exceed.
+    threshold : Threshold or None
+        What the value must not exceed; None for a metric that is reported but not judged.
     options : mapping of str to scalar
         Settings for the metric.
     """
@@ -48,7 +48,7 @@ class Case:
     variant: Variant
     metric: str
     species: str | None
-    threshold: Threshold
+    threshold: Threshold | None
     options: Mapping[str, Scalar] = field(hash=False)
 
     @property
@@ -98,7 +98,7 @@ def cases_of(variant: Variant, species: Sequence[str]) -> tuple[Case, ...]:
             threshold = next(
                 (made for plan_, made in thresholds if _meant(plan_.species, symbol)), None
             )
-            if threshold is None:
+            if threshold is None and plan.thresholds:
                 over = "all atoms" if symbol is None else symbol
                 raise MlffError(
                     f"{variant.spec.at('cases', index, 'thresholds')}: variant {variant.id}: none "

@@ -77,15 +77,16 @@ def check_selection(selection: Selection) -> Iterator[Problem]:
 def check_case(case: CasePlan) -> Iterator[Problem]:
     """Units and species fit the metric; every threshold can apply to some case."""
     metric = METRICS[case.metric]
-    if metric.larger_is_better:
+    if metric.larger_is_better and case.thresholds:
         yield (
-            ("metric",),
-            f"{metric.name} cannot be a case: larger is better, and a threshold is an upper limit",
+            ("thresholds",),
+            f"must be left out: of {metric.name} larger is better, and a threshold is an upper "
+            "limit; it is reported without one",
         )
     if not metric.per_species and case.species != ("all",):
         yield ("species",), f"must be all; {metric.name} is not taken per species"
-    if not case.thresholds:
-        yield ("thresholds",), "names no threshold"
+    if not case.thresholds and not metric.larger_is_better:
+        yield ("thresholds",), "is missing or empty; every case is held against a threshold"
     for index, threshold in enumerate(case.thresholds):
         if threshold.unit != metric.unit:
             yield (

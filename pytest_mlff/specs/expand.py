@@ -190,6 +190,8 @@ def _resolve(spec: Spec, variant: str, names: Mapping[str, Scalar]) -> ResolvedS
     for role, one, other_role, other in pairs:
         if one is None or other is None or one.end <= other.start or other.end <= one.start:
             continue
+        if other_role == "train" and _drawn_together(one, other):
+            continue
         shared = [name for name in one.molecules if name in other.molecules]
         if shared:
             raise MlffError(
@@ -197,6 +199,12 @@ def _resolve(spec: Spec, variant: str, names: Mapping[str, Scalar]) -> ResolvedS
                 f"overlaps that of {other_role}, {other.start:g}-{other.end:g} %, for {shared[0]}"
             )
     return selections
+
+
+def _drawn_together(one: ResolvedSelection, other: ResolvedSelection) -> bool:
+    """Whether two random picks come from opposite ends of one permutation, so share nothing."""
+    same_window = (one.start, one.end) == (other.start, other.end)
+    return same_window and one.pick == other.pick == "random"
 
 
 def _selection(

@@ -188,7 +188,7 @@ DatasetName = Annotated[StrictStr, AfterValidator(_dataset_name)]
 Metric = Annotated[
     StrictStr,
     AfterValidator(_metric),
-    WithJsonSchema({"enum": [m.name for m in METRICS.values() if not m.larger_is_better]}),
+    WithJsonSchema({"enum": list(METRICS)}),
 ]
 # Keyboards write Å in three ways; all of them mean one letter.
 Unit = Annotated[StrictStr, AfterValidator(lambda text: unicodedata.normalize("NFC", text))]

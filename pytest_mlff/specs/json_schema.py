@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from pytest_mlff.specs.checks import BUILTIN_DATASETS
+from pytest_mlff.specs.metric_ids import METRICS
 from pytest_mlff.specs.schema import SpecFile
 
 __all__ = ["SCHEMA_FILE", "json_schema", "schema_text"]
@@ -23,6 +24,13 @@ def json_schema() -> dict[str, Any]:
     option = {"anyOf": [datasets["additionalProperties"], {"type": "null"}]}
     datasets["additionalProperties"] = option
     datasets["properties"] = dict.fromkeys(BUILTIN_DATASETS, option)
+    # Only what is reported without being judged goes without a threshold.
+    reported = [metric.name for metric in METRICS.values() if metric.larger_is_better]
+    schema["$defs"]["CasePlan"] |= {
+        "if": {"properties": {"metric": {"enum": reported}}},
+        "then": {"properties": {"thresholds": {"maxItems": 0}}},
+        "else": {"properties": {"thresholds": {"minItems": 1}}, "required": ["thresholds"]},
+    }
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         **schema,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import types
-from typing import TYPE_CHECKING, Any, Union, get_args, get_origin
+from typing import TYPE_CHECKING, Any, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
@@ -21,7 +21,41 @@ if TYPE_CHECKING:
 
     from pytest_mlff.specs.yaml_source import Location
 
-__all__ = ["load_spec"]
+__all__ = ["load_checked", "load_spec"]
+
+Checked = TypeVar("Checked", bound=BaseModel)
+
+
+def load_checked(path: Path, model: type[Checked]) -> tuple[Checked, YamlSource]:
+    """Read a YAML file and hold it against a pydantic model.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    model : type
+        What it should hold.
+
+    Returns
+    -------
+    content : model
+        What it holds.
+    source : YamlSource
+        The file with the line of every key.
+
+    Raises
+    ------
+    MlffError
+        With one line ``file:line: key: what is wrong``; further problems are counted.
+    """
+    source = read_yaml(path)
+    if not isinstance(source.value, dict):
+        first = next(iter(model.model_fields))
+        raise MlffError(f"{shown(path)}:1: must be a mapping of keys, such as `{first}: ...`")
+    try:
+        return model.model_validate(source.value), source
+    except ValidationError as error:
+        raise MlffError(_first_problem(source, error, model)) from None
 
 
 def load_spec(path: Path) -> Spec:
@@ -38,25 +72,19 @@ def load_spec(path: Path) -> Spec:
         With one line ``file:line: key: what is wrong``; further problems are counted.
     """
     path = path.absolute()
-    source = read_yaml(path)
-    if not isinstance(source.value, dict):
-        raise MlffError(f"{shown(path)}:1: must be a mapping of keys, such as `title: ...`")
-    try:
-        content = SpecFile.model_validate(source.value)
-    except ValidationError as error:
-        raise MlffError(_first_problem(source, error)) from None
+    content, source = load_checked(path, SpecFile)
     suite, name = suite_and_name(path)
     spec = Spec.model_construct(**dict(content), path=path, suite=suite, name=name)
     spec._lines = source.lines
     return spec
 
 
-def _first_problem(source: YamlSource, error: ValidationError) -> str:
+def _first_problem(source: YamlSource, error: ValidationError, root: type[BaseModel]) -> str:
     """Write the problem that stands first in the file, and say how many more there are."""
     problems = []
     count = 0
     for details in error.errors(include_url=False):
-        location, message, more = _described(details)
+        location, message, more = _described(details, root)
         count += 1 + more
         # A missing key is told last: it is often a key misspelt elsewhere.
         order = (details["type"] == "missing", source.line(location))
@@ -67,7 +95,7 @@ def _first_problem(source: YamlSource, error: ValidationError) -> str:
     return f"{shown(source.path)}:{line}: {key + ': ' if key else ''}{message}{also}"
 
 
-def _described(details: ErrorDetails) -> tuple[Location, str, int]:
+def _described(details: ErrorDetails, root: type[BaseModel]) -> tuple[Location, str, int]:
     """Location, message and number of further problems behind one pydantic error."""
     location = tuple(part for part in details["loc"] if part != "[key]")
     kind = details["type"]
@@ -78,7 +106,7 @@ def _described(details: ErrorDetails) -> tuple[Location, str, int]:
         location, more = location + tuple(context["at"]), context["more"]
         message = str(context["message"])
     elif kind == "extra_forbidden":
-        allowed = _keys_allowed(location)
+        allowed = _keys_allowed(location, root)
         message = (
             f"unknown key{did_you_mean(str(location[-1]), allowed)} "
             f"(keys: {', '.join(sorted(allowed))})"
@@ -124,9 +152,9 @@ def _value(value: Any) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
 
 
-def _keys_allowed(location: Location) -> list[str]:
+def _keys_allowed(location: Location, root: type[BaseModel]) -> list[str]:
     """Keys of the model that an unknown key was found in."""
-    annotation: Any = SpecFile
+    annotation: Any = root
     for part in location[:-1]:
         annotation = _below(annotation, part)
     model = _model(annotation)

@@ -12,7 +12,7 @@ from typing import Final
 from pytest_mlff.errors import MlffError
 from pytest_mlff.specs.wording import did_you_mean
 
-__all__ = ["LAW_IDS", "METRICS", "MetricId", "metric_id"]
+__all__ = ["DATA_IDS", "LAW_IDS", "METRICS", "MetricId", "metric_id"]
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,8 @@ class MetricId:
         A threshold is an upper limit, so such a metric is reported but never gated.
     is_law : bool
         Whether it is a physical law (value: excess).
+    is_data : bool
+        Whether it judges the data of a variant, and no model.
     """
 
     name: str
@@ -41,6 +43,12 @@ class MetricId:
     description: str
     larger_is_better: bool = False
     is_law: bool = False
+    is_data: bool = False
+
+    @property
+    def needs_model(self) -> bool:
+        """Whether a model is measured; else the case depends on the frames alone."""
+        return not self.is_data and self.name != "soap_similarity"
 
 
 _MEASURED = (
@@ -100,13 +108,34 @@ _LAWS = {
     "memory": "no growth of memory over repeated evaluation",
 }
 
+_DATA = {
+    "train_test_overlap": "test frames that are among the training frames",
+    "validation_test_overlap": "validation frames that are among the test frames",
+    "duplicate_frames": "frames that occur twice within a set, or in training and validation",
+    "time_order": "frames out of order in time",
+    "energy_force_consistency": "energies change along the trajectory as the forces say",
+    "unit_scale": "lengths and forces are of chemical size",
+    "known_species": "test frames with a species that no training frame has",
+}
+
+DATA_IDS: Final[tuple[str, ...]] = tuple(_DATA)
+"""Ids of the checks of data."""
+
 LAW_IDS: Final[tuple[str, ...]] = tuple(_LAWS)
 """Ids of the physical laws."""
 
-METRICS: Final[dict[str, MetricId]] = {metric.name: metric for metric in _MEASURED} | {
-    name: MetricId(name, "1", False, f"law: {text}", is_law=True) for name, text in _LAWS.items()
-}
-"""Every known metric by id, measured ones first."""
+METRICS: Final[dict[str, MetricId]] = (
+    {metric.name: metric for metric in _MEASURED}
+    | {
+        name: MetricId(name, "1", False, f"law: {text}", is_law=True)
+        for name, text in _LAWS.items()
+    }
+    | {
+        name: MetricId(name, "1", False, f"data: {text}", is_data=True)
+        for name, text in _DATA.items()
+    }
+)
+"""Every known metric by id: measured ones, laws, checks of data."""
 
 
 def metric_id(name: str) -> MetricId:

@@ -118,7 +118,9 @@ class CasePlan(_Model):
         "or chemical symbols.",
     )
     thresholds: Annotated[tuple[ThresholdPlan, ...], BeforeValidator(_tuple)] = Field(
-        description="The first that fits a case holds for it.", json_schema_extra={"minItems": 1}
+        default=(),
+        description="The first that fits a case holds for it; only a metric of which larger is "
+        "better goes without, and is reported but not judged.",
     )
     options: dict[str, OptionValue] = Field(
         default={}, description="Settings that the metric understands, e.g. examples of a law."
@@ -236,6 +238,17 @@ class SpecFile(_Model):
         min_length=1, description="Id of a variant, with axes in braces: {molecule}-n{samples}."
     )
     frames: FramesPlan = Field(description="How frames are cut.")
+    margin: float = Field(
+        default=0.01,
+        ge=0,
+        allow_inf_nan=False,
+        description="Relative worsening against a baseline that is tolerated.",
+    )
+    reference_energies: Literal["none", "regression"] = Field(
+        default="none",
+        description="regression: energies per atom of each species, by linear regression over the "
+        "training frames, are subtracted before a recipe trains and added back afterwards.",
+    )
     cases: Annotated[tuple[CasePlan, ...], BeforeValidator(_tuple)] = Field(
         description="What is measured, and how good it must be.",
         json_schema_extra={"minItems": 1},

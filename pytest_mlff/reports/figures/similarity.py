@@ -78,7 +78,7 @@ def _of(label: str) -> str:
 
 
 def _correlation(pairs: Sequence[tuple[float, float]]) -> str:
-    found = rank_correlation([a for a, _ in pairs], [b for _, b in pairs])
+    found = rank_correlation([a for a, _ in pairs], [b for _, b in pairs], p_value=False)
     if found.value is None:
         return f"none ({found.reason})"
     if found.ci_low is None or found.ci_high is None:

@@ -14,7 +14,8 @@ KEYS_OF_CASE = "(keys: metric, options, species, thresholds)"
 LOAD = [
     ("unknown key at the top", [("title: A title", "titel: A title")],
      "spec.yaml:2: titel: unknown key; did you mean 'title'? (keys: axes, cases, datasets, "
-     "description, frames, schema_version, seed, source, title, variant, where) (and 1 more)"),
+     "description, frames, margin, reference_energies, schema_version, seed, source, title, "
+     "variant, where) (and 1 more)"),
     ("unknown key in a case", [("    species: [all, each]", "    specie: [all, each]")],
      f"spec.yaml:20: cases[0].specie: unknown key; did you mean 'species'? {KEYS_OF_CASE}"),
     ("unknown key in a provenance", [(LAST, LAST.replace("}", ", doi: x}"))],
@@ -63,22 +64,25 @@ LOAD = [
      "spec.yaml:24: cases[0].thresholds[0].provenance.seeds: is missing; an own_baseline says "
      "how many frames and seeds"),
     ("no thresholds", [("      - max: 45\n        unit: meV/Å\n        " + LAST, "      []")],
-     "spec.yaml:21: cases[0].thresholds: names no threshold"),
+     "spec.yaml:21: cases[0].thresholds: is missing or empty; every case is held "
+     "against a threshold"),
     ("cases not a list", [("cases:\n  - metric: force_mae\n", "cases:\n    metric: force_mae\n")],
      "spec.yaml:18: cases: must be a list, is a mapping"),
     ("unknown metric", [("metric: force_mae", "metric: force_mea")],
      "spec.yaml:19: cases[0].metric: unknown metric 'force_mea'; did you mean 'force_mae'? "
      "(metrics: batch_independence, conservativity, determinism, distance_distribution_mae, "
-     "energy_drift, energy_mae, energy_rmse, energy_violation, force_consistency, force_mae, "
-     "force_rmse, force_violation, inversion, isolated_atom, locality, memory, net_force, "
-     "no_holes, periodic_images, permutation, precision, rdf_jsd, rotation, size_extensivity, "
-     "smoothness, soap_similarity, stability_time, stress_consistency, stress_mae, "
-     "thread_safety, translation, unknown_species, wright_factor)"),
+     "duplicate_frames, energy_drift, energy_force_consistency, energy_mae, energy_rmse, "
+     "energy_violation, force_consistency, force_mae, force_rmse, force_violation, inversion, "
+     "isolated_atom, known_species, locality, memory, net_force, no_holes, periodic_images, "
+     "permutation, precision, rdf_jsd, rotation, size_extensivity, smoothness, soap_similarity, "
+     "stability_time, stress_consistency, stress_mae, thread_safety, time_order, "
+     "train_test_overlap, translation, unit_scale, unknown_species, validation_test_overlap, "
+     "wright_factor)"),
     ("metric that cannot be gated",
      [("metric: force_mae\n    species: [all, each]", "metric: stability_time"),
       ("unit: meV/Å", "unit: ps")],
-     "spec.yaml:19: cases[0].metric: stability_time cannot be a case: larger is better, and a "
-     "threshold is an upper limit"),
+     "spec.yaml:20: cases[0].thresholds: must be left out: of stability_time larger is better, "
+     "and a threshold is an upper limit; it is reported without one"),
     ("energy per species", [("metric: force_mae", "metric: energy_mae"),
                             ("unit: meV/Å", "unit: meV/atom")],
      "spec.yaml:20: cases[0].species: must be all; energy_mae is not taken per species"),

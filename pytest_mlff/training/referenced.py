@@ -1,0 +1,103 @@
+"""Trained potentials as the run sees them: under the recipe's name, in total energies."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pytest_mlff.potentials.protocol import Potential, PotentialInfo, Prediction
+from pytest_mlff.store import digest_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+    from pytest_mlff.datasets.frames import Frames
+
+__all__ = ["NamedPotential", "ReferencedPotential"]
+
+
+@dataclass(frozen=True, eq=False)
+class NamedPotential:
+    """A potential under another name: a recipe's models are called after the recipe.
+
+    Attributes
+    ----------
+    inner : Potential
+        Does the work.
+    info : PotentialInfo
+        Identity to show.
+    """
+
+    inner: Potential
+    info: PotentialInfo
+
+    @property
+    def one_by_one(self) -> bool:
+        """Whether the potential beneath takes one frame at a time."""
+        return bool(getattr(self.inner, "one_by_one", False))
+
+    def predict(self, frames: Frames) -> Prediction:
+        """Evaluate all of ``frames`` as one batch.
+
+        Raises
+        ------
+        NotSupportedError
+            If a species is unknown to the model.
+        """
+        return self.inner.predict(frames)
+
+
+@dataclass(frozen=True, eq=False)
+class ReferencedPotential:
+    """Total energy = energy of the network + Σ reference energy of each atom's species.
+
+    Attributes
+    ----------
+    inner : Potential
+        Trained on energies without the reference.
+    energies : mapping of str to float
+        Energy per atom in eV, by species.
+    """
+
+    inner: Potential
+    energies: Mapping[str, float]
+
+    @property
+    def info(self) -> PotentialInfo:
+        """Identity of the network, with the reference energies in its digest."""
+        info = self.inner.info
+        if info.digest is None:
+            return info
+        digest = digest_of({"model": info.digest, "reference_energies": dict(self.energies)})
+        return replace(info, digest=digest)
+
+    @property
+    def one_by_one(self) -> bool:
+        """Whether the potential beneath takes one frame at a time."""
+        return bool(getattr(self.inner, "one_by_one", False))
+
+    def predict(self, frames: Frames) -> Prediction:
+        """Evaluate all of ``frames`` as one batch.
+
+        Raises
+        ------
+        NotSupportedError
+            If a species is unknown to the model.
+        """
+        found = self.inner.predict(frames)
+        return Prediction(found.energy + self._reference(frames), found.forces, found.stress)
+
+    def _reference(self, frames: Frames) -> NDArray[np.float64]:
+        from ase.data import atomic_numbers
+
+        table = np.zeros(max(atomic_numbers.values()) + 1)
+        for symbol, energy in self.energies.items():
+            table[atomic_numbers[symbol]] = energy
+        found: NDArray[np.float64] = np.bincount(
+            frames.frame_of_atom, weights=table[frames.numbers], minlength=len(frames)
+        ).astype(np.float64)
+        return found

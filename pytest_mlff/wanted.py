@@ -1,0 +1,79 @@
+"""Which trainings a run needs: each once, with the variants that share it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pytest_mlff.errors import NotSupportedError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from pytest_mlff.models import Models
+    from pytest_mlff.options import Located
+    from pytest_mlff.plan import PlannedSpec
+    from pytest_mlff.specs import Variant
+    from pytest_mlff.training.runner import TrainingJob
+
+__all__ = ["Wanted", "wanted_trainings"]
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """One training with every variant that shares it.
+
+    Attributes
+    ----------
+    job : TrainingJob
+        The training.
+    variants : tuple of str
+        ``<suite>/<spec>/<variant>`` of each.
+    """
+
+    job: TrainingJob
+    variants: tuple[str, ...]
+
+
+def wanted_trainings(
+    models: Models, places: Iterable[tuple[Located, PlannedSpec, Variant]]
+) -> tuple[tuple[Wanted, ...], tuple[str, ...]]:
+    """Distinct trainings behind some variants.
+
+    Parameters
+    ----------
+    models : Models
+        Models of the run.
+    places : iterable of (Located, PlannedSpec, Variant)
+        Models with the variants they are needed for; models that are no recipes and specs
+        that cut no training frames are passed over.
+
+    Returns
+    -------
+    wanted : tuple of Wanted
+        In the order of the places, each training once.
+    unsupported : tuple of str
+        One line for each variant whose frames cannot be cut.
+
+    Raises
+    ------
+    MlffError
+        If a recipe or the data are not in order.
+    """
+    jobs: dict[str, TrainingJob] = {}
+    names: dict[str, dict[str, None]] = {}
+    unsupported: dict[str, None] = {}
+    for source, planned, variant in places:
+        if planned.spec.frames.train is None or models.recipe(source) is None:
+            continue
+        of = f"{planned.spec.suite}/{planned.spec.name}"
+        try:
+            job = models.job(source, planned, variant)
+        except NotSupportedError as error:
+            unsupported.setdefault(f"{of}: {error}")
+            continue
+        assert job is not None
+        jobs.setdefault(job.digest, job)
+        names.setdefault(job.digest, {}).setdefault(f"{of}/{variant.id}")
+    wanted = tuple(Wanted(job, tuple(names[digest])) for digest, job in jobs.items())
+    return wanted, tuple(unsupported)

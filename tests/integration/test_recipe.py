@@ -1,0 +1,242 @@
+"""``--mlff-model=recipe.yaml``: real NequIP, trained by the run, kept in the store."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.repos import read_json
+
+from pytest_mlff.potentials.source import RECIPE_FOLDER
+
+SPEC = """\
+schema_version: 1
+title: Two sizes of ethanol
+source: {paper: made for this test, section: none}
+datasets:
+  embedded:
+axes:
+  samples: [20, 40, 5000]
+variant: "ethanol-n{samples}"
+frames:
+  train: {molecules: ethanol, end: 90, pick: random, count: samples}
+  validation: {molecules: ethanol, end: 90, pick: random, count: 5}
+  test: {molecules: ethanol, start: 95}
+cases:
+  - metric: energy_mae
+    thresholds: [{max: 10000, unit: meV/atom, provenance: &limit {source: physical_limit,
+                  reference: made for this test}}]
+  - metric: force_mae
+    thresholds: [{max: 10000, unit: meV/Å, provenance: *limit}]
+"""
+
+
+def recipe(steps: int = 12, **changes: str) -> str:
+    """The shipped recipe, smaller."""
+    text = (RECIPE_FOLDER / "nequip_small.yaml").read_text(encoding="utf-8")
+    settings = {
+        "max_steps: 800": f"max_steps: {steps}",
+        "num_features: 16": "num_features: 4",
+        "val_check_interval: 100": "val_check_interval: 4",
+        "log_every_n_steps: 20": "log_every_n_steps: 2",
+        "batch_size: 5, shuffle": "batch_size: 2, shuffle",
+        **changes,
+    }
+    for old, new in settings.items():
+        assert old in text
+        text = text.replace(old, new)
+    return text
+
+
+@pytest.fixture
+def repo(pytester: pytest.Pytester) -> Path:
+    pytest.importorskip("nequip")
+    (pytester.path / "specs").mkdir()
+    (pytester.path / "specs" / "sizes.yaml").write_text(SPEC, encoding="utf-8")
+    (pytester.path / "small.yaml").write_text(recipe(), encoding="utf-8")
+    return pytester.path
+
+
+ARGUMENTS = (
+    "--mlff-model=small.yaml",
+    "--mlff-suite=specs/sizes.yaml",
+    "--mlff-report=report.json",
+    "--mlff-only",
+)
+
+
+def _trainings(repo: Path) -> dict[Path, int]:
+    """Checkpoints in the store with the time they were written."""
+    return {path: path.stat().st_mtime_ns for path in repo.glob(".mlff-store/trainings/**/*.ckpt")}
+
+
+def test_train_then_test_then_nothing(pytester: pytest.Pytester, repo: Path) -> None:
+    first = pytester.runpytest_inprocess(*ARGUMENTS)
+    first.assert_outcomes(passed=4, skipped=2)
+    report = read_json(repo / "report.json")
+    cases = {case["case_id"]: case for case in report["cases"]}
+    refused = cases["specs/sizes/ethanol-n5000/force_mae"]
+    assert refused["verdict"] == "unsupported"
+    assert "asks for 5000 frames, its window holds 1800" in refused["reason"]
+    assert {case["model"] for case in cases.values()} == {"small"}
+    kept = _trainings(repo)
+    assert len({path.parent for path in kept}) == 2
+
+    by_variant = {one["variant"]: one for one in report["trainings"]}
+    assert by_variant.keys() == {"ethanol-n20", "ethanol-n40"}
+    training = by_variant["ethanol-n20"]
+    assert (training["model"], training["seed"], training["steps"]) == ("small", 0, 12)
+    watched = [point["validation"] for point in training["loss"] if point["validation"] is not None]
+    assert len(watched) == 3
+    sizes = {one["variant"]: (one["axes"], one["n_train"]) for one in report["variants"]}
+    assert sizes["ethanol-n20"] == ({"samples": 20}, 20)
+    assert sizes["ethanol-n5000"] == ({"samples": 5000}, None)
+    assert [model["name"] for model in report["models"]] == ["small"]
+
+    again = pytester.runpytest_inprocess(*ARGUMENTS)
+    again.assert_outcomes(passed=4, skipped=2)
+    assert _trainings(repo) == kept
+    now = {case["case_id"]: case for case in read_json(repo / "report.json")["cases"]}
+    assert {name: (case["value"], case["verdict"]) for name, case in now.items()} == {
+        name: (case["value"], case["verdict"]) for name, case in cases.items()
+    }
+
+
+def test_a_killed_run_goes_on(pytester: pytest.Pytester, repo: Path) -> None:
+    (repo / "small.yaml").write_text(recipe(steps=600), encoding="utf-8")
+    run = subprocess.Popen(
+        [sys.executable, "-m", "pytest", *ARGUMENTS, "-k", "n20"],
+        cwd=repo,
+        stdout=subprocess.DEVNULL,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+    end = time.monotonic() + 120
+    while not list(repo.glob(".mlff-store/trainings/*/*/last.ckpt")):
+        assert run.poll() is None
+        assert time.monotonic() < end
+        time.sleep(0.1)
+    run.send_signal(signal.SIGKILL)
+    run.wait()
+    assert not list(repo.glob(".mlff-store/trainings/*/*.json"))
+    pytester.runpytest_inprocess(*ARGUMENTS, "-k", "n20").assert_outcomes(passed=2)
+    (training,) = read_json(repo / "report.json")["trainings"]
+    log = next(repo.glob(".mlff-store/trainings/*/*/training.log")).read_text()
+    assert "Continuing training with checkpoint file" in log
+    assert training["steps"] == 600
+    # The second attempt repeats no step that the first one's checkpoint holds.
+    steps = [point["step"] for point in training["loss"]]
+    assert steps == sorted(set(steps))
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        ({"schema_version: 1": "schema_version: 1\nbudgets: 3"}, "budgets: unknown key"),
+        ({"trainer: nequip": "trainer: nequipp"}, "trainer: unknown trainer 'nequipp'"),
+        ({"budget: 120": "budget: 0"}, "budget: must be at least 1, is 0"),
+    ],
+    ids=["unknown key", "unknown trainer", "no budget"],
+)
+def test_bad_recipes_end_the_run(
+    pytester: pytest.Pytester, repo: Path, change: dict[str, str], message: str
+) -> None:
+    (repo / "small.yaml").write_text(recipe(**change), encoding="utf-8")
+    result = pytester.runpytest_inprocess(*ARGUMENTS)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    text = "\n".join(result.errlines + result.outlines)
+    assert message in text
+    assert "Traceback" not in text
+
+
+def test_a_training_that_fails_is_an_error_of_its_cases(
+    pytester: pytest.Pytester, repo: Path
+) -> None:
+    broken = recipe(**{"_target_: nequip.model.NequIPGNNModel": "_target_: nequip.model.NoSuch"})
+    (repo / "small.yaml").write_text(broken, encoding="utf-8")
+    result = pytester.runpytest_inprocess(*ARGUMENTS, "-k", "n20")
+    assert result.ret == 1
+    cases = [c for c in read_json(repo / "report.json")["cases"] if c["variant"] == "ethanol-n20"]
+    assert {case["verdict"] for case in cases} == {"error"}
+    assert all("trainer nequip on specs/sizes/ethanol-n20" in case["reason"] for case in cases)
+    # The second case does not try again.
+    log = next(repo.glob(".mlff-store/trainings/*/*/training.log")).read_text()
+    assert log.count("This `nequip-train` run will perform") == 1
+
+
+TRAINER = '''\
+"""A trainer of this repository: Morse-like, fitted to nothing."""
+from pathlib import Path
+
+
+def fit(fixture, config, out_dir):
+    source = Path(config["checkpoint"])
+    (out_dir / "copy.ckpt").write_bytes(source.read_bytes())
+    return out_dir / "copy.ckpt"
+
+
+def nothing(fixture, config, out_dir):
+    pass
+'''
+
+
+def test_a_trainer_of_the_repository(pytester: pytest.Pytester, repo: Path, tiny_demo: str) -> None:
+    (repo / "trainers.py").write_text(TRAINER)
+    text = (
+        "schema_version: 1\ntrainer: trainers.py:fit\nbudget: 5\n"
+        f"config: {{checkpoint: {tiny_demo}}}\n"
+    )
+    (repo / "small.yaml").write_text(text)
+    pytester.runpytest_inprocess(*ARGUMENTS).assert_outcomes(passed=4, skipped=2)
+    (repo / "small.yaml").write_text(text.replace(":fit", ":nothing"))
+    result = pytester.runpytest_inprocess(*ARGUMENTS)
+    assert result.ret == 1
+    reasons: set[Any] = {
+        case["reason"]
+        for case in read_json(repo / "report.json")["cases"]
+        if case["verdict"] == "error"
+    }
+    assert all("returned nothing; it must return the path" in reason for reason in reasons)
+    assert reasons
+
+
+def test_train_ahead(pytester: pytest.Pytester, repo: Path, tiny_demo: str) -> None:
+    (repo / "trainers.py").write_text(TRAINER)
+    (repo / "small.yaml").write_text(
+        "schema_version: 1\ntrainer: trainers.py:fit\nbudget: 5\n"
+        f"config: {{checkpoint: {tiny_demo}}}\n"
+    )
+    command = [sys.executable, "-m", "pytest_mlff.cli.main", "train", "small.yaml", "--jobs", "1",
+               "--suite", "specs/sizes.yaml", "--out", "runs"]  # fmt: skip
+    done = subprocess.run(command, cwd=repo, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "2 trainings for 2 variants: 0 in the store, 2 to do" in done.stdout
+    assert "asks for 5000 frames, its window holds 1800" in done.stdout
+    assert sorted(path.name for path in (repo / "runs").iterdir()) == [
+        "ethanol-n20.ckpt",
+        "ethanol-n40.ckpt",
+    ]
+    kept = _trainings(repo)
+    pytester.runpytest_inprocess(*ARGUMENTS).assert_outcomes(passed=4, skipped=2)
+    assert _trainings(repo) == kept
+    done = subprocess.run(command, cwd=repo, capture_output=True, text=True, check=False)
+    assert "2 in the store, 0 to do" in done.stdout
+
+
+def test_checkpoints_of_a_cluster(pytester: pytest.Pytester, repo: Path, tiny_demo: str) -> None:
+    (repo / "runs").mkdir()
+    (repo / "runs" / "ethanol-n20.ckpt").write_bytes(Path(tiny_demo).read_bytes())
+    result = pytester.runpytest_inprocess(
+        "--mlff-model=runs/{variant}.ckpt", *ARGUMENTS[1:], "-k", "not n5000"
+    )
+    result.assert_outcomes(passed=2, failed=2)
+    cases = {case["case_id"]: case for case in read_json(repo / "report.json")["cases"]}
+    assert cases["specs/sizes/ethanol-n20/force_mae"]["verdict"] == "passed"
+    missing = cases["specs/sizes/ethanol-n40/force_mae"]
+    assert missing["verdict"] == "error"
+    assert "runs/ethanol-n40.ckpt" in missing["reason"]

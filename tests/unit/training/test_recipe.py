@@ -1,0 +1,115 @@
+"""Recipes: what they may say, and the one line for what they may not."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pytest_mlff.errors import MlffError
+from pytest_mlff.potentials.source import RECIPE_FOLDER
+from pytest_mlff.training.recipe import load_recipe
+from pytest_mlff.training.trainer import open_trainer
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+GOOD = """\
+schema_version: 1
+trainer: trainers.py:fit
+budget: 5
+config: {size: 3}
+"""
+
+BAD = [
+    ("unknown key", ("budget: 5", "budgets: 5"),
+     "recipe.yaml:3: budgets: unknown key; did you mean 'budget'? (keys: budget, checkpoint, "
+     "config, resources, schema_version, seed, trainer) (and 1 more)"),
+    ("no budget", ("budget: 5\n", ""), "recipe.yaml:1: budget: is missing"),
+    ("budget of 0 s", ("budget: 5", "budget: 0"),
+     "recipe.yaml:3: budget: must be at least 1, is 0"),
+    ("negative budget", ("budget: 5", "budget: -3"),
+     "recipe.yaml:3: budget: must be at least 1, is -3"),
+    ("budget as text", ("budget: 5", "budget: 5 min"),
+     "recipe.yaml:3: budget: must be a whole number, is '5 min'"),
+    ("unknown resource", ("config:", "resources: {cpu: 2}\nconfig:"),
+     "recipe.yaml:4: resources.cpu: unknown key; did you mean 'cpus'? (keys: cpus, extra, gpus, "
+     "memory_gb, minutes, partition)"),
+    ("no cores", ("config:", "resources: {cpus: 0}\nconfig:"),
+     "recipe.yaml:4: resources.cpus: must be at least 1, is 0"),
+    ("negative seed", ("config:", "seed: -1\nconfig:"),
+     "recipe.yaml:4: seed: must be at least 0, is -1"),
+    ("config file that is not there", ("config: {size: 3}", "config: other.yaml"),
+     "recipe.yaml:4: config: no such file: "),
+    ("another version", ("schema_version: 1", "schema_version: 2"),
+     "recipe.yaml:1: schema_version: must be 1, is 2"),
+]  # fmt: skip
+
+BAD_TRAINERS = [
+    ("trainers.py:fit", "mace", "trainer: unknown trainer 'mace'; it is nequip, module:callable"),
+    ("trainers.py:fit", "gone.py:fit", "trainer 'gone.py:fit': no such file: "),
+    ("trainers.py:fit", "trainers.py:train", "trainers.py has no 'train'"),
+    ("trainers.py:fit", "no_such_module:fit", "no module named 'no_such_module'"),
+    ("trainers.py:fit", "trainers.py:NUMBER", "is not callable"),
+    ("trainers.py:fit", "nequip", "config: run is missing; NequIP's configuration needs run, data"),
+]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "trainers.py").write_text(
+        "NUMBER = 3\n\n\ndef fit(fixture, config, out_dir):\n    return None\n"
+    )
+    return tmp_path
+
+
+def _written(folder: Path, old: str = "", new: str = "") -> Path:
+    assert old in GOOD
+    path = folder / "recipe.yaml"
+    path.write_text(GOOD.replace(old, new) if old else GOOD)
+    return path
+
+
+def test_a_good_recipe(folder: Path) -> None:
+    recipe = load_recipe(_written(folder))
+    assert (recipe.name, recipe.content.budget, recipe.content.seed) == ("recipe", 5, 0)
+    assert recipe.config == {"size": 3}
+    assert callable(open_trainer(recipe).fit)
+
+
+@pytest.mark.parametrize("change, message", [row[1:] for row in BAD], ids=[row[0] for row in BAD])
+def test_slips(folder: Path, change: tuple[str, str], message: str) -> None:
+    with pytest.raises(MlffError) as caught:
+        load_recipe(_written(folder, *change))
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("old, new, message", BAD_TRAINERS, ids=[row[1] for row in BAD_TRAINERS])
+def test_trainers_that_are_not_there(folder: Path, old: str, new: str, message: str) -> None:
+    with pytest.raises(MlffError) as caught:
+        open_trainer(load_recipe(_written(folder, old, new)))
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_the_digest_is_of_what_decides_the_outcome(folder: Path) -> None:
+    one = load_recipe(_written(folder)).digest
+    assert load_recipe(_written(folder, "budget: 5", "budget: 6")).digest == one
+    assert load_recipe(_written(folder, "config:", "resources: {cpus: 2}\nconfig:")).digest == one
+    assert load_recipe(_written(folder, "size: 3", "size: 4")).digest != one
+    assert load_recipe(_written(folder, "trainers.py:fit", "trainers.py:other")).digest != one
+
+
+def test_a_config_in_its_own_file_is_read_from_there(folder: Path) -> None:
+    (folder / "other.yaml").write_text("size: 3\n")
+    inside = load_recipe(_written(folder))
+    beside = load_recipe(_written(folder, "config: {size: 3}", "config: other.yaml"))
+    assert beside.config == inside.config
+    assert beside.digest == inside.digest
+
+
+def test_the_shipped_recipe_opens() -> None:
+    pytest.importorskip("nequip")
+    recipe = load_recipe(RECIPE_FOLDER / "nequip_small.yaml")
+    assert open_trainer(recipe).name == "nequip"
