@@ -6,6 +6,7 @@ nothing heavy is imported.
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor
     from pathlib import Path
 
+    from xdist.workermanage import WorkerController
+
     from pytest_mlff.regression import RegressionGate
     from pytest_mlff.session import Session
 
@@ -41,6 +44,8 @@ __all__ = [
     "pytest_addhooks",
     "pytest_addoption",
     "pytest_configure",
+    "pytest_load_initial_conftests",
+    "pytest_xdist_auto_num_workers",
 ]
 
 
@@ -56,6 +61,26 @@ def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
     pluginmanager.add_hookspecs(hookspecs)
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
+    """In an xdist worker, take a GPU slot before anything can import torch."""
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        from pytest_mlff.scheduling.auto import pin_worker
+
+        pin_worker(early_config)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
+    """``-n auto``: GPU slots, else cores / threads per model."""
+    options = read_options(config, config.invocation_params.dir)
+    if options is None:
+        return None
+    from pytest_mlff.scheduling.auto import auto_workers
+
+    return auto_workers(config, options)
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Plan the run if a model was named."""
     config.addinivalue_line("markers", "mlff: a case of a benchmark spec")
@@ -65,11 +90,14 @@ def pytest_configure(config: pytest.Config) -> None:
         return
     from pytest_mlff.errors import MlffError
     from pytest_mlff.regression import RegressionGate, check_options
+    from pytest_mlff.scheduling.auto import check_slots
     from pytest_mlff.session import is_worker, open_session
 
     adapters = [one for some in config.hook.pytest_mlff_adapters(config=config) for one in some]
     try:
         check_options(options)
+        if not is_worker(config):
+            check_slots(config, options)
         session = open_session(config, options, adapters)
     except MlffError as error:
         raise pytest.UsageError(str(error)) from None
@@ -86,8 +114,10 @@ class ActivePlugin:
     def __init__(
         self, session: Session, gate: RegressionGate, *, worker: bool, strict_junit: bool
     ) -> None:
+        from pytest_mlff.scheduling.distribution import Stopwatch
         from pytest_mlff.tally import Tally
 
+        self.stopwatch = Stopwatch()
         self.session = session
         self.gate = gate
         self.worker = worker
@@ -163,6 +193,43 @@ class ActivePlugin:
             self._train(ids, node.config)  # type: ignore[attr-defined]
         self.session.expect(ids)
 
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_configure_node(self, node: WorkerController) -> None:
+        """Tell a worker which GPU slots and threads are its own."""
+        from pytest_mlff.scheduling.distribution import prepare_worker
+
+        prepare_worker(node.config, node.workerinput)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_make_scheduler(self, config: pytest.Config) -> object | None:
+        """Keep together what shares a training or a prediction pass, longest first."""
+        from pytest_mlff.scheduling.distribution import make_scheduler
+
+        return make_scheduler(self.session, config)
+
+    @pytest.hookimpl(optionalhook=True, tryfirst=True)
+    def pytest_testnodedown(self, error: object | None) -> None:
+        """End the run with one line if a worker got no GPU slot."""
+        from pytest_mlff.scheduling.auto import stop_without_slot
+
+        stop_without_slot(error)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> None:
+        """In a worker, add the item that it idles on."""
+        from pytest_mlff.scheduling.idle import add_idle
+
+        add_idle(session)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_protocol(
+        self, item: pytest.Item, nextitem: pytest.Item | None
+    ) -> bool | None:
+        """Pass over the item that a worker idles on."""
+        from pytest_mlff.scheduling.idle import run_idle
+
+        return run_idle(item, nextitem)
+
     def _train(self, ids: list[str], config: pytest.Config) -> None:
         from pytest_mlff.errors import MlffError
         from pytest_mlff.scheduling.ahead import train_for
@@ -191,6 +258,7 @@ class ActivePlugin:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Take in what a case reported, before others see what only we can use."""
         if not self.worker:
+            self.stopwatch.note(report)
             self.tally.note(report)
 
     @pytest.hookimpl(tryfirst=True)
@@ -198,6 +266,7 @@ class ActivePlugin:
         """Fail a run in which no case ran or one was lost; write the report."""
         if not self.worker:
             session.exitstatus = self.tally.finish(session)
+            self.stopwatch.finish(self.session)
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Show the table of measurements."""

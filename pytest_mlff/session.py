@@ -129,14 +129,6 @@ def is_worker(config: pytest.Config) -> bool:
     return hasattr(config, "workerinput")
 
 
-def _threads() -> int | None:
-    """Threads per xdist worker; None outside of xdist or where the user has chosen."""
-    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "0"))
-    if workers == 0 or "OMP_NUM_THREADS" in os.environ:
-        return None
-    return max(1, (os.cpu_count() or 1) // workers)
-
-
 def open_session(config: pytest.Config, options: Options, adapters: Sequence[Adapter]) -> Session:
     """Plan a run and put the specs among what pytest collects.
 
@@ -147,6 +139,7 @@ def open_session(config: pytest.Config, options: Options, adapters: Sequence[Ada
     """
     from pytest_mlff.collection import chosen_specs, set_arguments
     from pytest_mlff.errors import MlffError
+    from pytest_mlff.scheduling.threads import threads_per_worker
 
     if not is_worker(config):
         for option, path in (("report", options.report), ("html", options.html)):
@@ -177,7 +170,9 @@ def open_session(config: pytest.Config, options: Options, adapters: Sequence[Ada
     session = Session(
         options=options,
         plan=make_plan(options, paths),
-        evaluation=Evaluation(options, Store(options.store_dir), adapters, _threads(), train),
+        evaluation=Evaluation(
+            options, Store(options.store_dir), adapters, threads_per_worker(os.environ), train
+        ),
         rootpath=config.rootpath,
     )
     if len(session.nodes) < len(session.plan):
