@@ -17,3 +17,10 @@ def reference_data() -> Path:
     if not folder or not Path(folder).is_dir():
         pytest.skip(f"needs published data sets: set {REFERENCE_DATA} to their folder")
     return Path(folder)
+
+
+@pytest.fixture(autouse=True)
+def _outside_of_github(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs within tests have nothing to tell GitHub, also where the tests run there."""
+    for name in ("GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY", "GITHUB_OUTPUT"):
+        monkeypatch.delenv(name, raising=False)

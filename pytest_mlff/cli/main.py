@@ -16,7 +16,18 @@ if TYPE_CHECKING:
 __all__ = ["build_parser", "main"]
 
 USAGE_ERROR = 4
-_ROOMS = ("info", "specs", "data", "laws")
+_ROOMS = (
+    "info",
+    "specs",
+    "data",
+    "train",
+    "laws",
+    "similarity",
+    "init",
+    "jobs",
+    "report",
+    "compare",
+)
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -213,7 +213,7 @@ def test_a_mode_of_ones_own_choice_is_respected(repo: Pytester, dist: str) -> No
 
 def test_without_a_model_xdist_is_left_alone(repo: Pytester) -> None:
     repo.makepyfile("def test_own(): pass")
-    result = repo.runpytest_subprocess(""-n2", "-v")
+    result = repo.runpytest_subprocess("-n2", "-v")
     assert result.ret == 0
     assert "via LoadScheduling" in result.stdout.str()
     assert not (repo.path / ".mlff-store").exists()
