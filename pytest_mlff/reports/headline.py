@@ -55,7 +55,12 @@ class Tallied:
 
 
 def severity(case: CaseRecord) -> tuple[int, float]:
-    """Sort key that puts the worst first: by verdict, then by value over threshold."""
+    """Sort key that puts the worst first: by verdict, then by value over threshold.
+
+    Of what passed, the checks of data come last: a reader asks for the model.
+    """
+    if case.verdict == "passed" and case.model is None:
+        return ORDER.index(case.verdict), 1.0
     ratio = case.value / case.threshold if case.value is not None and case.threshold else 0.0
     return ORDER.index(case.verdict), -ratio
 

@@ -43,6 +43,9 @@ def change(record: CaseRecord) -> str:
 def _severity(record: CaseRecord) -> tuple[int, float]:
     # Unsupported cases say nothing of the model's quality: they stand after the failures.
     gravity = {"error": 0, "failed": 1, "regressed": 2, "unsupported": 3}.get(record.verdict, 4)
+    if gravity == 4 and record.model is None:
+        # Sound data are no news; a reader asks for the model.
+        return gravity, 1.0
     if record.value is None or not record.threshold:
         return gravity, 0.0
     return gravity, -record.value / record.threshold
