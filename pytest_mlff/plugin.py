@@ -180,10 +180,13 @@ class ActivePlugin:
         if self.session.is_case(item.nodeid):
             item.add_marker("mlff")
 
+    @pytest.hookimpl(trylast=True)
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Remember what is to be run, and have an engine train for it."""
+        from pytest_mlff.scheduling.ahead import will_run
+
         self.session.expect(item.nodeid for item in session.items)
-        if not (self.worker or session.config.option.collectonly):
+        if not self.worker and will_run(session):
             self._train([item.nodeid for item in session.items], session.config)
 
     @pytest.hookimpl(optionalhook=True)

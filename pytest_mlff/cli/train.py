@@ -122,8 +122,14 @@ def wanted(arguments: argparse.Namespace) -> tuple[tuple[Wanted, ...], tuple[str
 
 def _run(arguments: argparse.Namespace) -> int:
     from pytest_mlff.scheduling.ahead import train_all
+    from pytest_mlff.scheduling.engines import ENGINES
     from pytest_mlff.training.runner import stored_result
 
+    if arguments.engine not in ENGINES:
+        raise MlffError(
+            f"--mlff-engine: {arguments.engine!r} is none of {', '.join(ENGINES)}; an engine of a "
+            "plugin is pytest's alone"
+        )
     if arguments.jobs is not None and arguments.jobs < 1:
         raise MlffError(f"--jobs: {arguments.jobs} is too small, at least 1 is needed")
     options = _options(arguments)

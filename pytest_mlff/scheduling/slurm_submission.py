@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import os
 import signal
 import time
@@ -129,7 +131,8 @@ def submit(
 
     executor = submitit.SlurmExecutor(folder=folder, max_num_timeout=timeouts)
     executor.update_parameters(**_parameters(resources, token, name))
-    with outside_job():
+    # submitit repeats on stderr what sbatch said; our one line says it.
+    with contextlib.redirect_stderr(io.StringIO()), outside_job():
         try:
             if len(tasks) == 1:
                 jobs = [executor.submit(tasks[0])]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import struct
+import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -32,7 +35,7 @@ cases:
     thresholds: [{max: 0, unit: "1", provenance: &limit {source: physical_limit,
                   reference: made for this test}}]
   - metric: energy_mae
-    thresholds: [{max: 10000, unit: meV/atom, provenance: *limit}]
+    thresholds: [{max: 100000, unit: meV/atom, provenance: *limit}]
   - metric: force_mae
     thresholds: [{max: 10000, unit: meV/Å, provenance: *limit}]
 """
@@ -182,11 +185,11 @@ def test_the_engine_trains_what_was_selected_once_and_first(
     assert len(seen.cases) == 2 * (PER_VARIANT + 1)
 
     # What the store holds is not asked of the engine again.
-    again = _run(pytester, workers)
+    again = _run(pytester)
     again.assert_outcomes(passed=3 * (PER_VARIANT + 1))
     again.stderr.fnmatch_lines(["engine threads: 3 trainings, 2 in the store, 1 to do"])
     assert Traced.take(repo / "trace").trained == ["ethanol-n40"]
-    last = _run(pytester, workers)
+    last = _run(pytester)
     last.assert_outcomes(passed=3 * (PER_VARIANT + 1))
     assert "trainings" not in last.stderr.str()
     seen = Traced.take(repo / "trace")
@@ -236,31 +239,29 @@ def test_a_failed_training_is_an_error_of_its_cases_alone(
 
     # Another run is another chance, and is not told of the old failure.
     broken.unlink()
-    assert _run(pytester, workers).ret == 0
+    assert _run(pytester).ret == 0
     assert Traced.take(repo / "trace").trained == ["ethanol-n40"]
 
 
-def test_a_trainer_that_kills_its_process_is_an_error_of_its_cases(
-    pytester: Pytester, repo: Path
-) -> None:
-    (repo / "dies-ethanol-n40").touch()
-    result = _run(pytester, "-k", "n40", engine="processes")
-    assert result.ret == 1
-    reasons = {
-        case["reason"]
-        for case in read_json(repo / "report.json")["cases"]
-        if case["verdict"] == "error"
-    }
-    (reason,) = reasons
-    assert reason.startswith("specs/sizes/ethanol-n40: engine processes: BrokenProcessPool: ")
-    assert Traced.take(repo / "trace").trained == ["ethanol-n40"]
-
-
-def test_an_engine_of_processes(pytester: Pytester, repo: Path) -> None:
-    _run(pytester, "-k", "n20 or n40", engine="processes").assert_outcomes(passed=6)
+def test_an_engine_of_processes_of_which_one_dies(pytester: Pytester, repo: Path) -> None:
+    """In a process of its own: pytester's fresh modules cannot be pickled."""
+    words = ["--mlff-model=recipe.yaml", "--mlff-suite=specs/sizes.yaml", "--mlff-only",
+             "--mlff-report=report.json", "--mlff-engine=processes"]  # fmt: skip
+    pytester.runpytest_subprocess(*words, "-k", "n20 or n60").assert_outcomes(passed=6)
     seen = Traced.take(repo / "trace")
-    assert seen.trained == ["ethanol-n20", "ethanol-n40"]
-    assert seen.late == []
+    assert (seen.trained, seen.late) == (["ethanol-n20", "ethanol-n60"], [])
+    assert len(seen.trainers) <= 2
+
+    (repo / "dies-ethanol-n40").touch()
+    result = pytester.runpytest_subprocess(*words)
+    assert result.ret == 1
+    cases = {case["case_id"]: case for case in read_json(repo / "report.json")["cases"]}
+    errors = {name for name, case in cases.items() if case["verdict"] == "error"}
+    assert errors == {f"specs/sizes/ethanol-n40/{name}_mae" for name in ("energy", "force")}
+    for name in errors:
+        start = "specs/sizes/ethanol-n40: engine processes: BrokenProcessPool: "
+        assert cases[name]["reason"].startswith(start)
+    assert Traced.take(repo / "trace").trained == ["ethanol-n40"]
 
 
 @workers
@@ -269,7 +270,7 @@ def test_own_tests_get_their_models_trained(pytester: Pytester, repo: Path, work
         "def test_own(mlff_predictions):\n    assert mlff_predictions.frames is not None\n"
     )
     result = _run(pytester, workers, "-k", "test_own and n40", only=False)
-    assert result.ret == 0, result.outlines
+    result.assert_outcomes(passed=PER_VARIANT, deselected=13 if workers == "-n0" else 0)
     seen = Traced.take(repo / "trace")
     assert (seen.trained, seen.late) == (["ethanol-n40"], [])
     assert len(seen.cases) == PER_VARIANT
@@ -297,3 +298,61 @@ def test_the_ini_twin(pytester: Pytester, repo: Path) -> None:
     seen = Traced.take(repo / "trace")
     assert (seen.asked, seen.trained, seen.late) == (["threads"], ["ethanol-n20"], [])
     assert set(verdicts(repo / "report.json").values()) == {"passed"}
+
+
+def _at_a_terminal(words: list[str], folder: Path) -> str:
+    """What a terminal of 110 columns is sent."""
+    fcntl, pty, termios = (pytest.importorskip(name) for name in ("fcntl", "pty", "termios"))
+    process, terminal = pty.fork()
+    if process == 0:
+        os.chdir(folder)
+        os.execv(words[0], words)
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 110, 0, 0))
+    shown = b""
+    while True:
+        try:
+            more = os.read(terminal, 4096)
+        except OSError:  # how Linux says that the other end is closed
+            break
+        if not more:
+            break
+        shown += more
+    _, status = os.waitpid(process, 0)
+    os.close(terminal)
+    assert os.waitstatus_to_exitcode(status) == 0, shown.decode()
+    return shown.decode()
+
+
+@workers
+def test_the_bar_at_a_terminal(pytester: Pytester, repo: Path, workers: str) -> None:
+    """It has lines of its own, and pytest's lines are whole."""
+    slow = TRAINER.replace("    (out_dir", "    import time; time.sleep(2.5)\n    (out_dir")
+    (repo / "trainers.py").write_text(slow)
+    words = ["-m", "pytest", "--mlff-model=recipe.yaml", "--mlff-suite=specs/sizes.yaml",
+             "--mlff-only", "--mlff-engine=threads", "-k", "n20", workers]  # fmt: skip
+    shown = _at_a_terminal([sys.executable, *words], repo).replace("\x1b[K", "")
+    lines = [line.strip() for line in shown.replace("\r", "\n").splitlines()]
+    bars = [line for line in lines if line.startswith("training: ")]
+    assert any("1 running, 0 waiting]" in line for line in bars)
+    assert any(line.startswith("training: 100%|") for line in bars)
+    assert lines.count("engine threads: 1 trainings, 0 in the store, 1 to do") == 1
+    assert [line for line in lines if line.startswith("[1/1] ok specs/sizes/ethanol-n20: ")]
+    # Whatever else speaks of the training would be a line that was written into.
+    others = [line for line in lines if "training: " in line and line not in bars]
+    assert others == []
+    assert "3 passed" in shown
+
+
+def test_mlff_train_says_which_engines_it_knows(
+    repo: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from pytest_mlff.cli.main import main
+
+    monkeypatch.chdir(repo)
+    words = ["train", "recipe.yaml", "--mlff-suite=specs/sizes.yaml"]
+    assert main([*words, "--mlff-engine=threads"]) == 4
+    assert capsys.readouterr().err == (
+        "mlff: --mlff-engine: 'threads' is none of local, slurm; an engine of a plugin is "
+        "pytest's alone\n"
+    )
+    assert Traced.take(repo / "trace").trained == []

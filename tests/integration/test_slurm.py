@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -352,6 +353,217 @@ SMALLER = {
     "log_every_n_steps: 20": "log_every_n_steps: 2",
     "batch_size: 5, shuffle": "batch_size: 2, shuffle",
 }
+
+
+TRAINER = """
+import json, os, time
+from pathlib import Path
+
+HERE = Path(__file__).parent
+
+
+def fit(fixture, config, out_dir):
+    name = fixture.variant.rpartition("-")[2]
+    checkpoint = out_dir / "steps"
+    done = int(checkpoint.read_text()) if checkpoint.exists() else 0
+    print(name, "from step", done, flush=True)
+    for step in range(done, config["steps"]):
+        while step == config.get("wait_at") and not (HERE / "gate").exists():
+            time.sleep(0.05)
+        time.sleep(config.get("seconds", 0))
+        with (HERE / f"{name}.trace").open("a") as trace:
+            trace.write(json.dumps([step, os.environ["SLURMD_NODENAME"], os.getpid(), done]))
+            trace.write("\\n")
+        if (step + 1) % config["every"] == 0:
+            checkpoint.write_text(str(step + 1))
+    (out_dir / "weights.mine").write_text(name)
+    return "weights.mine"
+"""
+ADAPTER = """
+class Mine:
+    family = "mine"
+    extra = "none"
+
+    def recognises(self, kind):
+        return kind.path.suffix == ".mine"
+
+    def load(self, kind, options):
+        from ase.calculators.lj import LennardJones
+        from pytest_mlff.potentials.ase_calculator import AsePotential
+
+        return AsePotential.wrap(LennardJones(), source=options.source, name=options.name)
+
+
+def pytest_mlff_adapters(config):
+    return [Mine()]
+"""
+# As a terminal's foreground job: one in the background would have Ctrl-C ignored.
+PYTEST = """
+import signal, sys
+import pytest
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
+sys.exit(pytest.main())
+"""
+ARGUMENTS = (
+    "--mlff-model=recipe.yaml",
+    "--mlff-suite=specs/sizes.yaml",
+    "--mlff-only",
+    "--mlff-engine=slurm",
+    "--mlff-report=report.json",
+)
+
+
+@pytest.fixture
+def repo(slurm_cluster: Path, tmp_path: Path) -> Path:
+    """A model repository with a trainer that takes steps, and a model that takes no time."""
+    (tmp_path / "specs").mkdir()
+    spec = SPEC.replace("[20, 40]", "[20, 40, 60]")
+    (tmp_path / "specs" / "sizes.yaml").write_text(spec, encoding="utf-8")
+    (tmp_path / "trainers.py").write_text(TRAINER)
+    (tmp_path / "conftest.py").write_text(ADAPTER)
+    return tmp_path
+
+
+def _recipe(repo: Path, config: str, resources: str = "{}", name: str = "recipe") -> None:
+    (repo / f"{name}.yaml").write_text(
+        "schema_version: 1\ntrainer: trainers.py:fit\nbudget: 60\n"
+        f"config: {config}\nresources: {resources}\n"
+    )
+
+
+def _pytest(repo: Path, *words: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-c", PYTEST, *ARGUMENTS, *words]
+    pipe = subprocess.PIPE
+    return subprocess.Popen(command, cwd=repo, stdout=pipe, stderr=pipe, text=True)
+
+
+def _ids(repo: Path) -> dict[str, str | None]:
+    records = JobRecords(repo / ".mlff-store").all()
+    return {record.name.rpartition("-")[2]: record.job_id for record in records}
+
+
+def test_a_suite_is_trained_and_tested_whatever_happens_meanwhile(
+    repo: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Ctrl-C, SIGKILL, then scancel."""
+    _recipe(repo, "{steps: 6, every: 3, wait_at: 4}")
+    jobs = [Steps(name, str(repo), every=3, wait_at=4) for name in ("n20", "n40")]
+    where = f"--mlff-store={repo / '.mlff-store'}"
+
+    first = _pytest(repo, "-n2", "-k", "n20 or n40")
+    wait_for(_reached(*jobs), "both trainings to run")
+    ids = _ids(repo)
+    assert set(ids) == {"n20", "n40"}
+    assert main(["jobs", where]) == 0
+    rows = {line.split()[0]: line.split() for line in capsys.readouterr().out.splitlines()}
+    assert {rows[str(job_id)][1] for job_id in ids.values()} == {"running"}
+    first.send_signal(signal.SIGINT)
+    _, errors = first.communicate(timeout=30)
+    assert first.returncode == pytest.ExitCode.INTERRUPTED
+    (said,) = [line for line in errors.splitlines() if "go on" in line]
+    assert said.endswith(
+        "engine slurm: 2 jobs go on, and the next run with this store waits for what it needs "
+        f"(`mlff jobs {where}` lists and cancels)"
+    )
+
+    second = _pytest(repo, "-n0", "-k", "n20 or n40")
+    assert second.stderr is not None
+    assert second.stderr.readline() == ("engine slurm: 2 trainings, 0 in the store, 2 to do\n")
+    kill(second)
+    assert _ids(repo) == ids
+    assert set(slurm("squeue", "-h", "-r", "-o", "%i").split()) == set(ids.values())
+
+    third = _pytest(repo, "-n2", "-k", "n20 or n40")
+    assert third.stderr is not None
+    third.stderr.readline()
+    slurm("scancel", str(ids["n20"]))
+    wait_for(lambda: _ids(repo)["n20"] != ids["n20"], "n20 to be submitted again")
+    (repo / "gate").touch()
+    out, errors = third.communicate(timeout=120)
+    assert third.returncode == 0, out + errors
+    assert "2 passed" in out
+    assert [line[:8] for line in errors.splitlines()] == ["[1/2] ok", "[2/2] ok"]
+    assert _ids(repo)["n40"] == ids["n40"]
+    # n40 was trained once, and n20 went on from its checkpoint.
+    assert legs(jobs[1]) == [list(range(6))]
+    assert legs(jobs[0]) == [[0, 1, 2, 3], [3, 4, 5]]
+    cases = json.loads((repo / "report.json").read_text())["cases"]
+    assert {case["verdict"] for case in cases} == {"passed"}
+
+
+def test_resources_of_each_recipe_reach_slurm(
+    repo: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also through ``mlff train``, which attaches to the jobs of a run."""
+    config = "{steps: 2, every: 1, wait_at: 1}"
+    _recipe(repo, config, "{minutes: 7, memory_gb: 0.25, extra: {nice: 5}}")
+    _recipe(repo, config.replace("every: 1", "every: 2"), "{minutes: 9}", name="other")
+    run = _pytest(repo, "-k", "n20", "--mlff-model=other.yaml")
+    store = JobRecords(repo / ".mlff-store")
+    wait_for(lambda: len([r for r in store.all() if r.job_id]) == 2, "two jobs")
+    shown = [slurm("scontrol", "show", "job", str(record.job_id)) for record in store.all()]
+    (small,) = [text for text in shown if "TimeLimit=00:07:00" in text]
+    (large,) = [text for text in shown if "TimeLimit=00:09:00" in text]
+    assert "Nice=5 " in small
+    assert "mem=256M" in small
+    assert "Nice=0 " in large
+    kill(run)
+
+    monkeypatch.chdir(repo)
+    (repo / "gate").touch()
+    spec = repo / "specs" / "sizes.yaml"
+    spec.write_text(spec.read_text().replace("[20, 40, 60]", "[20]"))
+    before = _ids(repo)
+    words = ["train", "recipe.yaml", "--mlff-suite=specs/sizes.yaml", "--mlff-engine=slurm"]
+    assert main(words) == 0
+    shown_now = capsys.readouterr()
+    assert shown_now.out == "1 trainings for 1 variants: 0 in the store, 1 to do\n"
+    assert "[1/1] ok specs/sizes/ethanol-n20: " in shown_now.err
+    assert _ids(repo) == before
+
+    _recipe(repo, config.replace("steps: 2", "steps: 3"), "{partition: nowhere}")
+    assert main(words) == 4
+    shown_now = capsys.readouterr()
+    # Ahead of our one line submitit shows what sbatch itself said.
+    (line,) = [one for one in shown_now.err.splitlines() if not one.startswith("sbatch: ")]
+    assert line.startswith("mlff: Slurm did not take the job: ")
+    assert "invalid partition" in line
+    refused = _pytest(repo)
+    out, errors = refused.communicate(timeout=60)
+    assert refused.returncode == pytest.ExitCode.USAGE_ERROR
+    (line,) = [one for one in errors.splitlines() if one.startswith("ERROR: ")]
+    assert line.startswith("ERROR: Slurm did not take the job: invalid partition")
+    assert "Traceback" not in out + errors
+
+
+def test_a_training_that_fails_on_the_cluster(repo: Path) -> None:
+    _recipe(repo, "{steps: 2}")
+    run = _pytest(repo, "-n2", "-k", "n20")
+    out, errors = run.communicate(timeout=120)
+    assert run.returncode == 1, out + errors
+    (case,) = json.loads((repo / "report.json").read_text())["cases"]
+    assert case["verdict"] == "error"
+    job_id = _ids(repo)["n20"]
+    assert case["reason"].startswith(f"Slurm job {job_id} ")
+    assert "specs/sizes/ethanol-n20: raised KeyError: 'every'; log " in case["reason"]
+    assert "\n" not in case["reason"]
+
+
+@pytest.mark.slow
+def test_a_run_outlasts_the_time_limit_of_its_jobs(repo: Path) -> None:
+    """Slurm's shortest limit is a minute, and it looks every half minute."""
+    _recipe(repo, "{steps: 130, every: 4, seconds: 0.5}", "{minutes: 1}")
+    job = Steps("n20", str(repo), steps=130, every=4)
+    run = _pytest(repo, "-k", "n20")
+    wait_for(lambda: _ids(repo).get("n20"), "the job")
+    job_id = str(_ids(repo)["n20"])
+    wait_for(lambda: is_held(job_id), "the job to be queued again", 150)
+    hurry(job_id)
+    out, errors = run.communicate(timeout=200)
+    assert run.returncode == 0, out + errors
+    assert _ids(repo)["n20"] == job_id
+    assert_goes_on(job)
 
 
 @pytest.mark.slow
