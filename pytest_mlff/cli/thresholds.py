@@ -115,7 +115,19 @@ def threshold_lines(reports: Sequence[Report]) -> Iterator[Line]:
             found = values.setdefault(key, [[] for _ in reports])
             found[number].append(case.value)
     axes = {(f"{v.suite}/{v.spec}", v.variant): v.axes for v in reports[0].variants}
-    for key, found in values.items():
+    # Cases of a parallel run stand in the order they finished; thresholds follow the spec.
+    order = {place: number for number, place in enumerate(axes)}
+    metrics = list(dict.fromkeys(key[1] for key in values))
+    ordered = sorted(
+        values.items(),
+        key=lambda item: (
+            item[0][0],
+            metrics.index(item[0][1]),
+            item[0][2],
+            order[item[0][0], item[0][3]],
+        ),
+    )
+    for key, found in ordered:
         spec, metric, kind, variant = key
         if not all(found):
             raise MlffError(f"{spec}/{variant}/{metric}: missing from one of the reports")

@@ -77,19 +77,20 @@ def test_counts_per_model_add_up() -> None:
 
 def test_the_worst_stand_first() -> None:
     cases = [
-        case("passed", value=1.0, threshold=2.0, case_id="half"),
+        case("passed", model="one", value=1.0, threshold=2.0, case_id="half"),
         case("unsupported", value=None, case_id="unsupported"),
-        case("passed", value=1.9, threshold=2.0, case_id="close"),
+        case("passed", model="one", value=1.9, threshold=2.0, case_id="close"),
         case("failed", value=5.0, threshold=2.0, case_id="bad"),
         case("failed", value=9.0, threshold=2.0, case_id="worse"),
+        case("passed", model=None, value=0.9, threshold=1.0, case_id="data"),
         case("error", value=None, case_id="error"),
         case("regressed", value=1.0, threshold=2.0, case_id="regressed"),
-        case("passed", value=1.0, threshold=0.0, case_id="no ratio"),
-        case("passed", value=0.9, threshold=None, case_id="report only"),
+        case("passed", model="one", value=1.0, threshold=0.0, case_id="no ratio"),
+        case("passed", model="one", value=0.9, threshold=None, case_id="report only"),
     ]
     assert [one.case_id for one in sorted(cases, key=severity)] == [
         "error", "worse", "bad", "regressed", "unsupported", "close", "half", "no ratio",
-        "report only",
+        "report only", "data",
     ]  # fmt: skip
 
 
