@@ -2,7 +2,7 @@
 
 JUnit writes every property out, one line each, which is no place for arrays. They travel
 as one more attribute of pytest's report instead, which xdist carries between processes as
-long as it consists of primitives.
+long as it consists of primitives; only there are arrays packed into text.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ _KEY = pytest.StashKey[dict[str, Any]]()
 def attachment_of(
     session: Session, one: PlannedCase, outcome: Outcome, record: CaseRecord | None
 ) -> dict[str, Any]:
-    """What the reports get of a case, in primitives."""
-    from pytest_mlff.gate.records import pack, write_arrays
+    """What the reports get of a case: primitives, and ``arrays`` as they are."""
+    from pytest_mlff.gate.records import pack
     from pytest_mlff.reports.structure import structure_of
 
     found: dict[str, Any] = {"detail": outcome.detail}
@@ -45,7 +45,7 @@ def attachment_of(
     if record is not None:
         arrays: dict[str, Any] = {}
         found["entry"] = pack(record, arrays)
-        found["arrays"] = base64.b64encode(write_arrays(arrays)).decode("ascii")
+        found["arrays"] = arrays
     return found
 
 
@@ -79,9 +79,16 @@ def keep_for_report(item: pytest.Item, attachment: dict[str, Any]) -> None:
 
 def hand_over(item: pytest.Item, report: pytest.TestReport) -> None:
     """Hang what was put by on the report of the item's call."""
-    if report.when == "call" and _KEY in item.stash:
-        setattr(report, _ATTRIBUTE, item.stash[_KEY])
-        del item.stash[_KEY]
+    if report.when != "call" or _KEY not in item.stash:
+        return
+    found = item.stash[_KEY]
+    del item.stash[_KEY]
+    if "arrays" in found and hasattr(item.config, "workerinput"):
+        from pytest_mlff.gate.records import write_arrays
+
+        packed = base64.b64encode(write_arrays(found["arrays"])).decode("ascii")
+        found = {**found, "arrays": packed}
+    setattr(report, _ATTRIBUTE, found)
 
 
 def take(report: pytest.TestReport) -> dict[str, Any] | None:
@@ -94,4 +101,7 @@ def arrays_of(attachment: Mapping[str, Any]) -> dict[str, Any]:
     """Arrays of an attachment that has an ``entry``."""
     from pytest_mlff.gate.records import read_arrays
 
-    return read_arrays(base64.b64decode(attachment["arrays"]))
+    arrays = attachment["arrays"]
+    if isinstance(arrays, str):
+        return read_arrays(base64.b64decode(arrays))
+    return dict(arrays)

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_mlff.errors import MlffError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     import numpy as np
     from numpy.typing import NDArray
@@ -45,8 +45,14 @@ def can_write(folder: Path) -> bool:
         return False
 
 
-def write_atomically(path: Path, content: bytes) -> None:
+def write_atomically(path: Path, content: bytes | Iterable[bytes]) -> None:
     """Write a file so that a reader, or a full disk, leaves the old content or the new.
+
+    Parameters
+    ----------
+    path : Path
+    content : bytes or iterable of bytes
+        Pieces are written one after the other, so that not all need be in memory.
 
     Raises
     ------
@@ -57,7 +63,7 @@ def write_atomically(path: Path, content: bytes) -> None:
     handle, scratch = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
     try:
         with os.fdopen(handle, "wb") as stream:
-            stream.write(content)
+            stream.writelines([content] if isinstance(content, bytes) else content)
             stream.flush()
             os.fsync(stream.fileno())
         # mkstemp makes files private; entries should follow the user's umask.

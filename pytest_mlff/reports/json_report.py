@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import textwrap
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
@@ -14,6 +15,7 @@ from pytest_mlff.reports.stream import CLOSING, PARTIAL
 from pytest_mlff.store import write_atomically
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 __all__ = ["load_report", "sidecar_path", "write_report"]
@@ -40,14 +42,13 @@ def write_report(path: Path, report: Report, sidecar: bytes | None = None) -> No
     MlffError
         If a file cannot be written.
     """
-    text = report.model_dump_json(indent=1) + "\n"
     beside = sidecar_path(path)
     scratch = beside.with_name(f".{beside.name}.new")
     try:
         # Everything that needs room comes before the first old file is replaced.
         if sidecar is not None:
             write_atomically(scratch, sidecar)
-        write_atomically(path, text.encode())
+        write_atomically(path, _pieces(report))
         if sidecar is None:
             beside.unlink(missing_ok=True)
         else:
@@ -56,6 +57,21 @@ def write_report(path: Path, report: Report, sidecar: bytes | None = None) -> No
         with contextlib.suppress(OSError):
             scratch.unlink(missing_ok=True)
         raise MlffError(f"{path}: cannot write the report ({error.strerror or error})") from error
+
+
+def _pieces(report: Report) -> Iterator[bytes]:
+    """The text of a report case by case: that of 100,000 cases would take hundreds of MB."""
+    bare = report.model_copy(update={"cases": []}).model_dump_json(indent=1)
+    if not report.cases:
+        yield f"{bare}\n".encode()
+        return
+    # No string of JSON holds a line break, so this is the report's own key.
+    before, key, after = bare.partition('\n "cases": []')
+    yield f"{before}{key[:-1]}".encode()
+    for number, case in enumerate(report.cases):
+        text = textwrap.indent(case.model_dump_json(indent=1), "  ")
+        yield f"{',' if number else ''}\n{text}".encode()
+    yield f"\n ]{after}\n".encode()
 
 
 def load_report(path: Path) -> Report:
