@@ -14,9 +14,9 @@ import pytest
 from support.poison import POISONS, poisoned
 from support.sample_reports import many_cases, saibench_report
 
+from pytest_mlff.reports.headline import severity
 from pytest_mlff.reports.html import page as page_module
 from pytest_mlff.reports.html import write_html
-from pytest_mlff.reports.headline import severity
 from pytest_mlff.reports.html.plots import Plots
 
 if TYPE_CHECKING:

@@ -80,7 +80,8 @@ def test_the_checker_of_junit_files_sees_faults(pytester: Pytester) -> None:
         ('tests="5"', 'tests="4"'),
         ("<testcase ", '<testcase verdict="x" '),
         ("</testsuite>", "<note/></testsuite>"),
-        ("</testcase>", "<properties/></testcase>") if "</testcase>" in text
+        ("</testcase>", "<properties/></testcase>")
+        if "</testcase>" in text
         else ("/></testsuite>", "><properties/></testcase></testsuite>"),
     ):
         assert old in text
