@@ -90,9 +90,9 @@ class Tally:
         nodeid = record.nodeid
         if report.failed and record.verdict not in _RED:
             # The verdict was a pass, but something broke afterwards.
-            record = record.model_copy(
-                update={"verdict": "error", "reason": f"failed in {report.when}"}
-            )
+            phases = ("setup", "call", "teardown")
+            reason = f"failed in {report.when}" if report.when in phases else _last_line(report)
+            record = record.model_copy(update={"verdict": "error", "reason": reason})
         known = self.records.get(nodeid)
         if known is not None and known.verdict == "error" and record.verdict != "error":
             return
@@ -114,12 +114,12 @@ class Tally:
             self.kept.add(label, one.case.case_id, found["entry"], arrays_of(found))
 
     def _unmeasured(self, nodeid: str, report: pytest.TestReport) -> CaseRecord | None:
-        if nodeid in self.records:
-            return None
-        text = str(report.longrepr).strip().splitlines()
-        said = text[-1] if text else report.outcome
+        known = self.records.get(nodeid)
+        if known is not None:
+            # Measured, and then its worker died: JUnit has an error of it, too.
+            return known if report.failed else None
         verdict = Verdict.SKIPPED if report.skipped else Verdict.ERROR
-        return self._made(nodeid, Judgement(verdict, said))
+        return self._made(nodeid, Judgement(verdict, _last_line(report)))
 
     def _made(self, nodeid: str, judgement: Judgement) -> CaseRecord | None:
         one = self.session.by_nodeid.get(nodeid)
@@ -295,3 +295,8 @@ class Tally:
         path = self.session.options.report
         if path is not None and path.exists():
             terminal.write_line(f"mlff: report written to {path}")
+
+
+def _last_line(report: pytest.TestReport) -> str:
+    text = str(report.longrepr).strip().splitlines()
+    return text[-1] if text else report.outcome

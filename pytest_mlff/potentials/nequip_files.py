@@ -200,7 +200,10 @@ def _build(content: dict[str, Any], dtype: str | None) -> Any:
         {key.removeprefix(own): value for key, value in state.items() if key.startswith(own)}
     )
     averaged = [key for key in state if key.startswith("ema.ema_weight_")]
-    if averaged:
+    # A checkpoint that was saved during a validation has the two exchanged: there the model
+    # holds the averaged weights, and "ema" the raw ones.
+    exchanged = not state.get("ema._extra_state", {}).get("is_holding_ema_weights", True)
+    if averaged and not exchanged:
         parameters = list(model.parameters())
         if len(averaged) != len(parameters):
             raise MlffError(

@@ -33,7 +33,7 @@ pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="ne
 CASES = 26
 
 KILLS_WORKER = """
-def pytest_runtest_call(item):
+def pytest_runtest_PHASE(item):
     if WORKER and "force_mae[C]" in item.name and not (HERE / "died").exists():
         import signal
         (HERE / "died").touch()
@@ -110,15 +110,17 @@ def again(scene: Scene, undisturbed: tuple[Path, Left]) -> None:
     fine(scene.run(), undisturbed, whole=True)
 
 
-def test_a_killed_worker(scene: Scene, undisturbed: tuple[Path, Left]) -> None:
+@pytest.mark.parametrize("phase", ["call", "teardown"])
+def test_a_killed_worker(scene: Scene, undisturbed: tuple[Path, Left], phase: str) -> None:
     pytest.importorskip("xdist")
-    away = trap(scene, KILLS_WORKER)
+    away = trap(scene, KILLS_WORKER.replace("PHASE", phase))
     left = scene.run(2)
     assert (scene.root / "died").exists()
     fine(left, undisturbed)
     assert left.exit_code == 1
     wrong = [one for one in in_report(left.report).values() if one["verdict"] == "error"]
     assert len(wrong) == 1
+    assert "crashed" in wrong[0]["reason"]
     away()
     again(scene, undisturbed)
 

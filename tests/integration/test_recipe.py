@@ -45,6 +45,7 @@ def recipe(steps: int = 12, **changes: str) -> str:
         "num_features: 16": "num_features: 4",
         "val_check_interval: 100": "val_check_interval: 4",
         "log_every_n_steps: 20": "log_every_n_steps: 2",
+        "every_n_train_steps: 50": "every_n_train_steps: 5",
         "batch_size: 5, shuffle": "batch_size: 2, shuffle",
         **changes,
     }
@@ -128,6 +129,11 @@ def test_a_killed_run_goes_on(pytester: pytest.Pytester, repo: Path) -> None:
     (training,) = read_json(repo / "report.json")["trainings"]
     log = next(repo.glob(".mlff-store/trainings/*/*/training.log")).read_text()
     assert "Continuing training with checkpoint file" in log
+    # Neither has it begun again behind our back: one fresh start, and a second log that begins
+    # where the checkpoint stood.
+    assert log.count("Starting fresh training") == 1
+    (second,) = repo.glob(".mlff-store/trainings/*/*/log/version_1/metrics.csv")
+    assert int(second.read_text().splitlines()[1].split(",")[1]) > 4
     assert training["steps"] == 600
     # The second attempt repeats no step that the first one's checkpoint holds.
     steps = [point["step"] for point in training["loss"]]

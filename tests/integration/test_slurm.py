@@ -351,6 +351,7 @@ SMALLER = {
     "num_features: 16": "num_features: 4",
     "val_check_interval: 100": "val_check_interval: 4",
     "log_every_n_steps: 20": "log_every_n_steps: 2",
+    "every_n_train_steps: 50": "every_n_train_steps: 5",
     "batch_size: 5, shuffle": "batch_size: 2, shuffle",
 }
 
@@ -597,6 +598,7 @@ def test_nequip_trains_on_the_cluster_and_goes_on_after_scancel(
         assert futures[0].job_id != first
     log = (jobs[0].folder / "training.log").read_text()
     assert "Continuing training with checkpoint file" in log
+    assert log.count("Starting fresh training") == 1
     for job, result in zip(jobs, results, strict=True):
         assert result.trained
         assert result.steps == 1200
