@@ -214,6 +214,30 @@ def test_averaged_weights_are_taken(
     assert np.abs(own.forces - raw.forces).max() > 1e-3 * np.abs(own.forces).max()
 
 
+def test_averaged_weights_are_taken_where_a_validation_exchanged_them(
+    tiny_nequip: TinyNequip, molecules: Frames, tmp_path: Path
+) -> None:
+    import torch
+
+    from pytest_mlff.potentials.nequip_files import _SOLE_MODEL, _build
+
+    content = torch.load(tiny_nequip.checkpoint, weights_only=True)
+    state = content["state_dict"]
+    # As NequIP does it at the start of a validation: the weights change places.
+    with library_state():
+        model = _build(content, None)
+    for index, (name, _) in enumerate(model.named_parameters()):
+        own, averaged = f"model.{_SOLE_MODEL}.{name}", f"ema.ema_weight_{index}"
+        state[own], state[averaged] = state[averaged], state[own]
+    state["ema._extra_state"]["is_holding_ema_weights"] = False
+    exchanged = tmp_path / "exchanged.ckpt"
+    torch.save(content, exchanged)
+    expected = load_potential(str(tiny_nequip.checkpoint), device="cpu").predict(molecules)
+    found = load_potential(str(exchanged), device="cpu").predict(molecules)
+    np.testing.assert_array_equal(found.energy, expected.energy)
+    np.testing.assert_array_equal(found.forces, expected.forces)
+
+
 def test_a_plain_checkpoint_runs_no_code(
     tiny_nequip: TinyNequip, monkeypatch: pytest.MonkeyPatch
 ) -> None:
