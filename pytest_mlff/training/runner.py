@@ -301,9 +301,11 @@ def _seconds_before(path: Path) -> float:
     """
     now = time.time()
     spent = 0.0
-    if path.is_file():
-        begun = float(path.read_text().split()[-1])
+    try:
+        earlier, begun = (float(word) for word in path.read_text(encoding="utf-8").split())
         newest = max(one.stat().st_mtime for one in path.parent.rglob("*") if one.is_file())
-        spent = float(path.read_text().split()[0]) + max(0.0, newest - begun)
+        spent = earlier + max(0.0, newest - begun)
+    except (OSError, ValueError):
+        pass  # the first attempt, or a damaged file: time is told, nothing depends on it
     write_atomically(path, f"{spent} {now}\n".encode())
     return spent
