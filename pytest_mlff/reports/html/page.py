@@ -78,7 +78,7 @@ def render_html(report: Report) -> str:
     # In the head, so that no page is painted in the colours it then leaves.
     early = checked_script(_asset("early.js"))
     script = checked_script("\n".join(_asset(name) for name in _SCRIPTS))
-    library = checked_script(plots.library) if plots.library else ""
+    library = checked_script(plots.plotly_js) if plots.plotly_js else ""
     counts = Counter(case.verdict for case in report.cases)
     records = {model.name: model for model in report.models}
     return _environment().get_template("report.html.jinja").render(

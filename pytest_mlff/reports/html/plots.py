@@ -47,12 +47,12 @@ class Plots:
     Attributes
     ----------
     plots : tuple of Plot
-    library : str
+    plotly_js : str
         plotly.js; empty where there is nothing to draw.
     """
 
     plots: tuple[Plot, ...]
-    library: str
+    plotly_js: str
 
 
 def plots_of(report: Report) -> Plots:
