@@ -302,7 +302,10 @@ def _seconds_before(path: Path) -> float:
     now = time.time()
     spent = 0.0
     try:
-        earlier, begun = (float(word) for word in path.read_text(encoding="utf-8").split())
+        text = path.read_text(encoding="utf-8")
+        if not text.endswith("\n"):
+            raise ValueError("cut short")
+        earlier, begun = (float(word) for word in text.split())
         newest = max(one.stat().st_mtime for one in path.parent.rglob("*") if one.is_file())
         spent = earlier + max(0.0, newest - begun)
     except (OSError, ValueError):
