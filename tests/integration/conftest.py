@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 def _imported() -> None:
     """Import compiled libraries once; pytester forgets what is imported inside of it, and numpy
     and torch refuse to be imported twice."""
-    for name in ("ase.io", "matscipy.neighbours", "nequip.model", "nequip.ase", "scipy.fft",
+    for name in ("multiprocessing.pool", "concurrent.futures.process",
+                 "ase.io", "matscipy.neighbours", "nequip.model", "nequip.ase", "scipy.fft",
                  "scipy.special", "scipy.stats", "torch._dynamo", "hypothesis.strategies",
                  "hypothesis.extra.numpy", "nequip.model.saved_models.load_utils"):  # fmt: skip
         pytest.importorskip(name)

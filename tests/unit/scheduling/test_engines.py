@@ -6,7 +6,6 @@ import functools
 import json
 import os
 import re
-import signal
 import subprocess
 import sys
 import time
@@ -16,6 +15,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.engine_jobs import (
+    die,
+    die_once,
+    double,
+    environment,
+    fail,
+    fail_for_an_extra,
+    sleep,
+)
 from support.slurm import Steps, assert_goes_on, train, wait_for
 
 from pytest_mlff import hookspecs
@@ -30,42 +38,6 @@ from pytest_mlff.scheduling.slurm_engine import SlurmEngine
 from pytest_mlff.scheduling.slurm_submission import Task, submit
 
 ROOT = Path(__file__).parents[3]
-
-
-def double(number: int) -> int:
-    return 2 * number
-
-
-def fail(text: str) -> None:
-    raise ValueError(text)
-
-
-def fail_for_an_extra(_: int) -> None:
-    raise MissingExtraError("this", "nothing", "none")
-
-
-def die_once(folder: str) -> str:
-    mark = Path(folder) / "died"
-    if not mark.exists():
-        mark.touch()
-        os.kill(os.getpid(), signal.SIGKILL)
-    return "went on"
-
-
-def die(_: int) -> None:
-    os.kill(os.getpid(), signal.SIGKILL)
-
-
-def environment(name: str) -> str | None:
-    return os.environ.get(name)
-
-
-def sleep(path: str) -> None:
-    Path(path).write_text(str(os.getpid()))
-    time.sleep(60)
-
-
-# Opening.
 
 
 def test_an_unknown_engine_is_one_line_with_the_choices(tmp_path: Path) -> None:
