@@ -223,7 +223,7 @@ def _difference(
     if is_best:
         return CaseDifference(record.value, record.identity.unit, 0.0, 0.0, 0.0)
     paired = compare_paired(as_stored(record.series), as_stored(best.series), margin=0.0)
-    low, high = paired.bounds(alpha / 2.0)
+    low, high = (None, None) if paired.too_short else paired.bounds(alpha / 2.0)
     return CaseDifference(record.value, record.identity.unit, paired.change, low, high)
 
 

@@ -75,8 +75,9 @@ def judge_regressions(
 ) -> dict[str, Regression]:
     """Judge the cases of one family, by default those of one spec.
 
-    Cases that cannot be decided make no claim. They take no share of ``alpha``, unless
-    the size of the family was fixed beforehand with ``tests``.
+    Cases of which nothing can be said make no claim. They take no share of ``alpha``, unless
+    the size of the family was fixed beforehand with ``tests``. Where frames are too few for
+    an interval, a gross worsening is a regression all the same, and anything else undecided.
 
     Parameters
     ----------
@@ -99,15 +100,15 @@ def judge_regressions(
     rest = alpha / max(1, size - len(rejected))
     found: dict[str, Regression] = {}
     for name, one in comparisons.items():
-        if name not in adjusted:
-            reason = f"undecided: {one.undecided}"
+        regressed = name in adjusted and adjusted[name] <= alpha
+        if name not in adjusted or (one.too_short and not regressed):
+            reason = f"undecided: {one.undecided or one.too_short}"
             found[name] = Regression(
                 None, one.change, None, None, None, None, None, one.frames_needed, reason
             )
             continue
         lower, upper = one.bounds(level.get(name, rest))
         detectable = one.minimum_detectable(alpha / size)
-        regressed = adjusted[name] <= alpha
         found[name] = Regression(
             regressed=regressed,
             change=one.change,

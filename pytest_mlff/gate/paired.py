@@ -7,8 +7,8 @@ same as a positive mean of
 
     d_f = a_f − k b_f,    k = (1 + margin)^power,
 
-and that is what is tested, with the EWC long-run variance of `pytest_mlff.metrics.interval`
-and Student's t. Inverting the test over k gives the confidence bounds of the ratio
+and that is what is tested, with the long-run variance of `pytest_mlff.metrics.interval` and
+Student's t. Inverting the test over k gives the confidence bounds of the ratio
 (Fieller, J. R. Stat. Soc. B 1954, 16, 175). The baseline's own error thus enters as it
 should: no ratio is linearised, and "lower bound above the margin" and "test significant at
 the margin" are one statement.
@@ -23,28 +23,42 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from pytest_mlff.errors import MlffError
-from pytest_mlff.metrics.correlation import correlation_time, slowest_phi
 from pytest_mlff.metrics.interval import (
-    MINIMUM_DOF,
+    FEWEST_COEFFICIENTS,
+    FEWEST_FRAMES,
+    LongRun,
     combined_dof,
-    cosine_coefficients,
-    degrees_of_freedom,
-    frames_needed_of_all,
+    frames_needed,
+    is_enough,
+    long_run,
     student_quantile,
 )
+from pytest_mlff.metrics.spectrum import cosine_coefficients
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from pytest_mlff.metrics.measurement import FrameSeries
 
-__all__ = ["ALPHA", "MARGIN", "POWER", "PairedComparison", "compare_paired", "noncentrality"]
+__all__ = [
+    "ALLOWANCE",
+    "ALPHA",
+    "MARGIN",
+    "POWER",
+    "PairedComparison",
+    "compare_paired",
+    "noncentrality",
+]
 
 MARGIN = 0.01
 """Relative worsening that is tolerated unless a spec says otherwise."""
 
 ALPHA = 0.05
 """Level of the one-sided tests: false alarms tolerated in a family of cases."""
+
+ALLOWANCE = 3.0
+"""Where frames are too few for an interval, a difference this many times as large as an interval
+would ask for is called all the same: see ``docs/statistics.md`` for how seldom that errs."""
 
 POWER = 0.8
 """Probability with which the minimum detectable effect would be seen."""
@@ -71,6 +85,9 @@ class PairedComparison:
         Frames from which on the comparison can be decided.
     undecided : str or None
         Why nothing can be said; None if something can.
+    too_short : str or None
+        Why no interval can be given, so that p values and bounds are those of standard
+        errors `ALLOWANCE` times as large, and only what is gross under them can be said.
     """
 
     power: Literal[1, 2]
@@ -85,6 +102,11 @@ class PairedComparison:
     n_frames: int
     frames_needed: int
     undecided: str | None = None
+    too_short: str | None = None
+
+    @property
+    def _allowance(self) -> float:
+        return 1.0 if self.too_short is None else ALLOWANCE
 
     @property
     def change(self) -> float | None:
@@ -102,7 +124,7 @@ class PairedComparison:
         from scipy.special import ndtr, stdtr
 
         difference = side * (self.mean_current - k * self.mean_baseline)
-        spread = math.sqrt(self._variance(k))
+        spread = self._allowance * math.sqrt(self._variance(k))
         # Rounding of two equal errors must not pass for an infinitely sure difference.
         if spread <= 1e-12 * abs(self.mean_baseline):
             return 0.0 if difference > 1e-12 * abs(self.mean_baseline) else 1.0
@@ -127,7 +149,7 @@ class PairedComparison:
         """
         if self.undecided or self.mean_baseline <= 0.0:
             return None, None
-        t2 = student_quantile(self.dof, 1.0 - alpha) ** 2
+        t2 = (self._allowance * student_quantile(self.dof, 1.0 - alpha)) ** 2
         a, b = self.mean_current, self.mean_baseline
         square = b * b - t2 * self.var_baseline
         middle = a * b - t2 * self.covariance
@@ -144,9 +166,9 @@ class PairedComparison:
     def minimum_detectable(self, alpha: float = ALPHA, power: float = POWER) -> float | None:
         """Smallest true relative worsening that this test sees with probability ``power``.
 
-        None where undecided.
+        None where undecided, or too short for anything but gross differences.
         """
-        if self.undecided or self.mean_baseline <= 0.0:
+        if self.undecided or self.too_short or self.mean_baseline <= 0.0:
             return None
         k = (1.0 + self.margin) ** self.power
         shift = noncentrality(self.dof, alpha, power) * math.sqrt(self._variance(k))
@@ -198,35 +220,36 @@ def compare_paired(
     n = len(a)
     total = np.zeros((2, 2))
     parts: list[float] = []
-    dofs: list[int] = []
-    taus: list[float] = []
+    runs: list[LongRun] = []
     start = 0
     for length in current.segments:
         piece = slice(start, start + length)
-        covariance, dof, tau = _segment(a[piece], b[piece], k)
+        covariance, run = _segment(a[piece], b[piece], k)
         covariance = covariance * length / n**2
         total += covariance
         parts.append(max(0.0, float(np.array([1.0, -k]) @ covariance @ np.array([1.0, -k]))))
-        dofs.append(dof)
-        taus.append(tau)
+        runs.append(run)
         start += length
     variances = np.array(parts)
-    dof_all = combined_dof(variances, np.array(dofs))
-    needed = frames_needed_of_all(current.segments, taus, variances)
-    undecided = None
+    dof_all = combined_dof(variances, np.array([float(run.dof) for run in runs]))
+    needed = frames_needed(current.segments, runs, variances)
+    slowest = max(float(run.correlation_time) for run in runs)
+    undecided = too_short = None
     mean_a, mean_b = float(a.mean()), float(b.mean())
     if mean_b <= 0.0 and mean_a > 0.0:
         undecided = (
             "the baseline error is exactly zero, so a relative change has no meaning: "
             "use a threshold"
         )
-    elif dof_all < MINIMUM_DOF:
+    elif not (_identical(a, b) or is_enough(current.segments, runs, variances)):
         needed = max(needed, n + 1)
-        undecided = (
-            f"{n} frames are too few at a correlation time of {max(taus):.3g} frames: "
-            f"about {needed} are needed"
+        too_short = (
+            f"{n} frames are too few for the slow part of the difference (correlation time "
+            f"seen: {slowest:.3g} frames): about {needed} are needed"
         )
-    elif mean_b > 0.0 and mean_b**2 <= student_quantile(dof_all, 1.0 - ALPHA) ** 2 * total[1, 1]:
+        if dof_all < FEWEST_COEFFICIENTS:
+            undecided = too_short
+    if undecided is None and mean_b > 0.0 and _is_lost(mean_b, dof_all, total[1, 1]):
         undecided = "the baseline error is not distinguishable from zero: use more frames"
     return PairedComparison(
         power=current.power,
@@ -237,25 +260,34 @@ def compare_paired(
         covariance=float(total[0, 1]),
         var_baseline=float(total[1, 1]),
         dof=dof_all,
-        correlation_time=max(taus),
+        correlation_time=slowest,
         n_frames=n,
         frames_needed=needed,
         undecided=undecided,
+        too_short=too_short,
     )
+
+
+def _is_lost(mean: float, dof: float, variance: float) -> bool:
+    """Whether an error cannot be told from zero, so that no ratio to it is bounded."""
+    return mean**2 <= student_quantile(dof, 1.0 - ALPHA) ** 2 * variance
+
+
+def _identical(a: NDArray[np.float64], b: NDArray[np.float64]) -> bool:
+    """Whether there is no difference whose slow part could be missed."""
+    return len(a) >= FEWEST_FRAMES and np.array_equal(a, b)
 
 
 def _segment(
     a: NDArray[np.float64], b: NDArray[np.float64], k: float
-) -> tuple[NDArray[np.float64], int, float]:
-    """Long-run covariance matrix of one trajectory, degrees of freedom, correlation time."""
-    n = len(a)
-    if n < 2:
-        return np.zeros((2, 2)), 0, 0.0
-    phi = slowest_phi(a - k * b)
-    tau = correlation_time(phi)
-    dof = int(degrees_of_freedom(n, tau))
-    coefficients = cosine_coefficients(np.stack([a, b]), phi, max(dof, 1))
-    return coefficients @ coefficients.T / max(dof, 1), dof, float(tau)
+) -> tuple[NDArray[np.float64], LongRun]:
+    """Long-run covariance matrix of one trajectory, and the long run of the difference."""
+    run = long_run(a - k * b)
+    if run.count == 0:
+        return np.zeros((2, 2)), run
+    # The weights are those of the difference, so that its variance is that of the matrix.
+    coefficients = cosine_coefficients(np.stack([a, b]), run.count)
+    return (coefficients * run.weights) @ coefficients.T, run
 
 
 def _check_same_frames(current: FrameSeries, baseline: FrameSeries) -> None:

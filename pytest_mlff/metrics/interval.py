@@ -2,17 +2,12 @@
 
 Neighbouring frames of a trajectory resemble each other, so the scatter of single
 frames says too little about the error of their mean. What counts is the long-run
-variance, and it is estimated here by the equal-weighted cosine (EWC) rule of
-Lazarus, Lewis, Stock and Watson, J. Bus. Econ. Stat. 2018, 36, 541: the mean square
-of the first ``B`` type-II cosine coefficients, with Student's t of ``B`` degrees of
-freedom. Two things are added to the rule; ``docs/statistics.md`` shows what they do:
-
-* ``B`` is bounded by the correlation time, since coefficients of motions faster
-  than it say nothing about the mean; the correlation time is sought on all scales of
-  the series (`pytest_mlff.metrics.correlation`);
-* each squared coefficient is divided by what an AR(1) process of that correlation
-  time has at its frequency, relative to frequency zero. That takes away the downward
-  bias which a falling spectrum leaves in a plain average.
+variance, the spectrum at frequency zero. It is estimated from the first cosine coefficients
+of the series (Lazarus, Lewis, Stock and Watson, J. Bus. Econ. Stat. 2018, 36, 541), carried
+to frequency zero over a family of spectra with and without slow parts
+(`pytest_mlff.metrics.spectrum`). Where what has to be extrapolated dominates, no interval is
+given, but the number of frames that would be needed. ``docs/statistics.md`` shows how often
+this errs.
 """
 
 from __future__ import annotations
@@ -24,6 +19,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pytest_mlff.metrics.correlation import correlation_time, slowest_phi
+from pytest_mlff.metrics.spectrum import (
+    coefficient_count,
+    cosine_coefficients,
+    expected_extrapolation,
+    zero_frequency,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,28 +32,28 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 __all__ = [
-    "MINIMUM_DOF",
+    "FEWEST_COEFFICIENTS",
+    "FEWEST_FRAMES",
+    "LARGEST_EXTRAPOLATION",
     "LongRun",
     "MeanInterval",
     "combined_dof",
-    "cosine_coefficients",
-    "cosine_powers",
-    "degrees_of_freedom",
+    "combined_extrapolation",
     "frames_needed",
-    "frames_needed_of_all",
+    "is_enough",
     "long_run",
     "mean_interval",
     "student_quantile",
 ]
 
-MINIMUM_DOF = 4
-"""Fewer degrees of freedom than this: the series is too short to tell."""
+FEWEST_FRAMES = 31
+"""From here on a series has four cosine coefficients; fewer leave no interval."""
 
-_RATE = 0.41
-"""Factor of n^(2/3) in the number of coefficients; Lazarus et al. 2018, section 4."""
+FEWEST_COEFFICIENTS = 4
+"""Degrees of freedom below which nothing is said of a mean."""
 
-_BAND = 0.5
-"""Largest ω·τ of a coefficient that is used: B ≤ _BAND · n / (π τ)."""
+LARGEST_EXTRAPOLATION = 1.5
+"""No interval from here on: so much larger is the spectrum at zero than where it is seen."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,16 +63,42 @@ class LongRun:
     Attributes
     ----------
     variance : ndarray, shape (...,)
-        Limit of ``n`` times the variance of the mean.
-    dof : ndarray of int, shape (...,)
-        Coefficients used (``B``); 0 where the series is too short for a single one.
+        Squared scale of Student's t for the mean, times ``n``.
+    dof : ndarray, shape (...,)
+        Degrees of freedom of that t; 0 for a series of one frame.
+    count : int
+        Cosine coefficients used; 0 for a series of one frame.
+    probabilities : ndarray, shape (..., n_spectra)
+        Weight of each spectrum of the family (`pytest_mlff.metrics.spectrum`).
+    weights : ndarray, shape (..., count)
+        ``variance`` is the sum of the squared cosine coefficients with these weights.
     correlation_time : ndarray, shape (...,)
-        In frames.
+        In frames, of the slowest part that is plainly seen. Told, not used.
     """
 
     variance: NDArray[np.float64]
-    dof: NDArray[np.int64]
+    dof: NDArray[np.float64]
+    count: int
+    probabilities: NDArray[np.float64]
+    weights: NDArray[np.float64]
     correlation_time: NDArray[np.float64]
+
+    @property
+    def extrapolation(self) -> NDArray[np.float64]:
+        """Expected spectrum at zero over its mean at the lowest frequencies seen; (...,)."""
+        return self.stretched(1.0)
+
+    @property
+    def decided(self) -> NDArray[np.bool_]:
+        """Whether each series alone is long enough for an interval; shape (...,)."""
+        enough = self.count >= FEWEST_COEFFICIENTS
+        return np.asarray(enough & (self.extrapolation < LARGEST_EXTRAPOLATION))
+
+    def stretched(self, factor: float) -> NDArray[np.float64]:
+        """`extrapolation` of a series of the same processes, ``factor`` times as long."""
+        if self.count == 0:
+            return np.ones(self.variance.shape)
+        return expected_extrapolation(self.probabilities, self.count, factor)
 
 
 @dataclass(frozen=True)
@@ -111,62 +138,6 @@ class MeanInterval:
         return self.standard_error is not None
 
 
-def degrees_of_freedom(n: int, tau: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Cosine coefficients to use: the integer part of min(0.41 n^(2/3), 0.5 n/(π τ)).
-
-    Parameters
-    ----------
-    n : int
-        Frames.
-    tau : ndarray, shape (...,)
-        Correlation times in frames; 0 for an uncorrelated series.
-    """
-    slow = np.full(np.shape(tau), np.inf)
-    np.divide(_BAND * n / math.pi, tau, out=slow, where=np.asarray(tau) > 0.0)
-    bound = np.minimum(min(_RATE * n ** (2.0 / 3.0), n - 1), slow)
-    return np.asarray(np.floor(bound), dtype=np.int64)
-
-
-def cosine_powers(
-    series: NDArray[np.float64], phi: NDArray[np.float64], count: int
-) -> NDArray[np.float64]:
-    """Squares of the first cosine coefficients, each carried back to frequency zero.
-
-    Coefficient j is sqrt(2/n) Σ_t x_t cos(π j (t - 1/2)/n); its square estimates the
-    spectrum at ω = π j/n. It is multiplied by the spectrum at zero over the spectrum at
-    ω of an AR(1) process: (1 + φ² - 2φ cos ω)/(1 - φ)².
-
-    Parameters
-    ----------
-    series : ndarray, shape (..., n)
-        Last axis in time order.
-    phi : ndarray, shape (...,)
-        Autocorrelation within [0, 1).
-    count : int
-        Number of coefficients.
-
-    Returns
-    -------
-    ndarray, shape (..., count)
-    """
-    return np.square(cosine_coefficients(series, phi, count))
-
-
-def cosine_coefficients(
-    series: NDArray[np.float64], phi: NDArray[np.float64], count: int
-) -> NDArray[np.float64]:
-    """The coefficients themselves, scaled as in `cosine_powers`; shape (..., count)."""
-    from scipy.fft import dct
-
-    n = series.shape[-1]
-    centred = series - series.mean(axis=-1, keepdims=True)
-    coefficients = dct(centred, type=2, norm="ortho", axis=-1)[..., 1 : count + 1]
-    omega = math.pi * np.arange(1, count + 1) / n
-    p = np.asarray(phi)[..., np.newaxis]
-    gain = np.sqrt(1.0 + p**2 - 2.0 * p * np.cos(omega)) / (1.0 - p)
-    return np.asarray(coefficients * gain, dtype=np.float64)
-
-
 def long_run(series: NDArray[np.float64]) -> LongRun:
     """Long-run variance of each series along the last axis.
 
@@ -178,33 +149,13 @@ def long_run(series: NDArray[np.float64]) -> LongRun:
     n = series.shape[-1]
     shape = series.shape[:-1]
     if n < 2:
-        return LongRun(np.zeros(shape), np.zeros(shape, dtype=np.int64), np.zeros(shape))
-    phi = slowest_phi(series)
-    tau = correlation_time(phi)
-    dof = degrees_of_freedom(n, tau)
-    count = max(int(dof.max(initial=0)), 1)
-    sums = np.cumsum(cosine_powers(series, phi, count), axis=-1)
-    used = np.maximum(dof, 1)
-    variance = np.take_along_axis(sums, used[..., np.newaxis] - 1, axis=-1)[..., 0] / used
-    return LongRun(variance, dof, tau)
-
-
-def frames_needed(tau: float) -> int:
-    """Shortest series with correlation time ``tau`` that has `MINIMUM_DOF` coefficients.
-
-    Parameters
-    ----------
-    tau : float
-        In frames.
-    """
-    guess = math.ceil(
-        max((MINIMUM_DOF / _RATE) ** 1.5, MINIMUM_DOF * math.pi * max(tau, 0.0) / _BAND)
-    )
-    # Rounding may put the closed form one frame beside the integer answer.
-    n: int = max(guess - 2, MINIMUM_DOF + 1)
-    while int(degrees_of_freedom(n, np.asarray(tau))) < MINIMUM_DOF:
-        n += 1
-    return n
+        nothing = np.zeros(shape)
+        none = np.zeros((*shape, 0))
+        return LongRun(nothing, nothing, 0, none, none, nothing)
+    count = coefficient_count(n)
+    found = zero_frequency(cosine_coefficients(series, count))
+    tau = correlation_time(slowest_phi(series))
+    return LongRun(found.variance, found.dof, count, found.probabilities, found.weights, tau)
 
 
 def student_quantile(dof: float, probability: float) -> float:
@@ -255,28 +206,27 @@ def mean_interval(
 
     n, mean = values.size, float(values.mean())
     parts = np.split(values, np.cumsum(lengths)[:-1])
-    if all(_is_constant(part) for part in parts) and n >= frames_needed(0.0):
-        return MeanInterval(mean, 0.0, math.inf, mean, mean, 0.0, n, frames_needed(0.0))
+    if all(_is_constant(part) for part in parts) and n >= FEWEST_FRAMES:
+        return MeanInterval(mean, 0.0, math.inf, mean, mean, 0.0, n, FEWEST_FRAMES)
 
     # Scaled to order one, since the square of an exploded model's error may overflow.
     scale = float(np.abs(values - mean).max()) or 1.0
     runs = [long_run((part - mean) / scale) for part in parts]
-    dofs = np.array([int(run.dof) for run in runs])
     tau = max(float(run.correlation_time) for run in runs)
     errors = (
         np.array([float(run.variance) * len(part) for run, part in zip(runs, parts, strict=True)])
         / float(n) ** 2
     )
-    dof = combined_dof(errors, dofs)
-    needed = frames_needed_of_all(lengths, [float(run.correlation_time) for run in runs], errors)
-    if dof < MINIMUM_DOF:
+    dof = combined_dof(errors, np.array([float(run.dof) for run in runs]))
+    needed = frames_needed(lengths, runs, errors)
+    if not is_enough(lengths, runs, errors):
         return MeanInterval(mean, None, dof, None, None, tau, n, max(needed, n + 1))
     error = scale * math.sqrt(float(errors.sum()))
     half = student_quantile(dof, 0.5 + level / 2.0) * error
     return MeanInterval(mean, error, dof, mean - half, mean + half, tau, n, needed)
 
 
-def combined_dof(errors: NDArray[np.float64], dofs: NDArray[np.int64]) -> float:
+def combined_dof(errors: NDArray[np.float64], dofs: NDArray[np.float64]) -> float:
     """Degrees of freedom of a sum of variances; 0 if one of them cannot be estimated.
 
     Satterthwaite, Biometrics Bull. 1946, 2, 110.
@@ -291,37 +241,67 @@ def combined_dof(errors: NDArray[np.float64], dofs: NDArray[np.int64]) -> float:
     if len(errors) == 1:
         return float(dofs[0])
     total = float(errors.sum())
-    return total**2 / float((errors**2 / dofs).sum()) if total > 0.0 else float(dofs.sum())
+    # By shares, since the square of a tiny total may underflow.
+    return 1.0 / float(((errors / total) ** 2 / dofs).sum()) if total > 0.0 else float(dofs.sum())
 
 
-def frames_needed_of_all(
-    lengths: Sequence[int], taus: Sequence[float], variances: NDArray[np.float64]
-) -> int:
-    """Frames needed if all segments grow in proportion.
+def combined_extrapolation(
+    runs: Sequence[LongRun], errors: NDArray[np.float64], stretch: float = 1.0
+) -> float:
+    """Expected extrapolation of a sum of means over trajectories.
+
+    The mean of the trajectories' extrapolations, each with its share in the variance.
+
+    Parameters
+    ----------
+    runs : sequence of LongRun
+        One of each trajectory.
+    errors : ndarray, shape (n_segments,)
+        Variances of the trajectories' shares in the mean.
+    stretch : float
+        For trajectories that are so many times as long.
+    """
+    found = np.array([float(run.stretched(stretch)) for run in runs])
+    total = float(errors.sum())
+    return float(found @ errors / total) if total > 0.0 else float(found.mean())
+
+
+def is_enough(
+    lengths: Sequence[int],
+    runs: Sequence[LongRun],
+    errors: NDArray[np.float64],
+    stretch: float = 1.0,
+) -> bool:
+    """Whether an interval can be given, of trajectories ``stretch`` times as long.
 
     Parameters
     ----------
     lengths : sequence of int
-        Frames of each segment.
-    taus : sequence of float
-        Correlation time of each segment in frames.
-    variances : ndarray, shape (n_segments,)
-        Share of each segment in the variance of the mean.
+        Frames of each trajectory.
+    runs, errors, stretch
+        As in `combined_extrapolation`.
     """
-    if len(lengths) == 1:
-        return frames_needed(taus[0])
+    longer = [int(length * stretch) for length in lengths]
+    counts = np.array([0.0 if n < 2 else float(coefficient_count(n)) for n in longer])
+    if combined_dof(errors, counts) < FEWEST_COEFFICIENTS:
+        return False
+    return combined_extrapolation(runs, errors, stretch) < LARGEST_EXTRAPOLATION
 
-    def enough(factor: float) -> bool:
-        dofs = [
-            int(degrees_of_freedom(max(int(length * factor), 2), np.asarray(tau)))
-            for length, tau in zip(lengths, taus, strict=True)
-        ]
-        return combined_dof(variances, np.array(dofs)) >= MINIMUM_DOF
 
+def frames_needed(
+    lengths: Sequence[int], runs: Sequence[LongRun], errors: NDArray[np.float64]
+) -> int:
+    """Frames needed in all if the trajectories grow in proportion and stay as they are.
+
+    Parameters
+    ----------
+    lengths, runs, errors
+        As in `is_enough`.
+    """
     low, high = 0.0, 1.0
-    while not enough(high):
+    while not is_enough(lengths, runs, errors, high):
         low, high = high, 2.0 * high
-    for _ in range(40):
+    while (high - low) * sum(lengths) > 0.01:
         middle = (low + high) / 2.0
-        low, high = (low, middle) if enough(middle) else (middle, high)
+        low, high = (low, middle) if is_enough(lengths, runs, errors, middle) else (middle, high)
     return math.ceil(sum(lengths) * high)

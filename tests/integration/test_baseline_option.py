@@ -62,8 +62,11 @@ def test_another_seed_of_the_same_quality_is_green(pytester: Pytester) -> None:
     _base(pytester)
     result = gate_run(pytester, "reseeded", "--mlff-baseline=base.json")
     assert result.ret == 0
+    found = [case["regressed"] for case in cases(pytester).values()]
+    assert True not in found
+    # One in ten series of 300 frames looks as if it had a slow part.
+    assert found.count(False) >= 3
     for case in cases(pytester).values():
-        assert case["regressed"] is False
         assert case["value"] != case["baseline"]
 
 
