@@ -19,6 +19,7 @@ from pytest_mlff.gate.threshold import Judgement, Verdict, judge_threshold
 from pytest_mlff.metrics.errors import ERROR_METRICS, measure
 from pytest_mlff.metrics.measurement import Measurement
 from pytest_mlff.models import Models, other_precisions
+from pytest_mlff.potentials.failures import LostContexts
 from pytest_mlff.potentials.protocol import Prediction
 from pytest_mlff.soundness import Soundness
 from pytest_mlff.specs.metric_ids import DATA_IDS, LAW_IDS
@@ -52,10 +53,14 @@ class PredictionPasses:
         Where passes of models with a digest are kept.
     computed : int
         Passes that this process computed itself.
+    contexts : LostContexts
+        GPUs that this process has lost: nothing more is computed on them, but passes
+        that are known are as good as ever.
     """
 
     store: Store
     computed: int = 0
+    contexts: LostContexts = field(default_factory=LostContexts)
     _known: dict[tuple[int, str], Prediction] = field(default_factory=dict, repr=False)
 
     def of(self, potential: Potential, frames: Frames) -> Prediction:
@@ -98,8 +103,10 @@ class PredictionPasses:
     def _compute(self, potential: Potential, frames: Frames) -> Prediction:
         from pytest_mlff.potentials.batching import evaluate
 
-        self.computed += 1
-        return evaluate(potential, frames.without_labels(), store=self.store)
+        info = potential.info
+        with self.contexts.guard(info.device, info.name):
+            self.computed += 1
+            return evaluate(potential, frames.without_labels(), store=self.store)
 
 
 class Evaluation:
@@ -129,9 +136,9 @@ class Evaluation:
     ) -> None:
         self.options = options
         self.store = store
-        self.passes = PredictionPasses(store)
-        self.soundness = Soundness(store)
         self.models = Models(options, self.frame_sets, adapters, threads, train)
+        self.passes = PredictionPasses(store, contexts=self.models.contexts)
+        self.soundness = Soundness(store)
         self._frame_sets: dict[tuple[str, str, str], FrameSets] = {}
 
     def potential(
@@ -261,19 +268,21 @@ class Evaluation:
         _require_species(potential, frames)
         few = np.linspace(0, len(frames) - 1, min(_LAW_FRAMES, len(frames))).round().astype(int)
         examples = case.options.get("examples")
-        result = run_law(
-            case.metric,
-            potential,
-            structures=StructurePool.for_potential(potential, frames.select(few).without_labels()),
-            strictness=self.options.strictness or str(case.options.get("strictness", "ci")),
-            seed=self.options.seed,
-            examples=None if examples is None or self.options.strictness else int(examples),
-            alternatives=(
-                other_precisions(self.models, case.variant.id, potential, source)
-                if case.metric == "precision"
-                else None
-            ),
-        )
+        with self.models.contexts.guard(potential.info.device, potential.info.name):
+            few_frames = frames.select(few).without_labels()
+            result = run_law(
+                case.metric,
+                potential,
+                structures=StructurePool.for_potential(potential, few_frames),
+                strictness=self.options.strictness or str(case.options.get("strictness", "ci")),
+                seed=self.options.seed,
+                examples=None if examples is None or self.options.strictness else int(examples),
+                alternatives=(
+                    other_precisions(self.models, case.variant.id, potential, source)
+                    if case.metric == "precision"
+                    else None
+                ),
+            )
         measurement = Measurement(
             value=float(result.excess),
             unit="1",

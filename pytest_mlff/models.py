@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pytest_mlff.errors import MlffError
+from pytest_mlff.potentials.failures import LostContexts, is_poisoned
 from pytest_mlff.store import Store
 
 if TYPE_CHECKING:
@@ -42,6 +43,11 @@ class Models:
         Threads per process for the model; None leaves the libraries' own choice.
     train : callable, optional
         From a training job to its result; runs it in this process if not given.
+
+    Attributes
+    ----------
+    contexts : LostContexts
+        GPUs that this process has lost.
     """
 
     def __init__(
@@ -62,6 +68,7 @@ class Models:
         self._potentials: dict[tuple[Located, str | None], Potential] = {}
         self._recipes: dict[Located, tuple[Recipe, Trainer] | None] = {}
         self.failed: dict[str, MlffError] = {}
+        self.contexts = LostContexts()
 
     @property
     def loaded(self) -> tuple[Potential, ...]:
@@ -157,16 +164,17 @@ class Models:
             from pytest_mlff.potentials.loading import load_potential
 
             self._prepare_threads()
-            self._potentials[key] = load_potential(
-                source.text,
-                device=self.options.device,
-                dtype=self.options.dtype,
-                cwd=source.folder,
-                adapters=self.adapters,
-                variant=key[1],
-                data_dir=self.options.data_dir,
-                store=self.store,
-            )
+            with self.contexts.guard(self.options.device, source.text):
+                self._potentials[key] = load_potential(
+                    source.text,
+                    device=self.options.device,
+                    dtype=self.options.dtype,
+                    cwd=source.folder,
+                    adapters=self.adapters,
+                    variant=key[1],
+                    data_dir=self.options.data_dir,
+                    store=self.store,
+                )
         return self._potentials[key]
 
     def _recipes_potential(
@@ -182,7 +190,8 @@ class Models:
         key = (source, job.digest)
         if key not in self._potentials:
             self._prepare_threads()
-            self._potentials[key] = self._loaded(source, job, self._result(job))
+            with self.contexts.guard(self.options.device, source.text):
+                self._potentials[key] = self._loaded(source, job, self._result(job))
         return self._potentials[key]
 
     def _result(self, job: TrainingJob) -> TrainingResult:
@@ -260,6 +269,8 @@ def other_precisions(
                     adapters=models.adapters,
                     variant=variant,
                 )
-            except MlffError:
+            except MlffError as error:
+                if is_poisoned(error):
+                    raise
                 continue  # a compiled model, say, keeps the precision it was made in
     return found

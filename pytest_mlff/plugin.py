@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor
     from pathlib import Path
 
+    from xdist.scheduler import Scheduling
     from xdist.workermanage import WorkerController
 
     from pytest_mlff.regression import RegressionGate
@@ -115,9 +116,11 @@ class ActivePlugin:
         self, session: Session, gate: RegressionGate, *, worker: bool, strict_junit: bool
     ) -> None:
         from pytest_mlff.scheduling.distribution import Stopwatch
+        from pytest_mlff.scheduling.poison import Restarts, pass_finder
         from pytest_mlff.tally import Tally
 
         self.stopwatch = Stopwatch()
+        self.restarts = Restarts(pass_finder(session))
         self.session = session
         self.gate = gate
         self.worker = worker
@@ -212,10 +215,16 @@ class ActivePlugin:
 
     @pytest.hookimpl(optionalhook=True, tryfirst=True)
     def pytest_testnodedown(self, error: object | None) -> None:
-        """End the run with one line if a worker got no GPU slot."""
+        """End the run with one line if a worker got no GPU slot; count the others."""
         from pytest_mlff.scheduling.auto import stop_without_slot
 
         stop_without_slot(error)
+        self.restarts.note_down(error)
+
+    @pytest.hookimpl(optionalhook=True, tryfirst=True)
+    def pytest_handlecrashitem(self, report: pytest.TestReport, sched: Scheduling) -> bool | None:
+        """Run a case once more if its worker had lost the GPU's context."""
+        return self.restarts.handle(report, sched)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> None:
@@ -248,12 +257,15 @@ class ActivePlugin:
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(
-        self, item: pytest.Item
+        self, item: pytest.Item, call: pytest.CallInfo[None]
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-        """Give a case's report what is too large for its properties."""
+        """Give a case's report what is too large for its properties; end a useless worker."""
         from pytest_mlff.attachment import hand_over
+        from pytest_mlff.scheduling.poison import leave_if_lost
 
         report = yield
+        if self.worker:
+            leave_if_lost(self.session, item, call)
         hand_over(item, report)
         return report
 
@@ -261,8 +273,16 @@ class ActivePlugin:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Take in what a case reported, before others see what only we can use."""
         if not self.worker:
+            self.restarts.note(report)
             self.stopwatch.note(report)
             self.tally.note(report)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_report_teststatus(self, report: pytest.CollectReport | pytest.TestReport) -> object:
+        """Show a case that is run once more as such."""
+        from pytest_mlff.scheduling.poison import status_of
+
+        return status_of(report)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
@@ -270,7 +290,10 @@ class ActivePlugin:
         if not self.worker:
             session.exitstatus = self.tally.finish(session)
             self.stopwatch.finish(self.session)
+            self.restarts.finish(session.config)
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Show the table of measurements."""
         self.tally.show(terminalreporter)
+        for line in self.restarts.lines:
+            terminalreporter.write_line(f"mlff: {line}", yellow=True)

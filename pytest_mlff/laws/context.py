@@ -9,6 +9,7 @@ import numpy as np
 from pytest_mlff.errors import MlffError, NotSupportedError
 from pytest_mlff.laws.law import NonFiniteError
 from pytest_mlff.laws.tolerance import reach_of
+from pytest_mlff.potentials.failures import raise_if_poisoned
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -94,6 +95,8 @@ class Context:
         ------
         NonFiniteError
             If ``finite`` and the answer holds NaN or infinity.
+        PoisonedContextError
+            If the model's GPU is lost to this process.
         MlffError
             If the model raises, or its answer has wrong shapes.
         """
@@ -105,6 +108,7 @@ class Context:
         except MlffError:
             raise
         except Exception as error:
+            raise_if_poisoned(error, model.info.name)
             text = " ".join(str(error).split())[:200]
             raise MlffError(
                 f"{model.info.name} raises {type(error).__name__} on "

@@ -12,6 +12,7 @@ from pytest_mlff.datasets.frames import Frames
 from pytest_mlff.laws import tolerance
 from pytest_mlff.laws.law import LawBase, Reading, Trial, worst
 from pytest_mlff.laws.structures import seeds
+from pytest_mlff.potentials.failures import is_poisoned
 
 if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
@@ -196,7 +197,7 @@ class ThreadSafety(LawBase):
         for thread in threads:
             thread.join()
         if failures:
-            raise failures[0]
+            raise next((one for one in failures if is_poisoned(one)), failures[0])
         evidence = {
             "mean_force_norm": float(np.mean([_norm(base) for base in serial])),
             "threads": float(len(frames)),

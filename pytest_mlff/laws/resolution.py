@@ -8,6 +8,7 @@ import numpy as np
 
 from pytest_mlff.datasets.frames import Frames
 from pytest_mlff.laws.growing import isolated, numbers_of, radii_of
+from pytest_mlff.potentials.failures import raise_if_poisoned
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,7 +51,8 @@ def keeps_fine_coordinates(potential: Potential, species: Sequence[str]) -> bool
         pairs.append(isolated(numbers, places))
     try:
         answer = potential.predict(Frames.concatenate(pairs))
-    except Exception:  # whatever it raises, nothing finer than its dtype is known of it
+    except Exception as error:  # whatever else, nothing finer than its dtype is known of it
+        raise_if_poisoned(error, potential.info.name)
         return False
     forces = answer.forces.reshape(_MOVES, 6)
     return bool(np.isfinite(forces).all()) and len(np.unique(forces, axis=0)) >= _DISTINCT

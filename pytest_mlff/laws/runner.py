@@ -22,6 +22,7 @@ from pytest_mlff.laws.registry import law_named
 from pytest_mlff.laws.resolution import keeps_fine_coordinates
 from pytest_mlff.laws.shrink import fewest_atoms
 from pytest_mlff.laws.structures import StructurePool
+from pytest_mlff.potentials.failures import is_poisoned
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -234,6 +235,8 @@ def run_law(
     ------
     MlffError
         Unknown law or strictness; the model raised.
+    PoisonedContextError
+        The model's GPU is lost to this process; nothing is shrunk on it.
     NotSupportedError
         The model cannot serve this law (no cells, no stress, unknown species).
     VacuousCheckError
@@ -288,7 +291,9 @@ def _shrunk(recorder: _Recorder, seed: int, budget: int) -> Counterexample:
     law = recorder.law
     try:
         fewest_atoms(recorder.smallest, recorder.broken, law.min_atoms, budget)
-    except _Stop:
+    except _Stop as stop:
+        if recorder.refusal is not None and is_poisoned(recorder.refusal):
+            raise recorder.refusal from stop
         # A smaller structure that the model refuses is no counterexample.
         recorder.refusal = None
     source = recorder.context.potential.info.source

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from pytest_mlff.errors import NotSupportedError
 from pytest_mlff.laws import growing
 from pytest_mlff.laws.resolution import keeps_fine_coordinates
+from pytest_mlff.potentials.failures import raise_if_poisoned
 
 if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
@@ -105,6 +106,8 @@ class StructurePool:
         ------
         NotSupportedError
             If neither the model nor the reference names any species.
+        PoisonedContextError
+            If the model's GPU is lost to this process.
         """
         known = potential.info.species
         if reference is not None and known is not None:
@@ -122,7 +125,8 @@ class StructurePool:
         try:
             answer = potential.predict(crystal)
             periodic, stress = True, answer.stress is not None
-        except Exception:  # whatever it raises, cells are not for this model
+        except Exception as error:  # whatever else it raises, cells are not for this model
+            raise_if_poisoned(error, potential.info.name)
             periodic = stress = False
         return cls(
             species=tuple(species),

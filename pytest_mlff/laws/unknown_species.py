@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from pytest_mlff.errors import NotSupportedError
 from pytest_mlff.laws.growing import numbers_of
 from pytest_mlff.laws.law import LawBase, Reading, Trial
+from pytest_mlff.potentials.failures import raise_if_poisoned
 
 if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
@@ -76,7 +77,9 @@ class UnknownSpecies(LawBase):
             context.calls += 1
             answer = context.potential.predict(changed)
             guessed = float(np.isfinite(answer.energy).all())
-        except Exception:  # refusing is what is wanted, in whatever words
+        except Exception as error:  # refusing is what is wanted, in whatever words
+            # A lost GPU refuses everything.
+            raise_if_poisoned(error, context.potential.info.name)
             guessed = 0.0
         symbol = trial.parameters["symbol"]
         return Reading(guessed, 0.5, "answers", {"asked": 1.0}, f"answers for {symbol}")

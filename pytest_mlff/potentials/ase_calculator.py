@@ -8,7 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pytest_mlff.errors import NotSupportedError
-from pytest_mlff.potentials.failures import FrameError, UnsupportedFrameError, one_line
+from pytest_mlff.potentials.failures import (
+    FrameError,
+    UnsupportedFrameError,
+    one_line,
+    raise_if_poisoned,
+)
 from pytest_mlff.potentials.identity import installed_versions
 from pytest_mlff.potentials.protocol import PotentialInfo, Prediction
 
@@ -112,6 +117,7 @@ class AsePotential:
                     with_stress = stress is not None
                     stresses[index] = np.nan if stress is None else stress
             except Exception as error:
+                raise_if_poisoned(error, self.info.name)
                 raise self._failure(index, atoms, error) from error
             start, stop = frames.offsets[index], frames.offsets[index + 1]
             if force.shape != (stop - start, 3):

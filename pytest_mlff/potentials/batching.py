@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 import numpy as np
 
 from pytest_mlff.errors import MlffError
-from pytest_mlff.potentials.failures import FrameError, is_out_of_memory
+from pytest_mlff.potentials.failures import FrameError, is_out_of_memory, raise_if_poisoned
 from pytest_mlff.potentials.memory import available_memory, keep_freed_memory, peak_memory
 from pytest_mlff.potentials.protocol import Prediction
 
@@ -119,6 +119,7 @@ class _Pass:
                 raise error.moved(start) from error
             except Exception as error:
                 if not is_out_of_memory(error):
+                    raise_if_poisoned(error, self.potential.info.name)
                     raise
                 n_atoms = len(batch.numbers)
                 if len(batch) == 1:

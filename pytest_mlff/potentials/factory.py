@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_mlff.errors import MlffError
 from pytest_mlff.potentials.device import resolve_device
-from pytest_mlff.potentials.failures import one_line
+from pytest_mlff.potentials.failures import one_line, raise_if_poisoned
 from pytest_mlff.potentials.protocol import Potential
 
 if TYPE_CHECKING:
@@ -183,6 +183,7 @@ def load_factory(source: Factory, *, cwd: Path, device: str, dtype: str | None) 
         except MlffError:
             raise
         except (Exception, SystemExit) as error:
+            raise_if_poisoned(error, f"model source {source.text!r}")
             raise MlffError(
                 f"model source {source.text!r}: the factory raised {one_line(error)}"
             ) from error

@@ -1,10 +1,66 @@
-"""Failures of models, as one line."""
+"""Failures of models, as one line, and those after which no GPU work of the process succeeds."""
 
 from __future__ import annotations
 
+import contextlib
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
 from pytest_mlff.errors import MlffError, NotSupportedError
 
-__all__ = ["FrameError", "UnsupportedFrameError", "is_out_of_memory", "one_line"]
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = [
+    "FrameError",
+    "LostContexts",
+    "PoisonedContextError",
+    "UnsupportedFrameError",
+    "is_out_of_memory",
+    "is_poisoned",
+    "one_line",
+    "poison_of",
+    "raise_if_poisoned",
+]
+
+# After these "the process must be terminated and relaunched" (NVIDIA, CUDA Runtime API, Data
+# types, cudaError_t; here in the words of cudaGetErrorString), or nothing is known of the device.
+_STICKY: Final = (
+    "device-side assert triggered",
+    "illegal memory access",
+    "illegal address",
+    "illegal instruction",
+    "unspecified launch failure",
+    "launch timed out",
+    "misaligned address",
+    "hardware stack error",
+    "invalid program counter",
+    "operation not supported on global/shared address space",
+    "uncorrectable ecc error",
+    "uncorrectable nvlink error",
+    "context is destroyed",
+    "_status_execution_failed",
+)
+# After these the context is as it was: the call was refused before anything ran.
+_HARMLESS: Final = (
+    "no kernel image is available",
+    "invalid device ordinal",
+    "invalid device function",
+    "invalid argument",
+    "invalid configuration argument",
+    "invalid resource handle",
+    "driver version is insufficient",
+    "no cuda-capable device",
+    "busy or unavailable",
+    "too many resources requested",
+    "operation not supported",
+    "not permitted when stream is capturing",
+    "peer access",
+    "_status_not_supported",
+    "_status_invalid_value",
+    "_status_arch_mismatch",
+    "_status_alloc_failed",
+)
 
 
 def one_line(error: BaseException) -> str:
@@ -49,3 +105,124 @@ def is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, RuntimeError) and (
         "out of memory" in text or "can't allocate memory" in text
     )
+
+
+class PoisonedContextError(MlffError):
+    """A GPU's context is lost: whatever this process asks of that GPU from now on fails, too.
+
+    Parameters
+    ----------
+    said : str
+        What the line begins with.
+    reason : str
+        The driver's words.
+    """
+
+    def __init__(self, said: str, reason: str) -> None:
+        super().__init__(f"{said}: the GPU's context is lost to this process ({reason})")
+        self.reason = reason
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    """An exception and what it came from, as a traceback would show them."""
+    seen: set[int] = set()
+    found: BaseException | None = error
+    while found is not None and id(found) not in seen:
+        seen.add(id(found))
+        yield found
+        hidden = found.__cause__ is not None or found.__suppress_context__
+        found = found.__cause__ if hidden else found.__context__
+
+
+def poison_of(error: BaseException) -> str | None:
+    """In one line, how an exception, or what it came from, says that a CUDA context is lost.
+
+    Returns
+    -------
+    str or None
+        None for everything else: memory that ran out, a call that was refused before
+        anything ran on the GPU, a failure that has nothing to do with one.
+    """
+    for one in _chain(error):
+        if isinstance(one, PoisonedContextError):
+            return one.reason
+        if is_out_of_memory(one):
+            return None
+        # The type is newer than the oldest torch that is supported, and derived from this one.
+        if not isinstance(one, RuntimeError):
+            continue
+        text = str(one).lower()
+        named = "cuda error:" in text or type(one).__name__ == "AcceleratorError"
+        if "cuda" in text and any(words in text for words in _STICKY):
+            named = True
+        elif any(words in text for words in _HARMLESS):
+            named = False
+        if named:
+            line = next(iter(str(one).strip().splitlines()), type(one).__name__).strip()
+            return line if len(line) <= 200 else f"{line[:199]}…"
+    return None
+
+
+def is_poisoned(error: BaseException) -> bool:
+    """Whether an exception says that a CUDA context is lost to this process."""
+    return poison_of(error) is not None
+
+
+def raise_if_poisoned(error: BaseException, said: str) -> None:
+    """Let nobody turn the loss of a context into something milder.
+
+    Parameters
+    ----------
+    error : BaseException
+        What was raised.
+    said : str
+        What the line begins with.
+
+    Raises
+    ------
+    PoisonedContextError
+        If the error says that a CUDA context is lost.
+    """
+    reason = poison_of(error)
+    if isinstance(error, PoisonedContextError):
+        raise error
+    if reason is not None:
+        raise PoisonedContextError(said, reason) from error
+
+
+@dataclass
+class LostContexts:
+    """What this process has lost, so that it asks nothing more of it.
+
+    Attributes
+    ----------
+    reasons : dict of str to str
+        By device, as the model or the user calls it, the driver's words.
+    """
+
+    reasons: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def reason(self) -> str | None:
+        """The first loss; None without one."""
+        return next(iter(self.reasons.values()), None)
+
+    @contextlib.contextmanager
+    def guard(self, device: str, said: str) -> Iterator[None]:
+        """Around everything that computes on a device.
+
+        Raises
+        ------
+        PoisonedContextError
+            If the device's context is lost on the way, or was lost before.
+        """
+        if device in self.reasons:
+            raise PoisonedContextError(f"{said} was not asked", self.reasons[device])
+        try:
+            yield
+        except Exception as error:
+            reason = poison_of(error)
+            if reason is not None:
+                self.reasons[device] = reason
+            raise_if_poisoned(error, said)
+            raise

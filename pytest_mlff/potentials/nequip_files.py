@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pytest_mlff.errors import MissingExtraError, MlffError
 from pytest_mlff.potentials.adapters import LoadOptions, ModelOpensCodeWarning
-from pytest_mlff.potentials.failures import one_line
+from pytest_mlff.potentials.failures import one_line, raise_if_poisoned
 from pytest_mlff.potentials.identity import file_digest, installed_versions
 from pytest_mlff.potentials.nequip import (
     NequipMetadata,
@@ -106,6 +106,7 @@ class NequipAdapter:
         except MlffError:
             raise
         except Exception as error:
+            raise_if_poisoned(error, str(kind.path))
             raise MlffError(f"{kind.path}: NequIP cannot open it ({one_line(error)})") from error
         info = PotentialInfo(
             name=options.name,
@@ -297,6 +298,7 @@ def _open_compiled(kind: FileKind, options: LoadOptions) -> _Opened:
             compiled = torch._inductor.aoti_load_package(str(path))
             metadata = compiled.get_metadata()
         except Exception as error:
+            raise_if_poisoned(error, str(kind.path))
             raise MlffError(
                 f"{kind.path}: torch {torch.__version__} cannot load it ({one_line(error)}); a "
                 "compiled model works only with the torch and the kind of machine that compiled "

@@ -10,7 +10,7 @@ import numpy as np
 
 from pytest_mlff.errors import MlffError, NotSupportedError
 from pytest_mlff.potentials.device import full_precision
-from pytest_mlff.potentials.failures import is_out_of_memory, one_line
+from pytest_mlff.potentials.failures import is_out_of_memory, one_line, raise_if_poisoned
 from pytest_mlff.potentials.identity import installed_versions
 from pytest_mlff.potentials.protocol import PotentialInfo, Prediction
 
@@ -126,6 +126,7 @@ class TorchSimPotential:
         except Exception as error:
             if is_out_of_memory(error):
                 raise
+            raise_if_poisoned(error, self.info.name)
             raise MlffError(
                 f"{self.info.name}: the torch-sim model raised {one_line(error)}"
             ) from error

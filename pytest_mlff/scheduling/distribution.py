@@ -59,6 +59,9 @@ class Stopwatch:
     def note(self, report: pytest.TestReport) -> None:
         """Take in one phase of an item."""
         nodeid = report.nodeid
+        if report.outcome == "rerun":  # type: ignore[comparison-overlap]
+            self._seconds.pop(nodeid, None)
+            return
         self._seconds[nodeid] = self._seconds.get(nodeid, 0.0) + report.duration
         if report.when == "teardown":
             self._ended.setdefault(nodeid, True)

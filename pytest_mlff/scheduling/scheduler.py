@@ -17,7 +17,7 @@ import pytest
 from pytest_mlff.scheduling.groups import Group, Name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Collection, Iterable, Sequence
 
 __all__ = ["GroupScheduling", "Node"]
 
@@ -157,6 +157,25 @@ class GroupScheduling:
         position = self.collection.index(item)
         self._queue.appendleft(Group(Name("own", item), (position,)))
         self._feed_all()
+
+    def withdraw(self, items: Collection[str]) -> list[str]:
+        """Take items back that no worker holds yet; they will not be run.
+
+        Returns
+        -------
+        list of str
+            Those that were taken back, in the order in which they waited.
+        """
+        known = self.collection or []
+        taken: list[str] = []
+        kept: deque[Group] = deque()
+        for group in self._queue:
+            left = tuple(position for position in group.items if known[position] not in items)
+            taken += [known[position] for position in group.items if position not in left]
+            if left:
+                kept.append(replace(group, items=left))
+        self._queue = kept
+        return taken
 
     def remove_pending_tests_from_node(self, node: Node, indices: Sequence[int]) -> NoReturn:
         """Never called: no worker is ever asked to give items back."""

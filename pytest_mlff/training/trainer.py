@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from pytest_mlff.errors import MlffError
-from pytest_mlff.potentials.failures import one_line
+from pytest_mlff.potentials.failures import one_line, raise_if_poisoned
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -115,6 +115,7 @@ class CallableTrainer:
         except MlffError:
             raise
         except (Exception, SystemExit) as error:
+            raise_if_poisoned(error, said)
             raise MlffError(f"{said}: raised {one_line(error)}") from error
         if returned is None and self.checkpoint is not None:
             returned = self.checkpoint
