@@ -284,13 +284,18 @@ class ActivePlugin:
 
         return status_of(report)
 
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """Fail a run in which no case ran or one was lost; write the report."""
-        if not self.worker:
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None]:
+        """Fail a run in which no case ran or one was lost; write the report, let others write."""
+        from pytest_mlff.interrupts import reports_first
+
+        if self.worker:
+            return (yield)
+        with reports_first():
             session.exitstatus = self.tally.finish(session)
             self.stopwatch.finish(self.session)
             self.restarts.finish(session.config)
+            return (yield)
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Show the table of measurements."""

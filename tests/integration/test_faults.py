@@ -51,6 +51,13 @@ def pytest_runtest_logfinish(nodeid):
         import signal
         os.kill(os.getpid(), signal.SIGNAL)
 """
+STRIKES_AT_THE_END = """
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionfinish():
+    if not WORKER:
+        import signal
+        os.kill(os.getpid(), signal.SIGINT)
+"""
 FORGETS = """
 @pytest.hookimpl(trylast=True)
 def pytest_sessionstart(session):
@@ -151,6 +158,21 @@ def test_ctrl_c(scene: Scene, undisturbed: tuple[Path, Left], workers: int) -> N
     fine(left, undisturbed)
     away()
     again(scene, undisturbed)
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_ctrl_c_while_reports_are_written(
+    scene: Scene, undisturbed: tuple[Path, Left], workers: int
+) -> None:
+    if workers:
+        pytest.importorskip("xdist")
+    away = trap(scene, STRIKES_AT_THE_END)
+    left = scene.run(workers)
+    assert "a second Ctrl-C ends the run" in left.output
+    assert left.exit_code == 0
+    assert len(in_report(left.report)) == CASES
+    fine(left, undisturbed, whole=True)
+    away()
 
 
 @pytest.mark.parametrize("position, cut", [(0.0, True), (0.5, True), (0.5, False)])

@@ -31,7 +31,7 @@ ROWS: dict[str, int] = {
     "regression": 9, "regression_summary": 9,
     "scheduling": 10, "options": 10, "hookspecs": 10, "collection": 10, "session": 10, "tally": 10,
     "run_report": 10, "run_variants": 10, "stash": 10, "attachment": 10, "fixtures": 10,
-    "suite": 10, "plugin": 10, "cli": 10,
+    "interrupts": 10, "suite": 10, "plugin": 10, "cli": 10,
 }  # fmt: skip
 PYTEST_ROW = 10
 FILES = sorted(PACKAGE.rglob("*.py"))
