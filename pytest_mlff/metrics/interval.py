@@ -121,6 +121,10 @@ class MeanInterval:
         Length of the series.
     frames_needed : int
         Frames from which on an interval can be given, if further frames are like these.
+    rough_half_width : float or None
+        Where no interval is given because too much of it would be extrapolated: half the
+        width that is to be expected of it, which is no bound. None where an interval is
+        given, or there is nothing to go by.
     """
 
     mean: float
@@ -131,6 +135,7 @@ class MeanInterval:
     correlation_time: float
     n_frames: int
     frames_needed: int
+    rough_half_width: float | None = None
 
     @property
     def decided(self) -> bool:
@@ -219,11 +224,24 @@ def mean_interval(
     )
     dof = combined_dof(errors, np.array([float(run.dof) for run in runs]))
     needed = frames_needed(lengths, runs, errors)
-    if not is_enough(lengths, runs, errors):
-        return MeanInterval(mean, None, dof, None, None, tau, n, max(needed, n + 1))
     error = scale * math.sqrt(float(errors.sum()))
+    if not is_enough(lengths, runs, errors):
+        scaled = [(part - mean) / scale for part in parts]
+        rough = None if dof < FEWEST_COEFFICIENTS else scale * _rough(scaled, runs, level)
+        return MeanInterval(mean, None, dof, None, None, tau, n, max(needed, n + 1), rough)
     half = student_quantile(dof, 0.5 + level / 2.0) * error
     return MeanInterval(mean, error, dof, mean - half, mean + half, tau, n, needed)
+
+
+def _rough(parts: Sequence[NDArray[np.float64]], runs: Sequence[LongRun], level: float) -> float:
+    """Half width by what is expected at frequency zero, without the doubt about it."""
+    variance = 0.0
+    for part, run in zip(parts, runs, strict=True):
+        lowest = cosine_coefficients(part, min(run.count, FEWEST_COEFFICIENTS))
+        seen = float(np.square(lowest).mean()) if run.count else 0.0
+        variance += seen * float(run.extrapolation) * len(part)
+    n = sum(len(part) for part in parts)
+    return student_quantile(math.inf, 0.5 + level / 2.0) * math.sqrt(variance) / n
 
 
 def combined_dof(errors: NDArray[np.float64], dofs: NDArray[np.float64]) -> float:

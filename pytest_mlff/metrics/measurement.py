@@ -96,6 +96,7 @@ class FrameSeries:
             correlation_time=centred.correlation_time,
             n_frames=centred.n_frames,
             frames_needed=centred.frames_needed,
+            rough_half_width=centred.rough_half_width,
         )
 
     @property
@@ -119,7 +120,7 @@ class Measurement:
         95 % confidence interval; None where the series is too short to tell.
     evidence : mapping
         Further plain facts: ``correlation_time_frames``, ``dof``, ``standard_error``,
-        ``frames_needed``, ``worst_frame``, ``undecided`` …
+        ``frames_needed``, ``worst_frame``, ``undecided``, ``rough_half_width`` …
     series : FrameSeries or None
         The per-frame series, for paired comparison.
     """
@@ -162,6 +163,8 @@ def measurement_of(series: FrameSeries, unit: str, n_atoms: int) -> Measurement:
             f"{interval.n_frames} frames are too few for an interval at a correlation time of "
             f"{interval.correlation_time:.3g} frames: about {interval.frames_needed} are needed"
         )
+        if interval.rough_half_width is not None:
+            evidence["rough_half_width"] = interval.rough_half_width
     else:
         evidence["standard_error"] = interval.standard_error
         if math.isfinite(interval.dof):

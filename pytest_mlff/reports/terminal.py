@@ -17,7 +17,10 @@ _GRAVITY = ("error", "unsupported", "failed", "regressed", "skipped", "passed")
 
 
 def measurement(record: CaseRecord) -> str:
-    """Value with the half width of its interval, e.g. ``41.2 ± 0.9``; ``± ?`` if undecided."""
+    """Value with the half width of its interval, e.g. ``41.2 ± 0.9``.
+
+    Where undecided, ``± ~0.9`` is an order of magnitude, and ``± ?`` says that there is none.
+    """
     return " ".join(part for part in _value(record) if part)
 
 
@@ -26,7 +29,10 @@ def _value(record: CaseRecord) -> tuple[str, str]:
         return "–", ""
     value = f"{record.value:.4g}"
     if record.ci_low is None or record.ci_high is None:
-        return value, "± ?" if "undecided" in record.evidence else ""
+        if "undecided" not in record.evidence:
+            return value, ""
+        rough = record.evidence.get("rough_half_width")
+        return value, f"± ~{rough:.2g}" if isinstance(rough, int | float) else "± ?"
     return value, f"± {(record.ci_high - record.ci_low) / 2:.2g}"
 
 
@@ -96,7 +102,10 @@ def table(records: Sequence[CaseRecord], limit: int | None) -> list[tuple[str, s
         lines.append((line, "" if number == 0 else row[-1]))
     if len(kept) < len(passed):
         lines.append((f"… and {len(passed) - len(kept)} more passed (-v shows all)", "passed"))
-    if any("undecided" in record.evidence for record in [*shown, *kept]):
+    intervals = {_value(record)[1][:3] for record in [*shown, *kept]}
+    if "± ~" in intervals:
+        lines.append(("± ~: rough, for too few independent frames for an interval", ""))
+    if "± ?" in intervals:
         lines.append(("± ?: too few independent frames for an interval", ""))
     if any(change(record).endswith("?") for record in [*shown, *kept]):
         lines.append(("% ?: too few independent frames to tell from the baseline", ""))

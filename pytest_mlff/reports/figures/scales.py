@@ -38,11 +38,13 @@ def short(value: float) -> str:
 
 
 def with_interval(case: CaseRecord) -> str:
-    """``38.2 (37.1–39.5)``; ``38.2 (±?)`` where the interval is undecided; ``–`` without value."""
+    """``38.2 (37.1–39.5)``; undecided ``38.2 (±~1.2)`` or ``38.2 (±?)``; ``–`` without value."""
     if case.value is None:
         return "–"
     if case.ci_low is None or case.ci_high is None:
-        return f"{short(case.value)} (±?)"
+        rough = case.evidence.get("rough_half_width")
+        told = f"~{rough:.2g}" if isinstance(rough, int | float) else "?"
+        return f"{short(case.value)} (±{told})"
     return f"{short(case.value)} ({short(case.ci_low)}–{short(case.ci_high)})"
 
 

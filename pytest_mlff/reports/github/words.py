@@ -47,10 +47,13 @@ def number(value: float | None) -> str:
 
 
 def interval(record: CaseRecord) -> str:
-    """The 95 % confidence interval; ``?`` where there are too few frames for one."""
+    """The 95 % confidence interval; ``± ~0.9`` or ``?`` where there are too few frames for one."""
     if record.value is None:
         return "–"
     if record.ci_low is None or record.ci_high is None:
+        rough = record.evidence.get("rough_half_width")
+        if isinstance(rough, int | float):
+            return f"± ~{rough:.2g}"
         return "?" if "undecided" in record.evidence else "–"
     return f"{record.ci_low:.4g} – {record.ci_high:.4g}"
 

@@ -290,6 +290,17 @@ def test_short_or_slow_series_are_undecided() -> None:
     assert not line.decided
 
 
+def test_a_rough_width_is_of_the_right_order_and_told_only_where_there_is_no_interval() -> None:
+    found = [mean_interval(x) for x in ar1(0.95, 300, 200, seed=3)]
+    rough = [one.rough_half_width for one in found if not one.decided]
+    assert len(rough) > 200
+    true = 1.96 / (1.0 - 0.95) / math.sqrt(200)
+    assert 0.7 < np.median(rough) / true < 1.5
+    assert all(one.rough_half_width is None for one in found if one.decided)
+    # Three coefficients or fewer are nothing to go by.
+    assert mean_interval(np.random.default_rng(1).normal(size=20)).rough_half_width is None
+
+
 def test_constant_series() -> None:
     found = mean_interval(np.full(50, 0.1) + 1e-18)
     assert found.standard_error == 0.0

@@ -155,6 +155,10 @@ def test_a_law_has_no_unit_and_no_interval() -> None:
 def test_too_few_frames_are_not_the_same_as_no_interval() -> None:
     undecided = failed(ci_low=None, ci_high=None, evidence={"undecided": "too few"})
     assert red_rows(step_summary(report(undecided)))[0][3] == "?"
+    rough = failed(
+        ci_low=None, ci_high=None, evidence={"undecided": "too few", "rough_half_width": 2.04}
+    )
+    assert red_rows(step_summary(report(rough)))[0][3] == "± ~2"
 
 
 def test_several_models_are_told_apart() -> None:

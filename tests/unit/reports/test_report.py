@@ -134,6 +134,15 @@ def test_measurement_shows_half_the_interval() -> None:
     undecided = record(ci_low=None, ci_high=None, evidence={"undecided": "too few frames"})
     assert measurement(undecided) == "41.25 ± ?"
     assert table([undecided], None)[-1][0].startswith("± ?")
+    rough = record(
+        ci_low=None, ci_high=None, evidence={**undecided.evidence, "rough_half_width": 1.234}
+    )
+    assert measurement(rough) == "41.25 ± ~1.2"
+    assert [line for line, _ in table([undecided, rough], None)][-2:] == [
+        "± ~: rough, for too few independent frames for an interval",
+        "± ?: too few independent frames for an interval",
+    ]
+    assert not any("rough" in line for line, _ in table([record()], None))
 
 
 def test_a_dimensionless_value_stands_alone() -> None:

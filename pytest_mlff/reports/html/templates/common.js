@@ -73,9 +73,13 @@ mlff.load = () => {
 
 mlff.badge = (verdict) => mlff.element("span", { class: `badge badge--${verdict}` }, verdict);
 
-/** Half the width of the interval as the terminal writes it. */
+/** Half the width of the interval as the terminal writes it; with "~" it is rough. */
 mlff.interval = (one) => {
   if (one.value === null) return "";
-  if (one.ci_low === null || one.ci_high === null) return "undecided" in one.evidence ? "± ?" : "";
+  if (one.ci_low === null || one.ci_high === null) {
+    const rough = one.evidence.rough_half_width;
+    if (rough !== undefined) return `± ~${mlff.significant(rough, 2)}`;
+    return "undecided" in one.evidence ? "± ?" : "";
+  }
   return `± ${mlff.significant((one.ci_high - one.ci_low) / 2, 2)}`;
 };
