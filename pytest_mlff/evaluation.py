@@ -185,7 +185,7 @@ class Evaluation:
                 return self._without_model(case, planned)
             found = self.models.recipe(source)
             model = model if found is None else found[0].name
-            self._require_sound(planned, case.variant)
+            self.require_sound(planned, case.variant)
             potential = self.potential(source, case.variant.id, planned)
             model = potential.info.name
             frames = self.frame_sets(planned, case.variant).test_frames
@@ -234,8 +234,14 @@ class Evaluation:
         measurement = Measurement(value, "1", len(sets.test), len(sets.test_frames.numbers))
         return Outcome(case, _judged(case, measurement), measurement, None)
 
-    def _require_sound(self, planned: PlannedSpec, variant: Variant) -> None:
-        """No model is trained or blamed where the variant's own data fail a check of the spec."""
+    def require_sound(self, planned: PlannedSpec, variant: Variant) -> None:
+        """No model is trained or blamed where the variant's own data fail a check of the spec.
+
+        Raises
+        ------
+        MlffError
+            With the check and what it found.
+        """
         sets = self.frame_sets(planned, variant)
         for plan in planned.spec.cases:
             if plan.metric not in DATA_IDS:

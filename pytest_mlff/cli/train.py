@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pytest_mlff.options import Options
-    from pytest_mlff.wanted import Wanted
+    from pytest_mlff.wanted import Trainings, Wanted
 
 __all__ = ["register", "wanted"]
 
@@ -83,15 +83,8 @@ def _options(arguments: argparse.Namespace) -> Options:
     )
 
 
-def wanted(arguments: argparse.Namespace) -> tuple[tuple[Wanted, ...], tuple[str, ...]]:
+def wanted(arguments: argparse.Namespace) -> Trainings:
     """Trainings that the command line asks for.
-
-    Returns
-    -------
-    wanted : tuple of Wanted
-        Each training once.
-    unsupported : tuple of str
-        One line for each variant whose frames cannot be cut.
 
     Raises
     ------
@@ -104,13 +97,13 @@ def wanted(arguments: argparse.Namespace) -> tuple[tuple[Wanted, ...], tuple[str
     from pytest_mlff.wanted import wanted_trainings
 
     options = _options(arguments)
-    models = Evaluation(options, Store(options.store_dir)).models
+    evaluation = Evaluation(options, Store(options.store_dir))
     plan = make_plan(options, spec_paths(options.suites))
     for source in options.models:
-        if models.recipe(source) is None:
+        if evaluation.models.recipe(source) is None:
             raise MlffError(f"{source.text}: not a recipe; mlff train takes a recipe.yaml")
     return wanted_trainings(
-        models,
+        evaluation,
         (
             (source, planned, variant)
             for source in options.models
@@ -133,10 +126,13 @@ def _run(arguments: argparse.Namespace) -> int:
     if arguments.jobs is not None and arguments.jobs < 1:
         raise MlffError(f"--jobs: {arguments.jobs} is too small, at least 1 is needed")
     options = _options(arguments)
-    trainings, unsupported = wanted(arguments)
-    for line in unsupported:
+    asked = wanted(arguments)
+    trainings = asked.wanted
+    for line in asked.unsupported:
         print(f"unsupported: {line}")
-    if not trainings:
+    for line in asked.at_fault:
+        print(f"not trained: {line}")
+    if not trainings and not asked.at_fault:
         raise MlffError("nothing to train: no spec of the suite cuts training frames that fit")
     ready = {one.job.digest for one in trainings if stored_result(one.job) is not None}
     missing = [one for one in trainings if one.job.digest not in ready]
@@ -148,7 +144,7 @@ def _run(arguments: argparse.Namespace) -> int:
     failed = train_all(missing, options, jobs=arguments.jobs) if missing else {}
     if arguments.out is not None:
         _copy(trainings, arguments.out)
-    return 1 if failed else 0
+    return 1 if failed or asked.at_fault else 0
 
 
 def _copy(trainings: Sequence[Wanted], folder: Path) -> None:

@@ -285,7 +285,8 @@ def train_for(
         for one in cases
         if one is not None and one.source is not None
     }
-    wanted, _ = wanted_trainings(session.evaluation.models, places.values())
+    # Cases of unsound data say so themselves, and no training is spent on them.
+    wanted = wanted_trainings(session.evaluation, places.values()).wanted
     missing = [one for one in wanted if stored_result(one.job) is None]
     if not missing:
         return

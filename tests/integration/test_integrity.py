@@ -193,6 +193,59 @@ def test_data_at_fault_fail_by_name_and_no_model_is_blamed(pytester: Pytester, n
     assert blamed["value"] is None
 
 
+RECIPE = "schema_version: 1\ntrainer: trainers.py:fit\nbudget: 5\n"
+TRAINER = """\
+from pathlib import Path
+
+
+def fit(fixture, config, out_dir):
+    (Path(__file__).parent / "trained").touch()
+    raise ValueError("should not have been asked")
+"""
+CONFTEST = """\
+from concurrent.futures import ThreadPoolExecutor
+
+
+def pytest_mlff_executor(name, config):
+    return ThreadPoolExecutor(1) if name == "threads" else None
+"""
+
+
+@pytest.mark.parametrize("spoilt", [True, False])
+def test_no_training_is_spent_on_data_at_fault(
+    pytester: Pytester,
+    spoilt: bool,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Neither by an engine ahead of the tests nor by ``mlff train``; sound data are the mutant."""
+    from pytest_mlff.cli.main import main
+
+    arrays = _arrays()
+    if spoilt:
+        _repeated_in_training(arrays)
+    root = _repo(pytester, arrays)
+    for name, text in (
+        ("recipe.yaml", RECIPE), ("trainers.py", TRAINER), ("conftest.py", CONFTEST)
+    ):  # fmt: skip
+        (root / name).write_text(text)
+    result = run_case(pytester, "--mlff-engine=threads", model="recipe.yaml")
+    assert result.ret == 1
+    assert (root / "trained").exists() is not spoilt
+    assert _cases(root)["force_mae"]["verdict"] == "error"
+
+    (root / "trained").unlink(missing_ok=True)
+    monkeypatch.chdir(root)
+    capsys.readouterr()
+    assert main(["train", "recipe.yaml", "--mlff-suite=specs/small.yaml"]) == 1
+    assert (root / "trained").exists() is not spoilt
+    told = [line for line in capsys.readouterr().out.splitlines() if "at fault" in line]
+    assert len(told) == int(spoilt)
+    assert all(
+        line.startswith("not trained: specs/small/mine: the data are at fault") for line in told
+    )
+
+
 def test_an_unknown_species_in_the_test_frames(pytester: Pytester) -> None:
     import ase.io
     from ase import Atoms
