@@ -35,7 +35,7 @@ def describe_frames(frames: Frames) -> str:
 
 
 def dtype_of(potential: Potential) -> np.dtype[np.floating]:
-    """The dtype a model says that it computes in."""
+    """The dtype a model says that it computes in; float64 where it does not say."""
     if potential.info.dtype == "float32":
         return np.dtype(np.float32)
     return np.dtype(np.float64)
@@ -72,8 +72,9 @@ class Context:
 
     @property
     def dtype(self) -> np.dtype[np.floating]:
-        """The dtype the model says that it computes in."""
-        return dtype_of(self.potential)
+        """The dtype the model says that it computes in, or that was found of it."""
+        found = self.pool.found_dtype
+        return dtype_of(self.potential) if found is None else np.dtype(found)
 
     def reach(self, *parts: Frames) -> float:
         """Coordinate in Å whose last place is the rounding of the model's input.

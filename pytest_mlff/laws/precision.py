@@ -12,11 +12,11 @@ from pytest_mlff.laws import tolerance
 from pytest_mlff.laws.context import dtype_of
 from pytest_mlff.laws.force_consistency import displaced
 from pytest_mlff.laws.law import LawBase, Reading, Trial, worst
+from pytest_mlff.laws.numerics import roughness
 from pytest_mlff.laws.structures import seeds
 
 if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
-    from numpy.typing import NDArray
 
     from pytest_mlff.laws.context import Context
     from pytest_mlff.potentials.protocol import Potential
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 __all__ = ["Precision"]
 
 POINTS = 12
-DEGREE = 3
 ALLOWED_ULPS = 2.0**12
 """Loss that is granted: sums of thousands of terms cancel; float32 inside float64 loses 2^29."""
 
@@ -78,7 +77,7 @@ class Precision(LawBase):
         }
         return worst(
             Reading(
-                1000.0 * _roughness(answer.energy[:, None]),
+                1000.0 * roughness(answer.energy[:, None]),
                 1000.0
                 * ALLOWED_ULPS
                 * (eps * (abs(float(answer.energy[0])) + 1.0) + ulp * force_sum),
@@ -87,7 +86,7 @@ class Precision(LawBase):
                 "rounding of the energy",
             ),
             Reading(
-                1000.0 * _roughness(forces),
+                1000.0 * roughness(forces),
                 1000.0 * ALLOWED_ULPS * (eps * (force_max + 1.0) + response),
                 "meV/Å",
                 evidence,
@@ -101,7 +100,8 @@ class Precision(LawBase):
         reach = tolerance.reach_of(frame)
         answers, noises = [], []
         for potential in (context.potential, other):
-            dtype = dtype_of(potential)
+            own = potential is context.potential
+            dtype = context.dtype if own else dtype_of(potential)
             batch = Frames.concatenate([frame, tolerance.probes(frame, dtype, reach, seed)])
             answer = context.predict(batch, potential=potential)
             base = tolerance.part(answer, batch, 0, 1)
@@ -124,12 +124,3 @@ class Precision(LawBase):
                 f"forces against {name}",
             ),
         )
-
-
-def _roughness(values: NDArray[np.float64]) -> float:
-    """Largest distance of equally spaced values, shape (POINTS, n), from cubics."""
-    design = np.vander(np.linspace(-1.0, 1.0, POINTS), DEGREE + 1)
-    # Without their first value, energies of 10⁴ eV keep their last places in the fit.
-    centred = values - values[0]
-    fit = design @ np.linalg.lstsq(design, centred, rcond=None)[0]
-    return float(np.abs(centred - fit).max())

@@ -19,7 +19,7 @@ from pytest_mlff.laws.law import (
     VacuousCheckError,
 )
 from pytest_mlff.laws.registry import law_named
-from pytest_mlff.laws.resolution import keeps_fine_coordinates
+from pytest_mlff.laws.resolution import found_dtype, keeps_fine_coordinates
 from pytest_mlff.laws.shrink import fewest_atoms
 from pytest_mlff.laws.structures import StructurePool
 from pytest_mlff.potentials.failures import is_poisoned
@@ -330,6 +330,7 @@ def measure_again(counterexample: Counterexample, potential: Potential) -> Readi
         periodic=True,
         stress=True,
         cutoff=potential.info.cutoff,
+        found_dtype=found_dtype(potential, species, counterexample.frames),
         fine_coordinates=keeps_fine_coordinates(potential, species),
     )
     return law.measure(Context(potential, pool), counterexample.trial)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from pytest_mlff.errors import NotSupportedError
 from pytest_mlff.laws import growing
-from pytest_mlff.laws.resolution import keeps_fine_coordinates
+from pytest_mlff.laws.resolution import found_dtype, keeps_fine_coordinates
 from pytest_mlff.potentials.failures import raise_if_poisoned
 
 if TYPE_CHECKING:
@@ -71,6 +71,8 @@ class StructurePool:
     grown : bool
         Whether molecules may be grown and cut. If not, all isolated structures are whole
         reference frames, rattled: for quantum chemistry, which does not converge for anything.
+    found_dtype : str or None
+        What the model computes in as far as it can be told, where it does not say.
     fine_coordinates : bool
         Whether a float32 model takes differences of coordinates before it rounds.
     source : {"mixed", "reference", "grown"}
@@ -84,6 +86,7 @@ class StructurePool:
     stress: bool = False
     cutoff: float | None = None
     grown: bool = True
+    found_dtype: str | None = None
     fine_coordinates: bool = False
     source: Source = "mixed"
 
@@ -134,6 +137,7 @@ class StructurePool:
             periodic=periodic,
             stress=stress,
             cutoff=potential.info.cutoff,
+            found_dtype=found_dtype(potential, species, reference),
             fine_coordinates=keeps_fine_coordinates(potential, species),
         )
 
