@@ -26,6 +26,7 @@ _ROOMS = (
     "init",
     "jobs",
     "report",
+    "baseline",
     "compare",
 )
 
