@@ -214,9 +214,10 @@ def _requirement(measured: Measured) -> str:
     from pytest_mlff.potentials.adapters import builtin_adapters
 
     families = {one.family for one in measured.report.models} if measured.report else set()
-    extras = sorted({one.extra for one in builtin_adapters() if one.family in families})
+    extras = {one.extra for one in builtin_adapters() if one.family in families}
     # The version that set the thresholds and the baseline; newer ones are taken on purpose.
-    return f"pytest-mlff{'[' + ','.join(extras) + ']' if extras else ''}=={__version__}"
+    # The workflow asks for the page, whatever the family.
+    return f"pytest-mlff[{','.join(sorted({*extras, 'report'}))}]=={__version__}"
 
 
 def _workflow(model: str, baseline: str, requirement: str, branch: str) -> str:
@@ -254,7 +255,7 @@ def _branch(folder: Path) -> str:
 
 def _git_remarks(folder: Path, model: str) -> list[str]:
     from pytest_mlff.potentials.adapters import builtin_adapters
-    from pytest_mlff.potentials.source import CheckpointSet, parse_source
+    from pytest_mlff.potentials.source import CheckpointSet, Factory, parse_source
 
     root = _git(folder, "rev-parse", "--show-toplevel")
     if root is None:
@@ -262,12 +263,19 @@ def _git_remarks(folder: Path, model: str) -> list[str]:
     if Path(root).resolve() != folder:
         return [f"GitHub reads workflows in the root of a repository only, which is {root}"]
     source = parse_source(model, cwd=folder, families=[a.family for a in builtin_adapters()])
+    remarks = []
+    if isinstance(source, Factory) and not (folder / "requirements.txt").is_file():
+        remarks.append(
+            "there is no requirements.txt, from which the workflow installs what the model imports"
+        )
     path = _path_of(source, folder)
     if path is None or isinstance(source, CheckpointSet):
-        return []
+        return remarks
     if _git(folder, "ls-files", "--error-unmatch", "--", str(path)) is None:
-        return [f"{path.name} is not in git: the workflow finds it only once it is committed"]
-    return []
+        remarks.append(
+            f"{path.name} is not in git: the workflow finds it only once it is committed"
+        )
+    return remarks
 
 
 def _agreed(count: int) -> bool:

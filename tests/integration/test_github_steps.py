@@ -27,7 +27,7 @@ files=()
 if [ -f requirements.txt ]; then files=(-r requirements.txt); fi
 python -m pip install "$MLFF_REQUIREMENT" "${files[@]}\""""
 INSTALL_ACTION = (
-    'python -m pip install "$MLFF_ACTION${MLFF_EXTRAS:+[$MLFF_EXTRAS]}" '
+    'python -m pip install "$MLFF_ACTION[report${MLFF_EXTRAS:+,$MLFF_EXTRAS}]" '
     '${MLFF_REQUIREMENTS:+-r "$MLFF_REQUIREMENTS"}'
 )
 
@@ -251,6 +251,7 @@ def test_what_github_is_told(pairs: tuple[Path, str], tmp_path: Path) -> None:
 # The demo model, as the issue has it: an empty repository, then green; perturbed, then red.
 
 PERTURBED = """\
+import torch
 from nequip.ase import NequIPCalculator
 
 from pytest_mlff.potentials.loading import DEMO_MODEL
@@ -263,10 +264,17 @@ class Perturbed(NequIPCalculator):
 
 
 FACTOR = 1.0
+NOISE = 0.0
 
 
 def make():
-    return Perturbed._from_saved_model(str(DEMO_MODEL), device="cpu")
+    made = Perturbed._from_saved_model(str(DEMO_MODEL), device="cpu")
+    random = torch.Generator().manual_seed(0)
+    for weights in made.model.parameters():
+        if weights.numel() > 1:
+            noise = torch.randn(weights.shape, generator=random, dtype=weights.dtype)
+            weights.data.add_(NOISE * weights.data.std() * noise)
+    return made
 """
 
 
@@ -288,25 +296,48 @@ def test_an_empty_repository_with_the_demo_model(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_the_demo_model_perturbed(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "fault, energies, broken",
+    [
+        # The energies are the same, so forces are no longer their gradient.
+        ("FACTOR = 1.02", {"passed"}, {"force_consistency"}),
+        # Other weights are another model, and as good a one for physics.
+        ("NOISE = 0.05", {"failed"}, set()),
+    ],
+)
+def test_the_demo_model_perturbed(
+    tmp_path: Path, fault: str, energies: set[str], broken: set[str]
+) -> None:
     pytest.importorskip("nequip")
     repo = empty_repository(tmp_path / "repo")
     (repo / "model.py").write_text(PERTURBED, encoding="utf-8")
     assert main(["init", str(repo), "--model", "model.py:make", "--yes"]) == 0
     base = commit(repo, "mlff init")
-    (repo / "model.py").write_text(PERTURBED.replace("FACTOR = 1.0", "FACTOR = 1.02"))
-    head = commit(repo, "forces 2 % too large")
+    sound = f"{fault.partition(' = ')[0]} = {'1.0' if 'FACTOR' in fault else '0.0'}"
+    assert sound in PERTURBED
+    (repo / "model.py").write_text(PERTURBED.replace(sound, fault))
+    head = commit(repo, fault)
     done = workflow(repo, tmp_path / "w", "pull_request", base, head)
     assert codes(done) == {
         "Base branch": 0, "This branch": 1, "This branch against the stored baseline": 1
     }, done["This branch"].output  # fmt: skip
-    verdicts = {case["metric"]: set() for case in cases(tmp_path / "w", "mlff.json")}
+    base_report = cases(tmp_path / "w", "base.json")
+    assert {case["verdict"] for case in base_report} == {"passed"}
+    verdicts: dict[str, set[str]] = {}
     for case in cases(tmp_path / "w", "mlff.json"):
-        verdicts[case["metric"]].add(case["verdict"])
+        verdicts.setdefault(case["metric"], set()).add(case["verdict"])
     assert "regressed" in verdicts["force_mae"]
-    # The energies are the same, so forces are no longer their gradient.
-    assert verdicts["energy_mae"] == {"passed"}
-    assert "failed" in verdicts["force_consistency"]
+    assert verdicts["energy_mae"] == energies
+    laws = {name for name in ("rotation", "force_consistency") if verdicts[name] != {"passed"}}
+    assert laws == broken
+    summary = done["This branch"].summary
+    assert summary.startswith("## May this force field be merged? No.")
+    assert "Against the baseline" in summary
+    spec = (repo / "specs" / "first.yaml").read_text(encoding="utf-8").splitlines()
+    (told,) = done["This branch"].commands
+    line = re.match(r"::error file=specs/first\.yaml,line=(\d+),", told)
+    assert line is not None, told
+    assert spec[int(line[1]) - 1].startswith("  - metric: ")
 
 
 # The action

@@ -111,12 +111,13 @@ def test_everything_is_written_and_in_order(repo: Path, capsys: pytest.CaptureFi
         "MLFF_MODEL": SOURCE,
         "MLFF_SUITE": "specs/first.yaml",
         "MLFF_BASELINE": name,
-        "MLFF_REQUIREMENT": f"pytest-mlff=={pytest_mlff.__version__}",
+        "MLFF_REQUIREMENT": f"pytest-mlff[report]=={pytest_mlff.__version__}",
     }
     on = read_workflow(repo / ".github" / "workflows" / "mlff.yml")["on"]
     assert on["push"]["branches"] == ["trunk"]
     # The model is not committed, and a workflow sees only what is.
     assert "note: model.py is not in git" in shown
+    assert "note: there is no requirements.txt" in shown
     assert "mlff_model = model.py:make" in shown
 
 
