@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["ANGSTROM", "MEV", "REPORT_UNITS", "in_unit", "kcal_per_mol"]
+__all__ = ["ANGSTROM", "MEV", "REPORT_UNITS", "in_unit", "kcal_per_mol", "percent", "two_digits"]
 
 ANGSTROM: Final = "Å"
 MEV: Final = 1000.0
@@ -22,6 +22,18 @@ def kcal_per_mol() -> float:
     from ase import units
 
     return float(units.kcal / units.mol)
+
+
+def two_digits(value: float) -> str:
+    """Two significant digits, without an exponent below a million: ``0.9``, ``160``."""
+    text = f"{value:.2g}"
+    return f"{float(text):.0f}" if 100.0 <= abs(float(text)) < 1e6 else text
+
+
+def percent(share: float) -> str:
+    """A signed share in per cent, e.g. ``+3.1 %``; nought is ``+0.0 %``, never ``-0.0 %``."""
+    text = f"{100.0 * share:+.1f} %"
+    return "+0.0 %" if text == "-0.0 %" else text
 
 
 def in_unit(number: str, unit: str) -> str:

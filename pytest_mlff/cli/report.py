@@ -121,13 +121,16 @@ def _write_figures(report: Report, folder: Path, formats: str) -> str:
 
 def report_lines(report: Report) -> list[str]:
     """A report for the terminal: the table, worst first, the counts and what they come to."""
+    from pytest_mlff.reports.comparison import comparison_of
     from pytest_mlff.reports.headline import headline_of
     from pytest_mlff.reports.terminal import summary_line, table
 
     rows = table(report.cases, None) if report.cases else []
     headline = headline_of(report)
+    compared = comparison_of(report)
     return [
         *(line.rstrip() for line, _ in rows),
         summary_line(report.cases, report.run.collected),
         f"May this merge? {headline.answer}. {headline.sentence}",
+        *([] if compared is None else [compared.sentence]),
     ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_mlff.units import in_unit
+from pytest_mlff.units import in_unit, percent, two_digits
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,8 +32,8 @@ def _value(record: CaseRecord) -> tuple[str, str]:
         if "undecided" not in record.evidence:
             return value, ""
         rough = record.evidence.get("rough_half_width")
-        return value, f"± ~{rough:.2g}" if isinstance(rough, int | float) else "± ?"
-    return value, f"± {(record.ci_high - record.ci_low) / 2:.2g}"
+        return value, f"± ~{two_digits(rough)}" if isinstance(rough, int | float) else "± ?"
+    return value, f"± {two_digits((record.ci_high - record.ci_low) / 2)}"
 
 
 def change(record: CaseRecord) -> str:
@@ -42,7 +42,7 @@ def change(record: CaseRecord) -> str:
         return "–"
     if record.baseline == 0.0:
         return "±0 %" if record.value == 0.0 else "from 0"
-    text = f"{100.0 * (record.value / record.baseline - 1.0):+.1f} %"
+    text = percent(record.value / record.baseline - 1.0)
     return f"{text} ?" if record.regressed is None else text
 
 

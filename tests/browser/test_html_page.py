@@ -427,6 +427,52 @@ def test_phone(new_page: NewPage, page_file: Path, report: Report, width: int) -
     assert page.run(OVERFLOW) <= 0
 
 
+OVERLAID = """[...document.querySelectorAll("#case-rows td, #case-rows th")].flatMap((cell) => {
+  const edge = cell.getBoundingClientRect().right;
+  const words = document.createTreeWalker(cell, NodeFilter.SHOW_TEXT);
+  const over = [];
+  for (let text = words.nextNode(); text; text = words.nextNode()) {
+    const range = document.createRange();
+    range.selectNodeContents(text);
+    if (range.getBoundingClientRect().right > edge) over.push(text.data);
+  }
+  return over;
+})"""
+
+
+@pytest.mark.parametrize("width", [1280, 1161, 1001, 390])
+def test_no_number_lies_upon_its_neighbour(
+    new_page: NewPage, report: Report, tmp_path: Path, width: int
+) -> None:
+    case = next(case for case in report.cases if case.value is not None and case.threshold)
+    huge = {"value": 3.211e6, "threshold": 1.0, "unit": "1", "ci_low": None, "ci_high": None}
+    cases = [case.model_copy(update={**huge, "value": value}) for value in (3.211e6, 583900.0)]
+    target = without_figures(tmp_path / "t.html", report.model_copy(update={"cases": cases}))
+    page = new_page(width, 900, phone=width < 400).open(target)
+    assert "3.21e+6 ×" in page.run(f"{ROW}[0].innerText")
+    assert page.run(OVERLAID) == []
+    page.run('document.querySelector("#case-rows .gauge-box").style.flexWrap = "nowrap"')
+    if width > 1160:
+        assert page.run(OVERLAID) == ["3.21e+6 ×"]  # the check sees it where it is so
+
+
+def test_coordinates_are_whole_lines_on_a_phone(
+    new_page: NewPage, report: Report, tmp_path: Path
+) -> None:
+    line = "  C     -11.122131    -0.628138   -10.916410"
+    case = report.cases[0].model_copy(update={"detail": line})
+    target = without_figures(tmp_path / "t.html", report.model_copy(update={"cases": [case]}))
+    page = new_page(390, 844, phone=True).open(target)
+    page.press("j", "Enter")
+    page.wait_for(OPEN)
+    lines = """(() => {
+      const range = document.createRange();
+      range.selectNodeContents(document.querySelector(".detail"));
+      return new Set([...range.getClientRects()].map((box) => box.top)).size;
+    })()"""
+    assert page.run(lines) == 1
+
+
 CONTRAST = """(() => {
   const canvas = new OffscreenCanvas(1, 1).getContext("2d", {willReadFrequently: true});
   const known = new Map();

@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from pytest_mlff.reports.figures.description import Axis, ColourScale
+from pytest_mlff.units import two_digits
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -43,7 +44,7 @@ def with_interval(case: CaseRecord) -> str:
         return "–"
     if case.ci_low is None or case.ci_high is None:
         rough = case.evidence.get("rough_half_width")
-        told = f"~{rough:.2g}" if isinstance(rough, int | float) else "?"
+        told = f"~{two_digits(rough)}" if isinstance(rough, int | float) else "?"
         return f"{short(case.value)} (±{told})"
     return f"{short(case.value)} ({short(case.ci_low)}–{short(case.ci_high)})"
 

@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from pytest_mlff.reports.comparison import comparison_of
 from pytest_mlff.reports.github.annotations import annotation_lines, locator
 from pytest_mlff.reports.github.escape import command
 from pytest_mlff.reports.github.summary import SUMMARY_LIMIT, step_summary
@@ -53,6 +54,9 @@ def github_output(report: Report, plan: Iterable[HasSpec], environ: Mapping[str,
         return []
     locate = locator((one.spec for one in plan), environ.get("GITHUB_WORKSPACE"))
     lines = annotation_lines(report, locate)
+    compared = comparison_of(report)
+    if compared is not None and compared.blind:
+        lines.append(command("warning", compared.sentence, title="mlff"))
     target = environ.get("GITHUB_STEP_SUMMARY")
     if target:
         try:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from typing import TYPE_CHECKING, Final
 
+from pytest_mlff.reports.comparison import comparison_of
 from pytest_mlff.reports.github.escape import inline, preformatted
 from pytest_mlff.reports.github.words import (
     answer,
@@ -99,27 +99,11 @@ def _head(report: Report) -> str:
 
 
 def _against_baseline(report: Report) -> list[str]:
-    """How many cases are worse, and how small a worsening could have been seen."""
-    compared = [record for record in report.cases if record.baseline is not None]
-    if not compared:
+    found = comparison_of(report)
+    if found is None:
         return []
-    tally = Counter(record.regressed for record in compared)
-    undecided = (
-        f", {tally[None]} undecided for want of independent frames, which is neither good nor bad"
-        if tally[None]
-        else ""
-    )
-    text = f"Against the baseline: {tally[True]} worse, {tally[False]} not worse{undecided}."
-    seen = [
-        r.evidence["minimum_detectable"] for r in compared if "minimum_detectable" in r.evidence
-    ]
-    sizes = sorted(100 * size for size in seen if isinstance(size, float) and size < math.inf)
-    if sizes:
-        text += (
-            " The smallest worsening that would have been seen with 80 % probability is "
-            f"{sizes[0]:.1f} % in the best case and {sizes[-1]:.1f} % in the worst."
-        )
-    return [text + "\n"]
+    text = inline(found.sentence, 1000)
+    return [f"⚠️ **{text}**\n" if found.blind else f"{text}\n"]
 
 
 def _table(columns: Sequence[str], rows: Sequence[Sequence[str]], room: int) -> str:

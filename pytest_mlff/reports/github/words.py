@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from pytest_mlff.reports.headline import headline_of
-from pytest_mlff.units import in_unit
+from pytest_mlff.units import in_unit, percent, two_digits
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -53,7 +53,7 @@ def interval(record: CaseRecord) -> str:
     if record.ci_low is None or record.ci_high is None:
         rough = record.evidence.get("rough_half_width")
         if isinstance(rough, int | float):
-            return f"± ~{rough:.2g}"
+            return f"± ~{two_digits(rough)}"
         return "?" if "undecided" in record.evidence else "–"
     return f"{record.ci_low:.4g} – {record.ci_high:.4g}"
 
@@ -64,7 +64,7 @@ def change(record: CaseRecord) -> str:
         return "–"
     difference = record.value - record.baseline
     if record.baseline > 0:
-        text = f"{100 * difference / record.baseline:+.1f} %"
+        text = percent(difference / record.baseline)
     else:
         text = in_unit(f"{difference:+.3g}", record.unit)
     judged = {True: " (worse)", False: "", None: " (undecided)"}[record.regressed]

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from importlib import resources
+from importlib import import_module, resources
 from typing import TYPE_CHECKING, Any, Final
 
 from pytest_mlff.errors import MissingExtraError, MlffError
+from pytest_mlff.reports.comparison import comparison_of
 from pytest_mlff.reports.headline import ORDER, headline_of, severity, tally_by_model
 from pytest_mlff.reports.html.case_data import case_data
 from pytest_mlff.reports.html.embed import checked_script, policy, script_json
@@ -47,12 +48,18 @@ def require_html() -> None:
     Raises
     ------
     MissingExtraError
-        If jinja2 is not installed.
+        If jinja2 or plotly is not installed.
     """
+    # Whether there will be figures, nobody knows beforehand.
+    for library in ("jinja2", "plotly"):
+        _require(library)
+
+
+def _require(library: str) -> None:
     try:
-        import jinja2  # noqa: F401
+        import_module(library)
     except ImportError as error:
-        raise MissingExtraError("the HTML report", "jinja2", "report") from error
+        raise MissingExtraError("the HTML report", library, "report") from error
 
 
 def render_html(report: Report) -> str:
@@ -73,7 +80,7 @@ def render_html(report: Report) -> str:
     MissingExtraError
         If jinja2 is not installed, or plotly where there are figures.
     """
-    require_html()
+    _require("jinja2")
     plots = plots_of(report)
     # In the head, so that no page is painted in the colours it then leaves.
     early = checked_script(_asset("early.js"))
@@ -85,6 +92,7 @@ def render_html(report: Report) -> str:
         report=report,
         run=report.run,
         headline=headline_of(report),
+        comparison=comparison_of(report),
         counts=[(name, counts[name]) for name in ORDER if counts[name]],
         tallies=[
             (one.model, records.get(one.model or ""), one.counts) for one in tally_by_model(report)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pytest_mlff.reports.figures import figures_of
-from pytest_mlff.reports.figures.description import MatrixPanel, WindowPanel
+from pytest_mlff.reports.figures.description import MatrixPanel, WindowPanel, XYPanel
 from pytest_mlff.reports.figures.interactive import theme_update, to_plotly
 from pytest_mlff.reports.figures.palette import DARK, LIGHT
 
@@ -92,4 +92,8 @@ def _least_width(figure: Figure) -> int:
     if columns > 1:
         return 420 * columns
     wide = any(isinstance(panel, WindowPanel | MatrixPanel) for panel in figure.panels)
-    return 720 if wide else 520
+    if wide:
+        return 720
+    # One row a case, with its name beside it: narrow is better than cut off.
+    rows = all(isinstance(panel, XYPanel) and panel.horizontal for panel in figure.panels)
+    return 480 if rows else 520

@@ -41,7 +41,8 @@ mlff.unit = (unit) => (unit === "1" ? "" : unit);
 mlff.percent = (share) => {
   const hundred = 100 * share;
   const digits = Math.abs(hundred) < 10 ? 1 : 0;
-  return `${hundred.toFixed(digits).replace("-", "−")} %`;
+  const text = hundred.toFixed(digits);
+  return `${Number(text) === 0 ? "0.0" : text.replace("-", "−")} %`;
 };
 
 /** Cases as objects, worst first, from the page's data block. */

@@ -74,8 +74,10 @@ mlff.details = (() => {
 
   const behind = (one) => {
     if (one.n_frames === null) return "–";
-    const atoms = one.n_atoms === null ? "" : `, ${mlff.count(one.n_atoms)} atoms`;
-    return `${mlff.count(one.n_frames)} frames${atoms}`;
+    const many = (number, what) => `${mlff.count(number)} ${what}${number === 1 ? "" : "s"}`;
+    // Laws make structures of their own and count these alone.
+    const atoms = one.n_atoms ? `, ${many(one.n_atoms, "atom")}` : "";
+    return many(one.n_frames, "examples" in one.evidence ? "example" : "frame") + atoms;
   };
 
   const against = (one) => {

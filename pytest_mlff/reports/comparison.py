@@ -1,0 +1,75 @@
+"""What the comparison of a run with its baselines came to, in words."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pytest_mlff.reports.model import Report
+
+__all__ = ["Comparison", "comparison_of"]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """How the cases of a run stand to their baselines.
+
+    Attributes
+    ----------
+    blind : bool
+        Nothing could be told, so that a green run says nothing of regressions.
+    sentence : str
+        How many cases are worse, not worse and undecided, and how small a worsening could
+        have been seen.
+    """
+
+    blind: bool
+    sentence: str
+
+
+def comparison_of(report: Report) -> Comparison | None:
+    """Say what the comparison with baselines came to; None where there was none to make.
+
+    Parameters
+    ----------
+    report : Report
+    """
+    # A job may compare with several, one after the other: each is named.
+    named = ", ".join(dict.fromkeys(report.run.baselines.values()))
+    against = f"the baseline ({named})" if named else "the baseline"
+    compared = [record for record in report.cases if record.baseline is not None]
+    if not compared:
+        if not report.run.baselines:
+            return None
+        return Comparison(
+            blind=True,
+            sentence=f"No case could be compared with {against}: a regression would go unseen.",
+        )
+    tally = Counter(record.regressed for record in compared)
+    text = f"Against {against}: {tally[True]:,} worse, {tally[False]:,} not worse"
+    if tally[None]:
+        text += (
+            f", {tally[None]:,} undecided for want of independent frames, which is neither good "
+            "nor bad"
+        )
+    blind = tally[None] == len(compared)
+    text += ": a regression would go unseen." if blind else "."
+    sizes = sorted(100 * size for size in _seen(report) if size < math.inf)
+    if sizes:
+        text += (
+            " The smallest worsening that would have been seen with 80 % probability is "
+            f"{sizes[0]:.1f} % in the best case and {sizes[-1]:.1f} % in the worst."
+        )
+    return Comparison(blind, text)
+
+
+def _seen(report: Report) -> list[float]:
+    found = (
+        record.evidence.get("minimum_detectable")
+        for record in report.cases
+        if record.baseline is not None
+    )
+    return [size for size in found if isinstance(size, float)]
