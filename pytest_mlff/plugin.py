@@ -261,12 +261,15 @@ class ActivePlugin:
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         """Give a case's report what is too large for its properties; end a useless worker."""
         from pytest_mlff.attachment import hand_over
+        from pytest_mlff.reports.failure import shorten
         from pytest_mlff.scheduling.poison import leave_if_lost
 
         report = yield
         if self.worker:
             leave_if_lost(self.session, item, call)
         hand_over(item, report)
+        if self.session.is_case(item.nodeid):
+            shorten(report)
         return report
 
     @pytest.hookimpl(tryfirst=True)

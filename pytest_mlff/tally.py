@@ -58,6 +58,7 @@ class Tally:
         path = session.options.report
         self._stream = None if path is None else ReportStream(path)
         self._streamed: set[str] = set()
+        self._reported = False
 
     def begin(self) -> None:
         """Clear away what an earlier, killed run left."""
@@ -252,6 +253,7 @@ class Tally:
                 self._stream.close()
                 self._alarm(f"what was measured is kept in {self._stream.path}")
             return status or 1
+        self._reported = True
         if self._stream is not None:
             self._stream.remove()
         return status
@@ -297,7 +299,7 @@ class Tally:
             colour = {"red": True, "bold": True} if told.alarm else {}
             terminal.write_line(f"mlff: {told.text}", **colour)
         path = self.session.options.report
-        if path is not None and path.exists():
+        if path is not None and self._reported:
             terminal.write_line(f"mlff: report written to {path}")
 
 

@@ -47,8 +47,12 @@ __all__ = [
 ]
 
 BASELINE_SCHEMA_VERSION = NEWEST_SCHEMA[BASELINE_KIND]
-_MEND = "restore it from version control, or write a new one with --mlff-update-baseline"
-_MEND_REPORT = "repeat that run with this version of pytest-mlff"
+_MEND = (
+    "restore it from version control, or delete it and write a new one with --mlff-update-baseline"
+)
+_MEND_REPORT = (
+    "keep its .residuals.npz beside it, or repeat that run with this version of pytest-mlff"
+)
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["CaseDifference", "RankedModel", "Ranking", "rank", "read_runs"]
 
-_MEND = "repeat that run with this version of pytest-mlff"
+_MEND = "keep its .residuals.npz beside it, or repeat that run with this version of pytest-mlff"
 
 
 @dataclass(frozen=True)
@@ -223,7 +223,9 @@ def _difference(
     if is_best:
         return CaseDifference(record.value, record.identity.unit, 0.0, 0.0, 0.0)
     paired = compare_paired(as_stored(record.series), as_stored(best.series), margin=0.0)
-    low, high = (None, None) if paired.too_short else paired.bounds(alpha / 2.0)
+    low, high = paired.bounds(alpha / 2.0)
+    if paired.too_short and not ((low or 0.0) > 0.0 or (high or 0.0) < 0.0):
+        low = high = None  # of so few frames only a gross difference is told
     return CaseDifference(record.value, record.identity.unit, paired.change, low, high)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pytest_mlff.reports.terminal import change, measurement
 from pytest_mlff.units import in_unit
@@ -11,7 +11,20 @@ if TYPE_CHECKING:
     from pytest_mlff.gate.outcome import Outcome
     from pytest_mlff.reports.model import CaseRecord
 
-__all__ = ["explain"]
+__all__ = ["explain", "shorten"]
+
+
+def shorten(report: Any) -> None:
+    """Leave one line where pytest sums up, in its list of failures and in JUnit's messages.
+
+    Parameters
+    ----------
+    report : TestReport
+        Of a case; its failure section keeps all lines.
+    """
+    crash = getattr(report.longrepr, "reprcrash", None)
+    if crash is not None:
+        crash.message = crash.message.partition("\n")[0]
 
 
 def explain(outcome: Outcome, record: CaseRecord) -> str:
