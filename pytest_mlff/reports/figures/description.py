@@ -81,6 +81,8 @@ class Series:
     low, high : tuple of (float or None)
         95 % interval along the axis that is measured, None where undecided; empty where
         no interval is meant.
+    rough : tuple of (float or None)
+        Where undecided, half the width that is to be expected; None where nothing is.
     hover : tuple of str
         A line for each point.
     mark : {"line", "points", "both", "tick"}
@@ -97,6 +99,7 @@ class Series:
     y: tuple[float, ...]
     low: tuple[float | None, ...] = ()
     high: tuple[float | None, ...] = ()
+    rough: tuple[float | None, ...] = ()
     hover: tuple[str, ...] = ()
     mark: Mark = "both"
     dashed: bool = False
@@ -111,6 +114,11 @@ class Series:
             for index, (low, high) in enumerate(zip(self.low, self.high, strict=True))
             if low is None or high is None
         )
+
+    @property
+    def unknown(self) -> tuple[int, ...]:
+        """Undecided points of which not even a rough width is known."""
+        return tuple(k for k in self.undecided if not self.rough or self.rough[k] is None)
 
 
 @dataclass(frozen=True)

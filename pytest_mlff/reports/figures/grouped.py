@@ -16,7 +16,7 @@ from pytest_mlff.reports.figures.points import (
     value_unit,
 )
 from pytest_mlff.reports.figures.rows import number
-from pytest_mlff.reports.figures.scales import short, value_axis
+from pytest_mlff.reports.figures.scales import ends_of, short, value_axis
 from pytest_mlff.reports.figures.windows import by_samples
 
 if TYPE_CHECKING:
@@ -178,9 +178,7 @@ def _panel(
     every = [case for cluster in found for case in cluster.cases]
     values = [c.value for c in every if c.value is not None]
     log = max(values) > _LOG_FROM * min(values) > 0
-    reach = [
-        v for c in every for v in (c.value, c.ci_low, c.ci_high) if v is None or v > 0 or not log
-    ]
+    reach = [v for c in every for v in (c.value, *ends_of(c)) if v is None or v > 0 or not log]
     return XYPanel(
         title=what.title,
         x=Axis(

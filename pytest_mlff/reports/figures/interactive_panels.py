@@ -120,6 +120,32 @@ def _errors(series: Series, *, horizontal: bool, tint: str) -> dict[str, Any]:
     return {"error_x" if horizontal else "error_y": bars}
 
 
+def _rough_trace(series: Series, panel: XYPanel, place: Place, theme: Theme) -> Any:
+    """Thin bars where no interval is given; a trace of its own, since bars of one are alike."""
+    import plotly.graph_objects as go
+
+    bars = {
+        "type": "data",
+        "array": [half or 0.0 for half in series.rough],
+        "color": colour(series.role, theme),
+        "thickness": 0.6,
+        "width": 0,
+    }
+    return go.Scatter(
+        x=list(series.x),
+        y=list(series.y),
+        name=html.escape(series.label),
+        legendgroup=html.escape(series.label),
+        showlegend=False,
+        mode="markers",
+        marker={"opacity": 0, "size": 1},
+        hoverinfo="skip",
+        meta={"role": series.role},
+        **{"error_x" if panel.horizontal else "error_y": bars},
+        **place.axes,
+    )
+
+
 def _trace(series: Series, panel: XYPanel, place: Place, theme: Theme) -> Any:
     import plotly.graph_objects as go
 
@@ -129,7 +155,8 @@ def _trace(series: Series, panel: XYPanel, place: Place, theme: Theme) -> Any:
     symbols = [f"{shape}-open" if k in hollow else shape for k in range(len(series.x))]
     parts = {"line": ["lines"], "points": ["markers"], "both": ["lines", "markers"],
              "tick": ["markers"]}[series.mark]  # fmt: skip
-    if hollow:
+    unknown = set(series.unknown)
+    if unknown:
         parts = [*parts, "text"]
     return go.Scatter(
         x=list(series.x),
@@ -147,7 +174,7 @@ def _trace(series: Series, panel: XYPanel, place: Place, theme: Theme) -> Any:
             "line": {"color": tint, "width": 2 if series.mark == "tick" or hollow else 0},
         },
         opacity=0.6 if series.role == "muted" else 1.0,
-        text=["?" if k in hollow else "" for k in range(len(series.x))] if hollow else None,
+        text=["?" if k in unknown else "" for k in range(len(series.x))] if unknown else None,
         textposition="middle right" if panel.horizontal else "top center",
         textfont={"color": tint},
         hovertext=[html.escape(text) for text in series.hover] or None,
@@ -183,7 +210,10 @@ def _limit_trace(
 def xy_content(panel: XYPanel, place: Place, theme: Theme) -> tuple[list[Any], dict[str, Any]]:
     """Traces and layout of points and lines."""
     along = panel.y if panel.horizontal else panel.x
-    traces = [_trace(series, panel, place, theme) for series in panel.series]
+    traces = [
+        _rough_trace(series, panel, place, theme) for series in panel.series if any(series.rough)
+    ]
+    traces += [_trace(series, panel, place, theme) for series in panel.series]
     if along.limits is not None:
         traces += [
             _limit_trace(panel, index, place, theme, along.limits)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from pytest_mlff.reports.figures.description import Axis, Figure, XYPanel
 from pytest_mlff.reports.figures.grouped import Cluster, clusters
 from pytest_mlff.reports.figures.points import METRIC_LABELS, UNDECIDED, value_unit
-from pytest_mlff.reports.figures.scales import value_axis
+from pytest_mlff.reports.figures.scales import ends_of, value_axis
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -83,8 +83,7 @@ def _panel(groups: Sequence[Group], models: Sequence[str], metric: str) -> XYPan
         y=value_axis(
             METRIC_LABELS[metric],
             value_unit(every),
-            [c.value for c in every]
-            + [v for c in every for v in (c.ci_low, c.ci_high) if v is None or v > 0],
+            [c.value for c in every] + [v for c in every for v in ends_of(c) if v is None or v > 0],
             log=True,
         ),
         series=clusters(found, models, geometric=True),

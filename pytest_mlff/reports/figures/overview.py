@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pytest_mlff.reports.figures.description import Axis, Figure, Limit, Series, XYPanel
 from pytest_mlff.reports.figures.points import UNDECIDED, hover_of
-from pytest_mlff.reports.figures.scales import value_axis
+from pytest_mlff.reports.figures.scales import rough_of, value_axis
 
 if TYPE_CHECKING:
     from pytest_mlff.reports.model import CaseRecord, Report
@@ -100,6 +100,7 @@ def _series(
         tuple(at for at, _, _ in found),
         low=tuple(_ratio(c.ci_low, c) for _, _, c in found) if interval else (),
         high=tuple(_ratio(c.ci_high, c) for _, _, c in found) if interval else (),
+        rough=tuple(_ratio(rough_of(c), c) for _, _, c in found) if interval else (),
         hover=tuple(f"{c.case_id}: {hover_of(c)}" for _, _, c in found),
         mark="points",
         in_legend=in_legend,

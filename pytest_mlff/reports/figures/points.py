@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pytest_mlff.reports.figures.description import Limit, Series
-from pytest_mlff.reports.figures.scales import with_interval
+from pytest_mlff.reports.figures.scales import rough_of, with_interval
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -29,7 +29,10 @@ __all__ = [
 METRIC_LABELS = {"force_mae": "Force MAE", "energy_mae": "Energy MAE"}
 """Titles of the metrics that have figures of their own."""
 
-UNDECIDED = "A hollow mark with “?” has an undecided interval."
+UNDECIDED = (
+    "A hollow mark has an undecided interval: its thin bar is what is to be expected of one, "
+    "“?” that nothing is."
+)
 """Sentence for captions of figures with such marks."""
 
 
@@ -71,6 +74,7 @@ def series_of(
         y=tuple(c.value for _, c in kept if c.value is not None),
         low=tuple(c.ci_low for _, c in kept),
         high=tuple(c.ci_high for _, c in kept),
+        rough=tuple(rough_of(c) for _, c in kept),
         hover=tuple(hover_of(c) for _, c in kept),
         mark=mark,
         in_legend=in_legend,

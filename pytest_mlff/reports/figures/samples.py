@@ -16,7 +16,7 @@ from pytest_mlff.reports.figures.points import (
     value_unit,
 )
 from pytest_mlff.reports.figures.rows import number
-from pytest_mlff.reports.figures.scales import limits, spaced, value_axis
+from pytest_mlff.reports.figures.scales import ends_of, limits, spaced, value_axis
 
 if TYPE_CHECKING:
     from pytest_mlff.reports.figures.rows import Group
@@ -90,7 +90,7 @@ def _panel(group: Group, model: str | None, metric: str, sizes: dict[str, float]
         METRIC_LABELS[metric],
         value_unit(every),
         [v for c in every for v in (c.value, c.threshold)]
-        + [v for c in every for v in (c.ci_low, c.ci_high) if v is None or v > 0],
+        + [v for c in every for v in ends_of(c) if v is None or v > 0],
         log=True,
     )
     ticks = spaced(list(sizes.values()), log=True, most=9)

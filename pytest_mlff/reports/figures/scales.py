@@ -16,10 +16,12 @@ if TYPE_CHECKING:
 __all__ = [
     "colour_scale",
     "colour_ticks",
+    "ends_of",
     "fraction",
     "limits",
     "log_ticks",
     "ordered_roles",
+    "rough_of",
     "short",
     "spaced",
     "value_axis",
@@ -38,13 +40,27 @@ def short(value: float) -> str:
     return f"{value:.{digits}f}"
 
 
+def rough_of(case: CaseRecord) -> float | None:
+    """Half the width that is to be expected of an undecided interval; None where there is none."""
+    rough = case.evidence.get("rough_half_width")
+    return float(rough) if isinstance(rough, int | float) else None
+
+
+def ends_of(case: CaseRecord) -> tuple[float | None, float | None]:
+    """Ends of what is drawn around a value: its interval, or the rough one in its place."""
+    rough = rough_of(case)
+    if case.value is None or rough is None:
+        return case.ci_low, case.ci_high
+    return case.value - rough, case.value + rough
+
+
 def with_interval(case: CaseRecord) -> str:
     """``38.2 (37.1–39.5)``; undecided ``38.2 (±~1.2)`` or ``38.2 (±?)``; ``–`` without value."""
     if case.value is None:
         return "–"
     if case.ci_low is None or case.ci_high is None:
-        rough = case.evidence.get("rough_half_width")
-        told = f"~{two_digits(rough)}" if isinstance(rough, int | float) else "?"
+        rough = rough_of(case)
+        told = "?" if rough is None else f"~{two_digits(rough)}"
         return f"{short(case.value)} (±{told})"
     return f"{short(case.value)} ({short(case.ci_low)}–{short(case.ci_high)})"
 

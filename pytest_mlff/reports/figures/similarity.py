@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from pytest_mlff.reports.figures.description import Axis, Figure, XYPanel
 from pytest_mlff.reports.figures.points import UNDECIDED, series_of, value_unit
 from pytest_mlff.reports.figures.rows import number
-from pytest_mlff.reports.figures.scales import limits, ordered_roles, value_axis
+from pytest_mlff.reports.figures.scales import ends_of, limits, ordered_roles, value_axis
 from pytest_mlff.reports.figures.windows import by_samples
 from pytest_mlff.similarity.correlation import rank_correlation
 
@@ -112,7 +112,7 @@ def _panel(
         y=value_axis(
             "Mean SOAP cosine" if similar else "Force MAE",
             value_unit(every),
-            [v for c in every for v in (c.value, c.ci_low, c.ci_high)],
+            [v for c in every for v in (c.value, *ends_of(c))],
             log=False,
         ),
         series=tuple(

@@ -86,7 +86,6 @@ def _draw_series(axes: Axes, series: Series, *, horizontal: bool) -> None:
     axes.plot(series.x, series.y, **style)
     if not series.low:
         return
-    hollow = set(series.undecided)
     measured = series.x if horizontal else series.y
     # A value may lie outside of its interval's rounding; lengths must not be negative.
     reach = [
@@ -100,13 +99,21 @@ def _draw_series(axes: Axes, series: Series, *, horizontal: bool) -> None:
         yerr=None if horizontal else lengths, fmt="none", ecolor=style["color"], elinewidth=1.1,
         capsize=2,
     )  # fmt: skip
-    for index in hollow:
+    rough = [half or 0.0 for half in series.rough]
+    if any(rough):
+        axes.errorbar(
+            series.x, series.y, xerr=rough if horizontal else None,
+            yerr=None if horizontal else rough, fmt="none", ecolor=style["color"],
+            elinewidth=0.6, alpha=0.6,
+        )  # fmt: skip
+    for index in series.undecided:
         place = (series.x[index], series.y[index])
         axes.plot(*place, **{**style, "linestyle": "none", "markerfacecolor": LIGHT.background})
+    for index in series.unknown:
         axes.annotate(
-            "?", place, xytext=(7, 0) if horizontal else (0, 6), textcoords="offset points",
-            ha="center", va="center" if horizontal else "bottom", color=style["color"],
-            fontsize=9, fontweight="bold",
+            "?", (series.x[index], series.y[index]), xytext=(7, 0) if horizontal else (0, 6),
+            textcoords="offset points", ha="center", va="center" if horizontal else "bottom",
+            color=style["color"], fontsize=9, fontweight="bold",
         )  # fmt: skip
 
 

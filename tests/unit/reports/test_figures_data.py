@@ -15,6 +15,7 @@ from support.sample_reports import LETTERS, SPECIES, TRAIN_SETS, many_cases, sai
 from pytest_mlff.reports.figures import Figure, figures_of
 from pytest_mlff.reports.figures.description import MatrixPanel, WindowPanel, XYPanel
 from pytest_mlff.reports.figures.interactive import to_plotly
+from pytest_mlff.reports.figures.palette import LIGHT
 
 if TYPE_CHECKING:
     from pytest_mlff.reports.model import Report
@@ -372,6 +373,32 @@ def test_an_undecided_interval_is_marked_and_not_drawn() -> None:
     oxygen = next(series for series in panel.series if series.label == "O")
     assert [oxygen.x[index] for index in oxygen.undecided] == [800]
     assert all(not series.undecided for series in panel.series if series is not oxygen)
+
+
+def test_a_rough_width_stands_in_for_an_undecided_interval() -> None:
+    """With one the mark is hollow and has a thin bar; the question mark is for knowing nothing."""
+    cases = [
+        case.model_copy(update={"evidence": {**case.evidence, "rough_half_width": 12.5}})
+        if "undecided" in case.evidence
+        else case
+        for case in REPORT.cases
+    ]
+    rough = REPORT.model_copy(update={"cases": cases})
+    for report, known in ((REPORT, False), (rough, True)):
+        drawn = figure(report, "mae-vs-samples")
+        panel = drawn.panels[0]
+        assert isinstance(panel, XYPanel)
+        oxygen = next(series for series in panel.series if series.label == "O")
+        (index,) = oxygen.undecided
+        assert oxygen.rough[index] == (12.5 if known else None)
+        assert oxygen.unknown == (() if known else (index,))
+        assert [half for k, half in enumerate(oxygen.rough) if k != index] == [None] * (
+            len(oxygen.x) - 1
+        )
+        traces = to_plotly(drawn, LIGHT).to_plotly_json()["data"]
+        assert any("?" in (trace.get("text") or ()) for trace in traces) is not known
+        bars = [trace for trace in traces if trace.get("error_y", {}).get("thickness") == 0.6]
+        assert [max(bar["error_y"]["array"]) for bar in bars] == ([12.5] if known else [])
 
 
 def test_a_law_is_not_called_undecided() -> None:
