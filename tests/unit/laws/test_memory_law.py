@@ -36,7 +36,12 @@ class Tidied:
 
 
 @pytest.mark.parametrize(
-    "blocks", [(WARM_UP, WARM_UP + 2), (WARM_UP + 1, WARM_UP + 2), (BLOCKS - 2, BLOCKS - 1)]
+    "blocks",
+    [
+        pytest.param((WARM_UP, WARM_UP + 2), marks=pytest.mark.slow),
+        (WARM_UP + 1, WARM_UP + 2),
+        pytest.param((BLOCKS - 2, BLOCKS - 1), marks=pytest.mark.slow),
+    ],
 )
 def test_a_leak_is_told_although_some_blocks_shrink(blocks: tuple[int, ...]) -> None:
     """Mutant: to stop as soon as the lower quartile is calm."""
