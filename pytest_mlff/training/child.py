@@ -13,7 +13,10 @@ import runpy
 import signal
 import sys
 
-__all__ = ["die_with_parent", "main"]
+__all__ = ["INTERRUPTED", "die_with_parent", "main"]
+
+INTERRUPTED = 128 + signal.SIGTERM
+"""Exit code of a training that was told to end before it was through."""
 
 _PR_SET_PDEATHSIG = 1
 
@@ -34,10 +37,20 @@ def die_with_parent(parent: int) -> None:
 
 
 def main(arguments: list[str]) -> None:
-    """Take the parent's process id off the arguments and hand the rest to NequIP."""
+    """Take the parent's process id off the arguments and hand the rest to NequIP.
+
+    Raises
+    ------
+    SystemExit
+        If NequIP ends early. Lightning answers SIGTERM with a checkpoint as it is and exit
+        code 0, which must not pass for a training that has come to its end.
+    """
     die_with_parent(int(arguments[0]))
     sys.argv = ["nequip-train", *arguments[1:]]
-    runpy.run_module("nequip.scripts.train", run_name="__main__", alter_sys=True)
+    try:
+        runpy.run_module("nequip.scripts.train", run_name="__main__", alter_sys=True)
+    except SystemExit as ended:
+        raise SystemExit(ended.code or INTERRUPTED) from ended
 
 
 if __name__ == "__main__":

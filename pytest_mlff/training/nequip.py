@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from pytest_mlff.errors import MissingExtraError, MlffError
+from pytest_mlff.training.child import INTERRUPTED
 from pytest_mlff.training.trainer import Fit
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["NequipTrainer", "fill", "read_loss_curve"]
 
 _SECTIONS = ("run", "data", "trainer", "training_module")
+_LOG = "training.log"
 _LIBRARIES = ("nequip", "e3nn", "torch", "lightning")
 _LOSS, _WATCHED = "train_loss_step/weighted_sum", "val0_epoch/weighted_sum"
 
@@ -154,19 +156,21 @@ class NequipTrainer:
         text = json.dumps(fill(config, fixture), indent=1)
         (out_dir / "train.yaml").write_text(text, encoding="utf-8")
         resumed = last.is_file()
-        failed = self._run(fixture, out_dir, last if resumed else None)
-        if failed is not None and resumed:
-            # A checkpoint that cannot be read is worth nothing: begin again.
+        code = self._run(fixture, out_dir, last if resumed else None)
+        if resumed and code > 0 and code != INTERRUPTED:
+            # A checkpoint that cannot be read is worth nothing: begin again. One that the
+            # training was killed at (code < 0) or called off at is as good as it was.
             last.unlink()
-            failed = self._run(fixture, out_dir, None)
-        if failed is not None:
-            raise MlffError(f"trainer nequip on {fixture.variant}: {failed}")
+            code = self._run(fixture, out_dir, None)
+        if code != 0:
+            why = _failure(code, out_dir / _LOG)
+            raise MlffError(f"trainer nequip on {fixture.variant}: {why}")
         loss = read_loss_curve(sorted(out_dir.glob("log/version_*/metrics.csv"), key=_version))
         steps = max((step for step, *_ in loss), default=None)
         return Fit(self._found(fixture, out_dir), None if steps is None else steps + 1, loss)
 
-    def _run(self, fixture: TrainingFixture, out_dir: Path, resume: Path | None) -> str | None:
-        """Run once; None, or why it failed in one line."""
+    def _run(self, fixture: TrainingFixture, out_dir: Path, resume: Path | None) -> int:
+        """Run once; the exit code, below zero for the signal that killed it."""
         command = [
             sys.executable, "-m", "pytest_mlff.training.child", str(os.getpid()),
             "-cp", str(out_dir), "-cn", "train", f"hydra.run.dir='{out_dir}'",
@@ -175,8 +179,7 @@ class NequipTrainer:
         if resume is not None:
             command.append(f"++ckpt_path='{resume}'")
         environment = {**os.environ, "OMP_NUM_THREADS": str(fixture.threads)}
-        log = out_dir / "training.log"
-        with log.open("ab") as stream:
+        with (out_dir / _LOG).open("ab") as stream:
             done = subprocess.run(
                 command,
                 cwd=out_dir,
@@ -186,11 +189,7 @@ class NequipTrainer:
                 stderr=subprocess.STDOUT,
                 check=False,
             )
-        if done.returncode == 0:
-            return None
-        said = [line for line in log.read_text(errors="replace").splitlines() if line.strip()]
-        last = said[-1].strip() if said else "it said nothing"
-        return f"ended with code {done.returncode}: {last[:300]} (log: {log})"
+        return done.returncode
 
     def _found(self, fixture: TrainingFixture, out_dir: Path) -> Path:
         names = ("best.ckpt", "last.ckpt") if self.checkpoint is None else (self.checkpoint,)
@@ -201,6 +200,15 @@ class NequipTrainer:
             f"trainer nequip on {fixture.variant}: left no {' or '.join(names)} in {out_dir}; "
             "either the budget is too short for a first validation, or the recipe saves none"
         )
+
+
+def _failure(code: int, log: Path) -> str:
+    """Why a run failed, in one line."""
+    if code == INTERRUPTED:
+        return f"it was told to end before it was through (SIGTERM; log: {log})"
+    said = [line for line in log.read_text(errors="replace").splitlines() if line.strip()]
+    last = said[-1].strip() if said else "it said nothing"
+    return f"ended with code {code}: {last[:300]} (log: {log})"
 
 
 def _version(path: Path) -> int:

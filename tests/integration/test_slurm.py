@@ -586,7 +586,7 @@ def test_nequip_trains_on_the_cluster_and_goes_on_after_scancel(
     (pytester.path / "specs" / "sizes.yaml").write_text(SPEC, encoding="utf-8")
     store = pytester.path / ".mlff-store"
     words = ["train", "small.yaml", "--suite", "specs/sizes.yaml"]
-    wanted, _ = train_command.wanted(build_parser().parse_args(words))
+    wanted = train_command.wanted(build_parser().parse_args(words)).wanted
     jobs = [one.job for one in wanted]
     with SlurmEngine(store, Resources(), poll=0.5, settle=1.0) as engine:
         futures = map_jobs(engine, run_job, jobs)
