@@ -503,11 +503,17 @@ def test_resources_of_each_recipe_reach_slurm(
     run = _pytest(repo, "-k", "n20", "--mlff-model=other.yaml")
     store = JobRecords(repo / ".mlff-store")
     wait_for(lambda: len([r for r in store.all() if r.job_id]) == 2, "two jobs")
-    shown = [slurm("scontrol", "show", "job", str(record.job_id)) for record in store.all()]
+
+    def jobs() -> list[str]:
+        return [slurm("scontrol", "show", "job", str(record.job_id)) for record in store.all()]
+
+    # Of a job that is not scheduled yet Slurm does not tell everything.
+    wait_for(lambda: all("JobState=RUNNING" in text for text in jobs()), "both to run")
+    shown = jobs()
     (small,) = [text for text in shown if "TimeLimit=00:07:00" in text]
     (large,) = [text for text in shown if "TimeLimit=00:09:00" in text]
     assert "Nice=5 " in small
-    assert "mem=256M" in small
+    assert "MinMemoryNode=256M" in small, small
     assert "Nice=0 " in large
     kill(run)
 
