@@ -124,7 +124,7 @@ class Tally:
     def _unmeasured(self, nodeid: str, report: pytest.TestReport) -> CaseRecord | None:
         known = self.records.get(nodeid)
         if known is not None:
-            # Measured, and then its worker died: JUnit has an error of it, too.
+            # Measured, and then its worker died: JUnit says that it failed, too.
             return known if report.failed else None
         verdict = Verdict.SKIPPED if report.skipped else Verdict.ERROR
         return self._made(nodeid, Judgement(verdict, _last_line(report)))

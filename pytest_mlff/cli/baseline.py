@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pytest_mlff.cli.ask import agreed
 from pytest_mlff.errors import MlffError
 
 if TYPE_CHECKING:
@@ -104,7 +104,8 @@ def prune(
         raise MlffError(f"{path}: that is every entry; delete the file if that is what you want")
     for name in sorted(going):
         print(f"remove {name} ({baseline.cases[name].record.value:.4g})")
-    if not yes and not _agreed(len(going), len(baseline.cases)):
+    question = f"Remove {len(going)} of {len(baseline.cases)} entries?"
+    if not yes and not agreed(question, "nothing was removed: nobody to ask; --yes removes"):
         print("nothing was removed")
         return _DECLINED
     kept = {name: case for name, case in baseline.cases.items() if name not in going}
@@ -153,12 +154,3 @@ def _check_known(baseline: Baseline, specs: Collection[str]) -> None:
             raise MlffError(
                 f"{baseline.path} has no entry of spec {spec} (its specs: {', '.join(known)})"
             )
-
-
-def _agreed(going: int, every: int) -> bool:
-    if not sys.stdin.isatty():
-        raise MlffError("nothing was removed: nobody to ask; --yes removes")
-    try:
-        return input(f"Remove {going} of {every} entries? [y/N] ").strip().lower() in ("y", "yes")
-    except EOFError:
-        return False

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from pytest_mlff import __version__
+from pytest_mlff.cli.ask import agreed
 from pytest_mlff.cli.init_files import Planned, described, write_all
 from pytest_mlff.cli.init_measure import Measured, measure
 from pytest_mlff.cli.init_spec import TEMPLATES, draft, first_spec, quoted
@@ -116,7 +117,10 @@ def initialise(wanted: Wanted) -> int:
     if differ and not wanted.force:
         there = f"{', '.join(differ)} {'is' if len(differ) == 1 else 'are'} there already"
         raise MlffError(f"nothing was written: {there} and would change (above); see --force")
-    if not wanted.yes and not _agreed(len(changed)):
+    count = len(changed)
+    question = f"Write {'this file' if count == 1 else f'these {count} files'}?"
+    nobody = "nothing was written: nobody to ask; --yes writes, --dry-run shows more"
+    if not wanted.yes and not agreed(question, nobody):
         print("nothing was written")
         return _DECLINED
     write_all(changed)
@@ -276,16 +280,6 @@ def _git_remarks(folder: Path, model: str) -> list[str]:
             f"{path.name} is not in git: the workflow finds it only once it is committed"
         )
     return remarks
-
-
-def _agreed(count: int) -> bool:
-    if not sys.stdin.isatty():
-        raise MlffError("nothing was written: nobody to ask; --yes writes, --dry-run shows more")
-    question = f"Write {'this file' if count == 1 else f'these {count} files'}? [y/N] "
-    try:
-        return input(question).strip().lower() in ("y", "yes")
-    except EOFError:
-        return False
 
 
 def _hints(model: str) -> str:
