@@ -130,7 +130,7 @@ def _orphans(
     baseline: Baseline, suites: Sequence[str], dataset: str | None, data_dir: Path | None
 ) -> set[str]:
     from pytest_mlff.gate.baseline import spec_of
-    from pytest_mlff.plan import plan_spec
+    from pytest_mlff.run.plan import plan_spec
     from pytest_mlff.specs import find_specs
 
     cases: set[str] = set()

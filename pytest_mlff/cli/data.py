@@ -96,7 +96,7 @@ def _data_dir(parser: argparse.ArgumentParser) -> None:
 def _generate(options: argparse.Namespace) -> int:
     from tqdm import tqdm
 
-    from pytest_mlff import oracle
+    from pytest_mlff.datasets import oracle
     from pytest_mlff.datasets.generate import default_protocol, molecule_named
     from pytest_mlff.datasets.workers import generate_all
 

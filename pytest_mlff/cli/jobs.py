@@ -11,8 +11,8 @@ from pytest_mlff.errors import MlffError
 if TYPE_CHECKING:
     import argparse
 
-    from pytest_mlff.scheduling.jobs import JobRecord, JobRecords
-    from pytest_mlff.scheduling.slurm_commands import QueueEntry
+    from pytest_mlff.scheduling.engines.jobs import JobRecord, JobRecords
+    from pytest_mlff.scheduling.engines.slurm_commands import QueueEntry
 
 __all__ = ["cancel", "list_jobs", "register", "tail"]
 
@@ -118,7 +118,7 @@ def cancel(store: Path, wanted: list[str], *, everything: bool = False) -> int:
     MlffError
         If a job is not there, none is named, or Slurm does not answer.
     """
-    from pytest_mlff.scheduling import slurm_commands
+    from pytest_mlff.scheduling.engines import slurm_commands
 
     records = _records(store)
     if bool(wanted) == everything:
@@ -154,7 +154,7 @@ def _add_store(parser: argparse.ArgumentParser, default: Path | None = None) -> 
 
 
 def _records(store: Path) -> JobRecords:
-    from pytest_mlff.scheduling.jobs import JobRecords
+    from pytest_mlff.scheduling.engines.jobs import JobRecords
 
     if not store.is_dir():
         raise MlffError(f"no store at {store}: say --mlff-store=DIR")
@@ -162,7 +162,7 @@ def _records(store: Path) -> JobRecords:
 
 
 def _queue() -> dict[str, QueueEntry] | None:
-    from pytest_mlff.scheduling import slurm_commands
+    from pytest_mlff.scheduling.engines import slurm_commands
 
     try:
         return slurm_commands.queue()

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
-    from pytest_mlff.options import Options
-    from pytest_mlff.wanted import Trainings, Wanted
+    from pytest_mlff.run.options import Options
+    from pytest_mlff.run.trainings import Trainings, Wanted
 
 __all__ = ["register", "wanted"]
 
@@ -56,7 +56,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 
 def _options(arguments: argparse.Namespace) -> Options:
-    from pytest_mlff.options import Located, Options
+    from pytest_mlff.run.options import Located, Options
 
     here = Path.cwd()
     suites = arguments.suites or ["saibench"]
@@ -91,10 +91,10 @@ def wanted(arguments: argparse.Namespace) -> Trainings:
     MlffError
         If the model is not a recipe, or a spec or the data are not in order.
     """
-    from pytest_mlff.evaluation import Evaluation
-    from pytest_mlff.plan import make_plan, spec_paths
+    from pytest_mlff.run.evaluation import Evaluation
+    from pytest_mlff.run.plan import make_plan, spec_paths
+    from pytest_mlff.run.trainings import wanted_trainings
     from pytest_mlff.store import Store
-    from pytest_mlff.wanted import wanted_trainings
 
     options = _options(arguments)
     evaluation = Evaluation(options, Store(options.store_dir))
@@ -114,8 +114,8 @@ def wanted(arguments: argparse.Namespace) -> Trainings:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from pytest_mlff.scheduling.ahead import train_all
-    from pytest_mlff.scheduling.engines import ENGINES
+    from pytest_mlff.scheduling.engines.registry import ENGINES
+    from pytest_mlff.scheduling.xdist.ahead import train_all
     from pytest_mlff.training.runner import stored_result
 
     if arguments.engine not in ENGINES:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pytest_mlff import __version__, oracle
+from pytest_mlff import __version__
+from pytest_mlff.datasets import oracle
 from pytest_mlff.datasets.embedded import EmbeddedTrajectory, Labels, write_trajectory
 from pytest_mlff.datasets.molecules import MOLECULES, Molecule, build_geometry
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pytest_mlff import oracle
+from pytest_mlff.datasets import oracle
 from pytest_mlff.datasets.embedded import EmbeddedTrajectory, read_trajectory
 from pytest_mlff.errors import MlffError
 

@@ -11,12 +11,12 @@ from pytest_mlff.gate.baseline import (
     save_baseline,
 )
 from pytest_mlff.gate.compare import Ranking, rank, read_runs
-from pytest_mlff.gate.family import Regression, holm, judge_regressions
 from pytest_mlff.gate.files import pack_models
-from pytest_mlff.gate.paired import ALPHA, MARGIN, PairedComparison, compare_paired
 from pytest_mlff.gate.records import CaseRecord, Identity, record_of
 from pytest_mlff.gate.threshold import Judgement, Verdict, gravest, judge_threshold
 from pytest_mlff.gate.update import Change, Update, update_baseline
+from pytest_mlff.statistics.multiple_tests import Regression, holm, judge_regressions
+from pytest_mlff.statistics.paired import ALPHA, MARGIN, PairedComparison, compare_paired
 
 __all__ = [
     "ALPHA",

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_mlff.errors import MlffError
-from pytest_mlff.gate.family import Regression, judge_regressions
 from pytest_mlff.gate.files import (
     BASELINE_KIND,
     NEWEST_SCHEMA,
@@ -24,15 +23,16 @@ from pytest_mlff.gate.files import (
     sealed,
     write_file,
 )
-from pytest_mlff.gate.paired import ALPHA, MARGIN, compare_paired
 from pytest_mlff.gate.records import CaseRecord, as_stored, pack, unpack, write_arrays
+from pytest_mlff.statistics.multiple_tests import Regression, judge_regressions
+from pytest_mlff.statistics.paired import ALPHA, MARGIN, compare_paired
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from numpy.typing import NDArray
 
-    from pytest_mlff.gate.paired import PairedComparison
+    from pytest_mlff.statistics.paired import PairedComparison
 
 __all__ = [
     "BASELINE_SCHEMA_VERSION",

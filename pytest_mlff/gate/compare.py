@@ -11,9 +11,9 @@ import numpy as np
 from pytest_mlff.errors import MlffError
 from pytest_mlff.gate.baseline import load_baseline
 from pytest_mlff.gate.files import BASELINE_KIND, read_document, read_models
-from pytest_mlff.gate.paired import ALPHA, compare_paired
 from pytest_mlff.gate.records import as_stored
-from pytest_mlff.metrics.interval import mean_interval, student_quantile
+from pytest_mlff.statistics.interval import mean_interval, student_quantile
+from pytest_mlff.statistics.paired import ALPHA, compare_paired
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from pytest_mlff.gate.records import CaseRecord
-    from pytest_mlff.metrics.measurement import FrameSeries
+    from pytest_mlff.statistics.evidence import FrameSeries
 
 __all__ = ["CaseDifference", "RankedModel", "Ranking", "rank", "read_runs"]
 

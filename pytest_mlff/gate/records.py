@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 import numpy as np
 
 from pytest_mlff.errors import MlffError
-from pytest_mlff.metrics.measurement import FrameSeries
+from pytest_mlff.statistics.evidence import FrameSeries
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Literal
 
 from pytest_mlff.errors import MlffError
 from pytest_mlff.gate.baseline import Acceptance, BaselineCase, check, spec_of
-from pytest_mlff.gate.family import holm
-from pytest_mlff.gate.paired import ALPHA, MARGIN, compare_paired
 from pytest_mlff.gate.records import as_stored
+from pytest_mlff.statistics.multiple_tests import holm
+from pytest_mlff.statistics.paired import ALPHA, MARGIN, compare_paired
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping

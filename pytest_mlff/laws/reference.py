@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_mlff import oracle
+from pytest_mlff.datasets import oracle
 from pytest_mlff.errors import MlffError, NotSupportedError
 from pytest_mlff.potentials.protocol import PotentialInfo, Prediction
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from pytest_mlff.metrics.errors import ERROR_METRICS, measure
-from pytest_mlff.metrics.interval import MeanInterval, mean_interval
-from pytest_mlff.metrics.measurement import FrameSeries, Measurement, measurement_of
+from pytest_mlff.metrics.measurement import Measurement, measurement_of
+from pytest_mlff.statistics.evidence import FrameSeries
+from pytest_mlff.statistics.interval import MeanInterval, mean_interval
 
 __all__ = [
     "ERROR_METRICS",

@@ -26,7 +26,8 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from pytest_mlff.errors import MlffError, NotSupportedError
-from pytest_mlff.metrics.measurement import FrameSeries, Measurement, measurement_of
+from pytest_mlff.metrics.measurement import Measurement, measurement_of
+from pytest_mlff.statistics.evidence import FrameSeries
 from pytest_mlff.units import MEV, REPORT_UNITS
 
 if TYPE_CHECKING:

@@ -73,7 +73,7 @@ class Adapter(Protocol):
 
 def builtin_adapters() -> tuple[Adapter, ...]:
     """The adapters of this package."""
-    from pytest_mlff.potentials.nequip_files import NequipAdapter
+    from pytest_mlff.potentials.families.nequip_files import NequipAdapter
 
     return (NequipAdapter(),)
 

@@ -164,8 +164,8 @@ def load_factory(source: Factory, *, cwd: Path, device: str, dtype: str | None) 
         If it cannot be imported, raises, or returns something else than an ASE
         calculator, a torch-sim model or a :class:`Potential`.
     """
-    from pytest_mlff.potentials.ase_calculator import AsePotential, is_calculator
-    from pytest_mlff.potentials.torchsim import TorchSimPotential, is_torchsim_model
+    from pytest_mlff.potentials.families.ase import AsePotential, is_calculator
+    from pytest_mlff.potentials.families.torchsim import TorchSimPotential, is_torchsim_model
 
     found = _found(source, cwd)
     # torch-sim models are callable themselves, so look at what it is before calling it.

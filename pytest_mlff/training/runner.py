@@ -17,7 +17,7 @@ from pytest_mlff.datasets.export import extxyz_text
 from pytest_mlff.errors import MlffError
 from pytest_mlff.store import Store, digest_of, write_atomically
 from pytest_mlff.training.fixture import TrainingFixture
-from pytest_mlff.training.trainer import open_trainer
+from pytest_mlff.training.trainers.registry import open_trainer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pytest_mlff.datasets.frames import Frames
     from pytest_mlff.datasets.splits import FrameSets
     from pytest_mlff.training.recipe import Recipe
-    from pytest_mlff.training.trainer import LossCurve, Trainer
+    from pytest_mlff.training.trainers.registry import LossCurve, Trainer
 
 __all__ = ["TrainingJob", "TrainingResult", "run_job", "stored_result", "training_job"]
 

@@ -28,7 +28,7 @@ from pytest_mlff.datasets.embedded import EMBEDDED_FOLDER, read_trajectory
 from pytest_mlff.datasets.frames import Frames
 from pytest_mlff.errors import NotSupportedError
 from pytest_mlff.laws import StructurePool, run_law
-from pytest_mlff.potentials.neighbours import neighbour_list
+from pytest_mlff.potentials.families.neighbours import neighbour_list
 from pytest_mlff.potentials.protocol import PotentialInfo, Prediction
 
 if TYPE_CHECKING:

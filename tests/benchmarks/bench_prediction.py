@@ -32,9 +32,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from pytest_mlff.datasets.embedded import EMBEDDED_FOLDER, read_trajectory
 from pytest_mlff.datasets.frames import Frames
 from pytest_mlff.potentials import evaluate, find_batch_size, load_potential
+from pytest_mlff.potentials.families.neighbours import neighbour_list
+from pytest_mlff.potentials.families.nequip import NequipPotential, library_state
 from pytest_mlff.potentials.memory import keep_freed_memory
-from pytest_mlff.potentials.neighbours import neighbour_list
-from pytest_mlff.potentials.nequip import NequipPotential, library_state
 
 if TYPE_CHECKING:
     from collections.abc import Callable

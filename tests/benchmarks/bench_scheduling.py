@@ -28,9 +28,9 @@ sys.path[:0] = [str(HERE.parent), str(HERE.parents[1])]
 
 from support.fake_workers import Cluster
 
-from pytest_mlff.scheduling.durations import Durations
-from pytest_mlff.scheduling.groups import Group, Name
-from pytest_mlff.scheduling.scheduler import GroupScheduling
+from pytest_mlff.scheduling.xdist.durations import Durations
+from pytest_mlff.scheduling.xdist.groups import Group, Name
+from pytest_mlff.scheduling.xdist.scheduler import GroupScheduling
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -26,10 +26,10 @@ from scipy.signal import lfilter
 from scipy.special import stdtrit
 
 from pytest_mlff.gate.baseline import load_baseline
-from pytest_mlff.gate.paired import ALLOWANCE, ALPHA, MARGIN
-from pytest_mlff.metrics.correlation import autocorrelation, correlation_time, slowest_phi
-from pytest_mlff.metrics.interval import long_run
-from pytest_mlff.metrics.spectrum import coefficient_count, cosine_coefficients
+from pytest_mlff.statistics.correlation_time import autocorrelation, correlation_time, slowest_phi
+from pytest_mlff.statistics.interval import long_run
+from pytest_mlff.statistics.paired import ALLOWANCE, ALPHA, MARGIN
+from pytest_mlff.statistics.spectrum import coefficient_count, cosine_coefficients
 
 PHIS = (0.0, 0.5, 0.9, 0.95, 0.98)
 LENGTHS = (200, 500, 1000, 2000, 4000)

@@ -22,8 +22,8 @@ def _imported() -> None:
         pytest.importorskip(name)
     # Several threads on a busy machine wait for each other longer than they compute.
     importlib.import_module("torch").set_num_threads(1)
-    for name in ("pytest_mlff.laws.runner", "pytest_mlff.tally", "pytest_mlff.session",
-                 "pytest_mlff.potentials.batching", "pytest_mlff.potentials.nequip_files",
+    for name in ("pytest_mlff.laws.runner", "pytest_mlff.plugin.results", "pytest_mlff.run.session",
+                 "pytest_mlff.potentials.batching", "pytest_mlff.potentials.families.nequip_files",
                  "pytest_mlff.potentials.loading"):  # fmt: skip
         importlib.import_module(name)
 

@@ -85,7 +85,7 @@ class Mine:
 
     def load(self, kind, options):
         from ase.calculators.lj import LennardJones
-        from pytest_mlff.potentials.ase_calculator import AsePotential
+        from pytest_mlff.potentials.families.ase import AsePotential
 
         return AsePotential.wrap(LennardJones(), source=options.source, name=options.name)
 

@@ -61,7 +61,7 @@ def pytest_sessionfinish():
 FORGETS = """
 @pytest.hookimpl(trylast=True)
 def pytest_sessionstart(session):
-    from pytest_mlff.tally import Tally
+    from pytest_mlff.plugin.results import Tally
 
     heard = Tally.note
 

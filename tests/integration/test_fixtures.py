@@ -72,7 +72,7 @@ def test_an_adapter_from_a_conftest(pytester: Pytester) -> None:
                 return kind.path.suffix == ".mine"
             def load(self, kind, options):
                 from models import exact
-                from pytest_mlff.potentials.ase_calculator import AsePotential
+                from pytest_mlff.potentials.families.ase import AsePotential
                 return AsePotential.wrap(exact(), source=options.source, name=options.name)
 
         def pytest_mlff_adapters(config):

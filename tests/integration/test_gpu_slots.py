@@ -66,8 +66,8 @@ def test_sees_and_dies():
 """
 HOLDS = """
 import os, sys
-from pytest_mlff.scheduling.gpus import Gpu
-from pytest_mlff.scheduling.slots import runtime_folder, take_slot
+from pytest_mlff.scheduling.gpu.gpus import Gpu
+from pytest_mlff.scheduling.gpu.slots import runtime_folder, take_slot
 slot = take_slot([Gpu("x", sys.argv[1])], 1, runtime_folder(os.environ), patience=0, say=print)
 print("held", flush=True)
 sys.stdin.readline()

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 from support.repos import CASES, SPEC, model_repo, verdicts
 
-from pytest_mlff.scheduling.durations import remember
-from pytest_mlff.scheduling.groups import Name
+from pytest_mlff.scheduling.xdist.durations import remember
+from pytest_mlff.scheduling.xdist.groups import Name
 from pytest_mlff.store import Store
 
 if TYPE_CHECKING:

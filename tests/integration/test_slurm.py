@@ -32,9 +32,9 @@ from support.slurm import (
 
 from pytest_mlff.cli.main import main
 from pytest_mlff.errors import MlffError
-from pytest_mlff.scheduling.engines import Resources, map_jobs, open_engine
-from pytest_mlff.scheduling.jobs import JobRecords
-from pytest_mlff.scheduling.slurm_engine import SlurmEngine
+from pytest_mlff.scheduling.engines.jobs import JobRecords
+from pytest_mlff.scheduling.engines.registry import Resources, map_jobs, open_engine
+from pytest_mlff.scheduling.engines.slurm import SlurmEngine
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -43,9 +43,9 @@ CONTROLLER = """
 import sys
 from pathlib import Path
 from support.slurm import Steps, train
-from pytest_mlff.scheduling import slurm_recorded
-from pytest_mlff.scheduling.engines import map_jobs
-from pytest_mlff.scheduling.slurm_engine import SlurmEngine
+from pytest_mlff.scheduling.engines import slurm_recorded
+from pytest_mlff.scheduling.engines.registry import map_jobs
+from pytest_mlff.scheduling.engines.slurm import SlurmEngine
 
 folder, gate, dies_in_submit = sys.argv[1:]
 if dies_in_submit == "yes":
@@ -390,7 +390,7 @@ class Mine:
 
     def load(self, kind, options):
         from ase.calculators.lj import LennardJones
-        from pytest_mlff.potentials.ase_calculator import AsePotential
+        from pytest_mlff.potentials.families.ase import AsePotential
 
         return AsePotential.wrap(LennardJones(), source=options.source, name=options.name)
 

@@ -14,7 +14,7 @@ from pytest_mlff.gate.baseline import (
 )
 from pytest_mlff.gate.records import CaseRecord, Identity
 from pytest_mlff.gate.update import Update, update_baseline
-from pytest_mlff.metrics.measurement import FrameSeries
+from pytest_mlff.statistics.evidence import FrameSeries
 
 if TYPE_CHECKING:
     from pathlib import Path

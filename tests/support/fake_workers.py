@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from pytest_mlff.scheduling.scheduler import GroupScheduling
+    from pytest_mlff.scheduling.xdist.scheduler import GroupScheduling
 
 SHUTDOWN = -1
 

@@ -258,7 +258,7 @@ class Scene:
         """Start a run; it is the leader of a process group."""
         for mark in (self.root / "marks").iterdir():
             mark.unlink()
-        plugins = ["-p", "pytest_mlff.plugin", "-p", "no:cacheprovider"]
+        plugins = ["-p", "pytest_mlff.plugin.hooks", "-p", "no:cacheprovider"]
         if workers:
             plugins += ["-p", "xdist.plugin", f"-n{workers}"]
         self._before = self._content("report.json")

@@ -12,7 +12,7 @@ import pytest
 from support.github_steps import parse_workflow, read_workflow
 
 import pytest_mlff
-from pytest_mlff.options import add_options
+from pytest_mlff.plugin.options import add_options
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from pytest_mlff.interrupts import reports_first
+from pytest_mlff.plugin.interrupts import reports_first
 
 
 def ctrl_c() -> None:

@@ -9,8 +9,8 @@ import pytest
 import pytest_mlff.datasets.integrity as integrity
 from pytest_mlff.datasets.splits import FrameSets, cut
 from pytest_mlff.errors import NotSupportedError
-from pytest_mlff.plan import plan_spec
-from pytest_mlff.soundness import Soundness
+from pytest_mlff.run.data_checks import Soundness
+from pytest_mlff.run.plan import plan_spec
 from pytest_mlff.specs import builtin_folder
 from pytest_mlff.store import Store
 

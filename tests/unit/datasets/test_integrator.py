@@ -18,7 +18,7 @@ from ase.md.langevin import Langevin
 from ase.md.velocitydistribution import Stationary
 from ase.md.verlet import VelocityVerlet
 
-from pytest_mlff import oracle
+from pytest_mlff.datasets import oracle
 from pytest_mlff.datasets.embedded import EMBEDDED_FOLDER, read_trajectory
 
 if TYPE_CHECKING:

@@ -21,7 +21,8 @@ from pytest_mlff.gate.baseline import (
 )
 from pytest_mlff.gate.files import pack_models
 from pytest_mlff.gate.records import CaseRecord, Identity, as_stored, record_of
-from pytest_mlff.metrics.measurement import FrameSeries, Measurement, measurement_of
+from pytest_mlff.metrics.measurement import Measurement, measurement_of
+from pytest_mlff.statistics.evidence import FrameSeries
 
 
 def test_what_is_written_comes_back(file: Path) -> None:

@@ -15,7 +15,7 @@ from pytest_mlff.gate.baseline import Baseline, BaselineCase, save_baseline
 from pytest_mlff.gate.compare import rank, read_runs
 from pytest_mlff.gate.files import pack_models
 from pytest_mlff.gate.records import CaseRecord, Identity
-from pytest_mlff.metrics.measurement import FrameSeries
+from pytest_mlff.statistics.evidence import FrameSeries
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pytest_mlff.gate.family import holm, judge_regressions
-from pytest_mlff.gate.paired import ALPHA, PairedComparison, compare_paired
-from pytest_mlff.metrics.measurement import FrameSeries
+from pytest_mlff.statistics.evidence import FrameSeries
+from pytest_mlff.statistics.multiple_tests import holm, judge_regressions
+from pytest_mlff.statistics.paired import ALPHA, PairedComparison, compare_paired
 
 
 def comparison(factor: float, seed: int, n: int = 300) -> PairedComparison:

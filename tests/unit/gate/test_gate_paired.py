@@ -11,10 +11,10 @@ from scipy import optimize, stats
 from scipy.signal import lfilter
 
 from pytest_mlff.errors import MlffError
-from pytest_mlff.gate.family import holm, judge_regressions
-from pytest_mlff.gate.paired import PairedComparison, compare_paired, noncentrality
-from pytest_mlff.metrics.interval import long_run, mean_interval
-from pytest_mlff.metrics.measurement import FrameSeries
+from pytest_mlff.statistics.evidence import FrameSeries
+from pytest_mlff.statistics.interval import long_run, mean_interval
+from pytest_mlff.statistics.multiple_tests import holm, judge_regressions
+from pytest_mlff.statistics.paired import PairedComparison, compare_paired, noncentrality
 
 
 def series_of(totals: np.ndarray, power: int = 1, segments: tuple[int, ...] = ()) -> FrameSeries:

@@ -11,7 +11,7 @@ from support.baselines import CASES, record, written
 
 from pytest_mlff.gate.baseline import load_baseline, save_baseline
 from pytest_mlff.gate.records import as_stored, pack, unpack
-from pytest_mlff.metrics.measurement import FrameSeries
+from pytest_mlff.statistics.evidence import FrameSeries
 
 if TYPE_CHECKING:
     from pathlib import Path

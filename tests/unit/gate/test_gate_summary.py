@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from pytest_mlff.regression_summary import KeptValues, _later_steps
 from pytest_mlff.reports.model import CaseRecord
+from pytest_mlff.run.baseline_summary import KeptValues, _later_steps
 
 
 def case(name: str, p: float, tests: int = 4, spec: str = "p") -> CaseRecord:

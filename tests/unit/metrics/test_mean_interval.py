@@ -9,21 +9,21 @@ import pytest
 from scipy import stats
 from scipy.signal import lfilter
 
-from pytest_mlff.metrics.correlation import (
+from pytest_mlff.statistics.correlation_time import (
     autocorrelation,
     block_autocorrelation,
     correlation_time,
     slowest_phi,
 )
-from pytest_mlff.metrics.interval import (
+from pytest_mlff.statistics.evidence import FrameSeries
+from pytest_mlff.statistics.interval import (
     FEWEST_FRAMES,
     LARGEST_EXTRAPOLATION,
     long_run,
     mean_interval,
     student_quantile,
 )
-from pytest_mlff.metrics.measurement import FrameSeries
-from pytest_mlff.metrics.spectrum import (
+from pytest_mlff.statistics.spectrum import (
     coefficient_count,
     cosine_coefficients,
     spectra,

@@ -10,8 +10,8 @@ from ase import Atoms
 from ase.neighborlist import neighbor_list
 
 from pytest_mlff.datasets.frames import Frames
-from pytest_mlff.potentials import neighbours
-from pytest_mlff.potentials.neighbours import neighbour_list
+from pytest_mlff.potentials.families import neighbours
+from pytest_mlff.potentials.families.neighbours import neighbour_list
 
 CUTOFF = 3.0
 

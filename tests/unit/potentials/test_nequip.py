@@ -26,7 +26,7 @@ from pytest_mlff.potentials import (
     evaluate,
     load_potential,
 )
-from pytest_mlff.potentials.nequip import NequipPotential, library_state
+from pytest_mlff.potentials.families.nequip import NequipPotential, library_state
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -219,7 +219,7 @@ def test_averaged_weights_are_taken_where_a_validation_exchanged_them(
 ) -> None:
     import torch
 
-    from pytest_mlff.potentials.nequip_files import _SOLE_MODEL, _build
+    from pytest_mlff.potentials.families.nequip_files import _SOLE_MODEL, _build
 
     content = torch.load(tiny_nequip.checkpoint, weights_only=True)
     state = content["state_dict"]

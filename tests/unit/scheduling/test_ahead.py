@@ -14,13 +14,13 @@ from pytest_mlff.datasets.dataset import Dataset
 from pytest_mlff.datasets.frames import Frames
 from pytest_mlff.datasets.splits import FrameSets, IndexSet
 from pytest_mlff.errors import MlffError
-from pytest_mlff.scheduling import engines
-from pytest_mlff.scheduling.ahead import only_stored, train_all, will_run
+from pytest_mlff.run.trainings import Wanted
+from pytest_mlff.scheduling.engines import registry as engines
+from pytest_mlff.scheduling.xdist.ahead import only_stored, train_all, will_run
 from pytest_mlff.store import Store
 from pytest_mlff.training.recipe import load_recipe
 from pytest_mlff.training.runner import TrainingJob, run_job, training_job
-from pytest_mlff.training.trainer import open_trainer
-from pytest_mlff.wanted import Wanted
+from pytest_mlff.training.trainers.registry import open_trainer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -221,7 +221,7 @@ def test_ctrl_c_leaves_jobs_and_begins_nothing_new(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    from pytest_mlff.scheduling import ahead
+    from pytest_mlff.scheduling.xdist import ahead
 
     def interrupted(*_: Any, **__: Any) -> Any:
         raise KeyboardInterrupt

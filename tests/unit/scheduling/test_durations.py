@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_mlff.scheduling.durations import Durations, read_durations, remember
-from pytest_mlff.scheduling.groups import Group, Name
+from pytest_mlff.scheduling.xdist.durations import Durations, read_durations, remember
+from pytest_mlff.scheduling.xdist.groups import Group, Name
 from pytest_mlff.store import Store
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def test_the_store_remembers(tmp_path: Path) -> None:
 def test_what_was_not_seen_for_longest_is_forgotten_first(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pytest_mlff.scheduling.durations._MOST", 2)
+    monkeypatch.setattr("pytest_mlff.scheduling.xdist.durations._MOST", 2)
     store = Store(tmp_path / "store")
     for text in ("a", "b", "a", "c"):
         remember(store, {Name("law", text): 1.0})

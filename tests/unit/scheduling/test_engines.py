@@ -26,16 +26,16 @@ from support.engine_jobs import (
 )
 from support.slurm import Steps, assert_goes_on, train, wait_for
 
-from pytest_mlff import hookspecs
 from pytest_mlff.cli.main import main
 from pytest_mlff.errors import MissingExtraError, MlffError
-from pytest_mlff.scheduling import slurm_commands, slurm_engine, slurm_recorded
-from pytest_mlff.scheduling.engines import Resources, map_jobs, open_engine
-from pytest_mlff.scheduling.jobs import JobRecord, JobRecords, job_key, one_line
-from pytest_mlff.scheduling.local_engine import LocalEngine
-from pytest_mlff.scheduling.slurm_commands import QueueEntry, SlurmUnreachableError
-from pytest_mlff.scheduling.slurm_engine import SlurmEngine
-from pytest_mlff.scheduling.slurm_submission import Task, submit
+from pytest_mlff.plugin import hookspecs
+from pytest_mlff.scheduling.engines import slurm_commands, slurm_engine, slurm_recorded
+from pytest_mlff.scheduling.engines.jobs import JobRecord, JobRecords, job_key, one_line
+from pytest_mlff.scheduling.engines.local import LocalEngine
+from pytest_mlff.scheduling.engines.registry import Resources, map_jobs, open_engine
+from pytest_mlff.scheduling.engines.slurm import SlurmEngine
+from pytest_mlff.scheduling.engines.slurm_commands import QueueEntry, SlurmUnreachableError
+from pytest_mlff.scheduling.engines.slurm_submission import Task, submit
 
 ROOT = Path(__file__).parents[3]
 
@@ -164,7 +164,7 @@ class Digested:
 
 def test_equal_calls_have_one_key_in_any_process() -> None:
     code = (
-        "from pathlib import Path; from pytest_mlff.scheduling.jobs import job_key;"
+        "from pathlib import Path; from pytest_mlff.scheduling.engines.jobs import job_key;"
         "from support.slurm import Steps, train;"
         "print(job_key(train, (Steps('a', 'b'), {'x': 1, 'y': {3, 'z', 2}}), {'p': Path('q')}))"
     )
@@ -282,7 +282,7 @@ def test_local_processes_do_not_outlive_an_interrupted_run(tmp_path: Path) -> No
 def test_local_processes_die_with_a_killed_controller(tmp_path: Path) -> None:
     code = (
         "import sys; sys.path[:0] = sys.argv[2:]\n"
-        "from pytest_mlff.scheduling.local_engine import LocalEngine; import time\n"
+        "from pytest_mlff.scheduling.engines.local import LocalEngine; import time\n"
         "if __name__ == '__main__':\n"
         "    from support.slurm import train, Steps\n"
         "    LocalEngine(1).submit(train, Steps('a', sys.argv[1], steps=1000, seconds=0.1))\n"

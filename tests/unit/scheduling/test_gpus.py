@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_mlff.errors import MlffError
-from pytest_mlff.scheduling.gpus import Driver, Gpu, chosen_gpus, has_driver, visible_gpus
+from pytest_mlff.scheduling.gpu.gpus import Driver, Gpu, chosen_gpus, has_driver, visible_gpus
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_mlff.collection import PlannedCase, nodeid_of, planned_cases
-from pytest_mlff.options import Located
-from pytest_mlff.plan import plan_spec
-from pytest_mlff.scheduling.durations import Durations
-from pytest_mlff.scheduling.groups import (
+from pytest_mlff.run.options import Located
+from pytest_mlff.run.plan import plan_spec
+from pytest_mlff.run.planned_case import PlannedCase, nodeid_of, planned_cases
+from pytest_mlff.scheduling.xdist.durations import Durations
+from pytest_mlff.scheduling.xdist.groups import (
     Group,
     Name,
     cut_own_tests,

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from support.fake_workers import Cluster, FakeWorker
 
-from pytest_mlff.scheduling.distribution import Stopwatch
-from pytest_mlff.scheduling.groups import Group, Name
-from pytest_mlff.scheduling.poison import Restarts, leave_if_lost, status_of
-from pytest_mlff.scheduling.scheduler import GroupScheduling
+from pytest_mlff.scheduling.gpu.lost import Restarts, leave_if_lost, status_of
+from pytest_mlff.scheduling.xdist.distribution import Stopwatch
+from pytest_mlff.scheduling.xdist.groups import Group, Name
+from pytest_mlff.scheduling.xdist.scheduler import GroupScheduling
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

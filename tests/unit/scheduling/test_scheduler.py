@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from support.fake_workers import Cluster
 
-from pytest_mlff.scheduling.durations import Durations
-from pytest_mlff.scheduling.groups import Group, Name
-from pytest_mlff.scheduling.scheduler import GroupScheduling
+from pytest_mlff.scheduling.xdist.durations import Durations
+from pytest_mlff.scheduling.xdist.groups import Group, Name
+from pytest_mlff.scheduling.xdist.scheduler import GroupScheduling
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

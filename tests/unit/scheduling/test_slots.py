@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_mlff.errors import MlffError
-from pytest_mlff.scheduling.auto import worker_gpus
-from pytest_mlff.scheduling.gpus import Gpu
-from pytest_mlff.scheduling.slots import Slot, runtime_folder, take_slot
+from pytest_mlff.scheduling.gpu.gpus import Gpu
+from pytest_mlff.scheduling.gpu.slots import Slot, runtime_folder, take_slot
+from pytest_mlff.scheduling.xdist.auto import worker_gpus
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -68,8 +68,8 @@ def test_the_message_names_holders_and_is_one_line(take: Callable[..., Slot]) ->
 HOLDER = """
 import sys
 from pathlib import Path
-from pytest_mlff.scheduling.gpus import Gpu
-from pytest_mlff.scheduling.slots import take_slot
+from pytest_mlff.scheduling.gpu.gpus import Gpu
+from pytest_mlff.scheduling.gpu.slots import take_slot
 gpus = [Gpu("0", "GPU-a"), Gpu("1", "GPU-b")]
 slot = take_slot(gpus, 1, Path(sys.argv[1]), patience=0, say=print)
 print(slot.gpu.entry, flush=True)

@@ -14,7 +14,7 @@ import pytest
 from pytest_mlff.errors import MlffError
 from pytest_mlff.training import child
 from pytest_mlff.training.child import INTERRUPTED
-from pytest_mlff.training.nequip import NequipTrainer
+from pytest_mlff.training.trainers.nequip import NequipTrainer
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -64,7 +64,7 @@ def test_a_resumed_training_gives_up_its_checkpoint_only_for_a_failure(
         return SimpleNamespace(returncode=left.pop(0))
 
     monkeypatch.setattr(subprocess, "run", run)
-    monkeypatch.setattr("pytest_mlff.training.nequip.fill", lambda *_: {})
+    monkeypatch.setattr("pytest_mlff.training.trainers.nequip.fill", lambda *_: {})
     (tmp_path / "last.ckpt").touch()
     fixture: Any = SimpleNamespace(variant="v", threads=1)
     with pytest.raises(MlffError, match=words):

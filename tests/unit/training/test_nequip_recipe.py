@@ -11,8 +11,8 @@ import pytest
 from pytest_mlff.datasets.frames import Frames
 from pytest_mlff.potentials.source import RECIPE_FOLDER
 from pytest_mlff.training.fixture import TrainingFixture
-from pytest_mlff.training.nequip import fill, read_loss_curve
 from pytest_mlff.training.recipe import load_recipe
+from pytest_mlff.training.trainers.nequip import fill, read_loss_curve
 
 
 def _fixture(**changes: object) -> TrainingFixture:

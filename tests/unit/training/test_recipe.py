@@ -9,7 +9,7 @@ import pytest
 from pytest_mlff.errors import MlffError
 from pytest_mlff.potentials.source import RECIPE_FOLDER
 from pytest_mlff.training.recipe import load_recipe
-from pytest_mlff.training.trainer import open_trainer
+from pytest_mlff.training.trainers.registry import open_trainer
 
 if TYPE_CHECKING:
     from pathlib import Path

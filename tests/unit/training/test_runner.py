@@ -19,7 +19,7 @@ from pytest_mlff.datasets.splits import FrameSets, IndexSet
 from pytest_mlff.errors import MlffError
 from pytest_mlff.training.recipe import load_recipe
 from pytest_mlff.training.runner import TrainingJob, run_job, stored_result, training_job
-from pytest_mlff.training.trainer import open_trainer
+from pytest_mlff.training.trainers.registry import open_trainer
 
 TRAINERS = '''\
 import os

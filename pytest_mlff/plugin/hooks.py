@@ -1,0 +1,307 @@
+"""The pytest plugin: the only file with hooks, each handing on to the room that does the work.
+
+Without ``--mlff-model`` nothing but options, marks and fixtures is registered, and
+nothing heavy is imported.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pytest_mlff.plugin.fixtures import (
+    GATE_KEY,
+    mlff_case,
+    mlff_conclude,
+    mlff_model,
+    mlff_predictions,
+    mlff_session,
+    mlff_structures,
+)
+from pytest_mlff.plugin.options import add_options, read_options
+from pytest_mlff.plugin.stash import SESSION_KEY
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+    from concurrent.futures import Executor
+    from pathlib import Path
+
+    from xdist.scheduler import Scheduling
+    from xdist.workermanage import WorkerController
+
+    from pytest_mlff.run.baselines import RegressionGate
+    from pytest_mlff.run.session import Session
+
+__all__ = [
+    "ActivePlugin",
+    "mlff_case",
+    "mlff_conclude",
+    "mlff_model",
+    "mlff_predictions",
+    "mlff_session",
+    "mlff_structures",
+    "pytest_addhooks",
+    "pytest_addoption",
+    "pytest_configure",
+    "pytest_load_initial_conftests",
+    "pytest_xdist_auto_num_workers",
+]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Register ``--mlff-*``."""
+    add_options(parser)
+
+
+def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
+    """Make our own hooks known."""
+    from pytest_mlff.plugin import hookspecs
+
+    pluginmanager.add_hookspecs(hookspecs)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
+    """In an xdist worker, take a GPU slot before anything can import torch."""
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        from pytest_mlff.scheduling.xdist.auto import pin_worker
+
+        pin_worker(early_config)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
+    """``-n auto``: GPU slots, else cores / threads per model."""
+    options = read_options(config, config.invocation_params.dir)
+    if options is None:
+        return None
+    from pytest_mlff.scheduling.xdist.auto import auto_workers
+
+    return auto_workers(config, options)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Plan the run if a model was named."""
+    config.addinivalue_line("markers", "mlff: a case of a benchmark spec")
+    folder = config.invocation_params.dir
+    options = read_options(config, folder)
+    if options is None:
+        return
+    from pytest_mlff.errors import MlffError
+    from pytest_mlff.plugin.start import is_worker, open_session
+    from pytest_mlff.run.baselines import RegressionGate, check_options
+    from pytest_mlff.scheduling.xdist.auto import check_slots
+
+    adapters = [one for some in config.hook.pytest_mlff_adapters(config=config) for one in some]
+    try:
+        check_options(options)
+        if not is_worker(config):
+            check_slots(config, options)
+        session = open_session(config, options, adapters)
+    except MlffError as error:
+        raise pytest.UsageError(str(error)) from None
+    config.stash[SESSION_KEY] = session
+    gate = config.stash[GATE_KEY] = RegressionGate(session)
+    strict = config.getini("junit_family") == "xunit2"
+    active = ActivePlugin(session, gate, worker=is_worker(config), strict_junit=strict)
+    config.pluginmanager.register(active, "mlff-active")
+
+
+class ActivePlugin:
+    """Hooks of a run with ``--mlff-model``."""
+
+    def __init__(
+        self, session: Session, gate: RegressionGate, *, worker: bool, strict_junit: bool
+    ) -> None:
+        from pytest_mlff.plugin.results import Tally
+        from pytest_mlff.scheduling.gpu.lost import Restarts, pass_finder
+        from pytest_mlff.scheduling.xdist.distribution import Stopwatch
+
+        self.stopwatch = Stopwatch()
+        self.restarts = Restarts(pass_finder(session))
+        self.session = session
+        self.gate = gate
+        self.worker = worker
+        self.tally = Tally(session, gate, strict_junit=strict_junit)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionstart(self, session: pytest.Session) -> None:
+        """Load models and data, so that bad input ends the run with one line."""
+        from pytest_mlff.errors import MlffError
+
+        if self.worker or session.config.option.collectonly:
+            return
+        try:
+            self.session.check_inputs()
+            self.gate.check_inputs()
+        except MlffError as error:
+            raise pytest.UsageError(str(error)) from None
+        self.tally.begin()
+
+    def pytest_report_header(self, config: pytest.Config) -> list[str]:
+        """Say which model is tested, where and by what."""
+        from pytest_mlff.run.report import header
+
+        return header(self.session, self.gate, loaded=not config.option.collectonly)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_ignore_collect(self, collection_path: Path, config: pytest.Config) -> bool | None:
+        """Keep the way to the specs open, also where they lie in a virtual environment."""
+        from pytest_mlff.plugin.collection import reaches_specs
+
+        return reaches_specs(self.session, collection_path, config)
+
+    def pytest_collect_file(
+        self, file_path: Path, parent: pytest.Collector
+    ) -> pytest.Collector | None:
+        """Collect the run's specs."""
+        from pytest_mlff.plugin.collection import collect_spec
+
+        return collect_spec(self.session, file_path, parent)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_make_collect_report(self, collector: pytest.Collector) -> object | None:
+        """Keep ``--lf`` from skipping spec files, which it looks for by path and not by id."""
+        from _pytest.runner import pytest_make_collect_report
+
+        from pytest_mlff.plugin.collection import SpecModule
+
+        if isinstance(collector, SpecModule):
+            return pytest_make_collect_report(collector)
+        return None
+
+    def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
+        """Turn cases into parameters."""
+        from pytest_mlff.plugin.collection import parametrize
+
+        parametrize(self.session, metafunc)
+
+    def pytest_itemcollected(self, item: pytest.Item) -> None:
+        """Mark cases, so that ``-m mlff`` finds them."""
+        if self.session.is_case(item.nodeid):
+            item.add_marker("mlff")
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """Remember what is to be run, and have an engine train for it."""
+        from pytest_mlff.scheduling.xdist.ahead import will_run
+
+        self.session.expect(item.nodeid for item in session.items)
+        if not self.worker and will_run(session):
+            self._train([item.nodeid for item in session.items], session.config)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_node_collection_finished(self, node: object, ids: list[str]) -> None:
+        """Remember what the workers are to run, and have an engine train for it."""
+        if not self.session.expected:
+            self._train(ids, node.config)  # type: ignore[attr-defined]
+        self.session.expect(ids)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_configure_node(self, node: WorkerController) -> None:
+        """Tell a worker which GPU slots and threads are its own."""
+        from pytest_mlff.scheduling.xdist.distribution import prepare_worker
+
+        prepare_worker(node.config, node.workerinput)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_make_scheduler(self, config: pytest.Config) -> object | None:
+        """Keep together what shares a training or a prediction pass, longest first."""
+        from pytest_mlff.scheduling.xdist.distribution import make_scheduler
+
+        return make_scheduler(self.session, config)
+
+    @pytest.hookimpl(optionalhook=True, tryfirst=True)
+    def pytest_testnodedown(self, error: object | None) -> None:
+        """End the run with one line if a worker got no GPU slot; count the others."""
+        from pytest_mlff.scheduling.xdist.auto import stop_without_slot
+
+        stop_without_slot(error)
+        self.restarts.note_down(error)
+
+    @pytest.hookimpl(optionalhook=True, tryfirst=True)
+    def pytest_handlecrashitem(self, report: pytest.TestReport, sched: Scheduling) -> bool | None:
+        """Run a case once more if its worker had lost the GPU's context."""
+        return self.restarts.handle(report, sched)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> None:
+        """In a worker, add the item that it idles on."""
+        from pytest_mlff.scheduling.xdist.idle import add_idle
+
+        add_idle(session)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_protocol(
+        self, item: pytest.Item, nextitem: pytest.Item | None
+    ) -> bool | None:
+        """Pass over the item that a worker idles on."""
+        from pytest_mlff.scheduling.xdist.idle import run_idle
+
+        return run_idle(item, nextitem)
+
+    def _train(self, ids: list[str], config: pytest.Config) -> None:
+        from pytest_mlff.errors import MlffError
+        from pytest_mlff.scheduling.xdist.ahead import train_for
+
+        def executors(name: str) -> Executor | None:
+            found: Executor | None = config.hook.pytest_mlff_executor(name=name, config=config)
+            return found
+
+        try:
+            train_for(self.session, ids, executors)
+        except MlffError as error:
+            raise pytest.UsageError(str(error)) from None
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(
+        self, item: pytest.Item, call: pytest.CallInfo[None]
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        """Give a case's report what is too large for its properties; end a useless worker."""
+        from pytest_mlff.plugin.attachment import hand_over
+        from pytest_mlff.reports.failure import shorten
+        from pytest_mlff.scheduling.gpu.lost import leave_if_lost
+
+        report = yield
+        if self.worker:
+            leave_if_lost(self.session, item, call)
+        hand_over(item, report)
+        if self.session.is_case(item.nodeid):
+            shorten(report)
+        return report
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Take in what a case reported, before others see what only we can use."""
+        if not self.worker:
+            self.restarts.note(report)
+            self.stopwatch.note(report)
+            self.tally.note(report)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_report_teststatus(self, report: pytest.CollectReport | pytest.TestReport) -> object:
+        """Show a case that is run once more as such."""
+        from pytest_mlff.scheduling.gpu.lost import status_of
+
+        return status_of(report)
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None]:
+        """Fail a run in which no case ran or one was lost; write the report, let others write."""
+        from pytest_mlff.plugin.interrupts import reports_first
+
+        if self.worker:
+            return (yield)
+        with reports_first():
+            session.exitstatus = self.tally.finish(session)
+            self.stopwatch.finish(self.session)
+            self.restarts.finish(session.config)
+            return (yield)
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Show the table of measurements."""
+        self.tally.show(terminalreporter)
+        for line in self.restarts.lines:
+            terminalreporter.write_line(f"mlff: {line}", yellow=True)

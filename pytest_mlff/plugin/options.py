@@ -1,0 +1,179 @@
+"""The ``--mlff-*`` options and their ini twins, read into a frozen value."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_mlff.run.options import DEVICES, DTYPES, STRICTNESS, Located, Options
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+__all__ = ["add_options", "read_options"]
+
+
+def add_options(parser: pytest.Parser) -> None:
+    """Register every option and its ini twin (``--mlff-model`` and ``mlff_model``)."""
+    group = parser.getgroup("mlff", "benchmarks of machine-learned force fields")
+
+    def add(name: str, help_text: str, *, ini: Any = "string", **settings: Any) -> None:
+        option = f"--mlff-{name}"
+        group.addoption(
+            option, dest=f"mlff_{name.replace('-', '_')}", help=help_text, default=None, **settings
+        )
+        parser.addini(f"mlff_{name.replace('-', '_')}", f"{help_text} (as {option})", type=ini)
+
+    add(
+        "model",
+        "the model to test: demo, a checkpoint, DIR/{variant}.ckpt, module:callable or "
+        "file.py:callable; may be given several times",
+        ini="linelist",
+        action="append",
+        metavar="SOURCE",
+    )
+    add(
+        "suite",
+        "benchmark specs to run: quick (default), a folder (laws), one spec or a path to your "
+        "own YAML; may be given several times",
+        ini="linelist",
+        action="append",
+        metavar="NAME",
+    )
+    add(
+        "only", "run the specs without this repository's own tests", ini="bool", action="store_true"
+    )
+    add("dataset", "dataset for specs that allow several (default: their first)", metavar="NAME")
+    add("data", "folder where datasets lie (default: the user's cache)", metavar="DIR")
+    add("store", "folder for what is expensive (default: .mlff-store)", metavar="DIR")
+    add("report", "write the JSON report to FILE", metavar="FILE")
+    add("html", "write the HTML report to FILE", metavar="FILE")
+    add(
+        "baseline",
+        "compare every case frame by frame with a baseline file or another run's JSON report",
+        metavar="FILE",
+    )
+    add(
+        "update-baseline",
+        "take what is new or significantly better into the baseline",
+        ini="bool",
+        action="store_true",
+    )
+    add(
+        "accept-regression",
+        "with --mlff-update-baseline: take a worsening, too, and keep the REASON in the file",
+        metavar="REASON",
+    )
+    add(
+        "engine",
+        "where trainings run: local (default), slurm or an engine of a plugin",
+        metavar="NAME",
+    )
+    add("gpus", "GPUs for xdist workers, e.g. 0,2: indices into the visible ones", metavar="LIST")
+    add("per-gpu", "xdist workers per GPU (default: 1)", metavar="INT")
+    add("device", "auto, cpu or cuda (default: auto)", choices=DEVICES)
+    add("dtype", "float32 or float64 (default: as the model is stored)", choices=DTYPES)
+    add(
+        "strictness",
+        "how hard physical laws are tried: fast, ci or thorough (default: each spec's own)",
+        choices=STRICTNESS,
+    )
+    add("seed", "seed of everything the laws draw (default: 0)", metavar="INT")
+
+
+def read_options(config: pytest.Config, invocation_dir: Path) -> Options | None:
+    """Read the options of a run; None without ``--mlff-model``.
+
+    Relative paths start from the folder pytest was called in, those in an ini file
+    from the folder of that file.
+
+    Raises
+    ------
+    pytest.UsageError
+        If an ini value is none of the allowed ones.
+    """
+    models = _many(config, "model", invocation_dir)
+    if not models:
+        return None
+    suites = _many(config, "suite", invocation_dir)
+
+    def path(name: str) -> Path | None:
+        found = _one(config, name, invocation_dir)
+        return None if found is None else found.path
+
+    def choice(name: str, allowed: Sequence[str]) -> str | None:
+        found = _one(config, name, invocation_dir)
+        if found is not None and found.text not in allowed:
+            raise pytest.UsageError(f"mlff_{name}: {found.text!r} is none of {', '.join(allowed)}")
+        return None if found is None else found.text
+
+    def text(name: str) -> str | None:
+        found = _one(config, name, invocation_dir)
+        return None if found is None else found.text
+
+    return Options(
+        models=models,
+        suites=suites or (Located("quick", invocation_dir),),
+        suite_chosen=bool(suites),
+        only=bool(config.getoption("mlff_only") or config.getini("mlff_only")),
+        dataset=text("dataset"),
+        data_dir=path("data"),
+        store_dir=path("store") or config.rootpath / ".mlff-store",
+        report=path("report"),
+        html=path("html"),
+        baseline=path("baseline"),
+        update_baseline=bool(
+            config.getoption("mlff_update_baseline") or config.getini("mlff_update_baseline")
+        ),
+        accept_regression=text("accept_regression"),
+        engine=text("engine") or "local",
+        gpus=text("gpus"),
+        per_gpu=_integer(config, "per_gpu", invocation_dir, default=1, least=1),
+        device=choice("device", DEVICES) or "auto",
+        dtype=choice("dtype", DTYPES),
+        strictness=choice("strictness", STRICTNESS) or "",
+        seed=_integer(config, "seed", invocation_dir),
+    )
+
+
+def _ini_folder(config: pytest.Config) -> Path:
+    return config.inipath.parent if config.inipath is not None else config.rootpath
+
+
+def _many(config: pytest.Config, name: str, invocation_dir: Path) -> tuple[Located, ...]:
+    given = config.getoption(f"mlff_{name}")
+    if given:
+        return tuple(Located(text, invocation_dir) for text in given)
+    folder = _ini_folder(config)
+    return tuple(Located(text, folder) for text in config.getini(f"mlff_{name}"))
+
+
+def _one(config: pytest.Config, name: str, invocation_dir: Path) -> Located | None:
+    given = config.getoption(f"mlff_{name}")
+    if given is not None:
+        return Located(str(given), invocation_dir)
+    text = config.getini(f"mlff_{name}")
+    return Located(text, _ini_folder(config)) if text else None
+
+
+def _integer(
+    config: pytest.Config,
+    name: str,
+    invocation_dir: Path,
+    *,
+    default: int = 0,
+    least: int | None = None,
+) -> int:
+    found = _one(config, name, invocation_dir)
+    if found is None:
+        return default
+    option = f"--mlff-{name.replace('_', '-')}"
+    try:
+        number = int(found.text)
+    except ValueError:
+        raise pytest.UsageError(f"{option}: {found.text!r} is not a whole number") from None
+    if least is not None and number < least:
+        raise pytest.UsageError(f"{option}: {number} is too small, at least {least} is needed")
+    return number

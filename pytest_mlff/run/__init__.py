@@ -1,0 +1,1 @@
+"""One run, without pytest: its plan, models, evaluation, baselines and report."""

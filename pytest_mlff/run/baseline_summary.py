@@ -1,0 +1,232 @@
+"""The end of a gated run: per-frame values for the report, what is said aloud, the update."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from pytest_mlff.errors import MlffError
+from pytest_mlff.gate.baseline import spec_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from pytest_mlff.gate.records import CaseRecord
+    from pytest_mlff.gate.update import Update
+    from pytest_mlff.reports import model as reports
+    from pytest_mlff.run.baselines import RegressionGate
+    from pytest_mlff.run.options import Located
+
+__all__ = ["KeptValues", "Line", "closing_lines", "update_baselines"]
+
+_SHOWN = 5
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line for the terminal; an alarm is shown in red."""
+
+    text: str
+    alarm: bool = False
+
+
+@dataclass
+class KeptValues:
+    """Per-frame values of the run's cases, in the form in which they are written.
+
+    Attributes
+    ----------
+    entries : dict of model to case id to entry
+    arrays : dict of str to ndarray
+        By content, so that what cases share is held once.
+    """
+
+    entries: dict[str, dict[str, Any]] = field(default_factory=dict)
+    arrays: dict[str, Any] = field(default_factory=dict)
+
+    def add(self, label: str, case_id: str, entry: Mapping[str, Any], arrays: Any) -> None:
+        """Keep one case of a model."""
+        self.entries.setdefault(label, {})[case_id] = dict(entry)
+        self.arrays.update(arrays)
+
+    def residuals(self, sidecar: str) -> tuple[dict[str, Any] | None, bytes | None]:
+        """``residuals`` of a report and the bytes of its sidecar; None where nothing was kept."""
+        if not self.entries:
+            return None, None
+        from pytest_mlff.gate.files import seal_entries
+
+        return seal_entries(self.entries, self.arrays, sidecar)
+
+    def records(self, label: str) -> list[CaseRecord]:
+        """Records of a model's cases."""
+        from pytest_mlff.gate.records import unpack
+
+        kept = self.entries.get(label, {})
+        return [unpack(name, entry, self.arrays) for name, entry in kept.items()]
+
+
+def _of_model(
+    gate: RegressionGate, source: Located, cases: Iterable[reports.CaseRecord]
+) -> list[reports.CaseRecord]:
+    planned = gate.session.by_nodeid
+    return [
+        case
+        for case in cases
+        if (one := planned.get(case.nodeid)) is not None and one.source == source
+    ]
+
+
+def _few(names: Sequence[str]) -> str:
+    rest = len(names) - _SHOWN
+    return ", ".join(names[:_SHOWN]) + (f" and {rest} more" if rest > 0 else "")
+
+
+def closing_lines(gate: RegressionGate, cases: Iterable[reports.CaseRecord]) -> list[Line]:
+    """What a gated run says beside its verdicts: how much was compared, and what was not."""
+    found: list[Line] = []
+    everything = list(cases)
+    for source in gate.options.models:
+        name = gate.named(source)
+        if name is not None:
+            found += _lines(gate, source, name, _of_model(gate, source, everything))
+    return found
+
+
+def _lines(
+    gate: RegressionGate, source: Located, name: str, cases: Sequence[reports.CaseRecord]
+) -> list[Line]:
+    baseline = gate.baseline(source)
+    known = set() if baseline is None else set(baseline.cases)
+    label = gate.label(source)
+    compared = [case for case in cases if case.baseline is not None]
+    undecided = [case for case in compared if case.regressed is None]
+    regressed = [case for case in compared if case.regressed]
+    comparable = [case for case in cases if case.case_id in gate.session_cases]
+    new = [case.case_id for case in comparable if case.value is not None]
+    new = [one for one in new if known and one not in known]
+    decided = len(compared) - len(undecided)
+    text = f"{label} against {name}: {len(compared)} cases, {len(regressed)} regressed"
+    if undecided:
+        text += f", {len(undecided)} undecided (too few independent frames)"
+    lines = [Line(text, alarm=bool(regressed))]
+    if not decided:
+        lines.append(Line("nothing could be told from it, so a regression would go unseen", True))
+    if new:
+        lines.append(Line(f"not in {name}: {_few(new)}"))
+    planned = gate.session_specs
+    orphans = [one for one in sorted(known) if one not in gate.session_cases]
+    here = [one for one in orphans if spec_of(one) in planned]
+    if here:
+        lines.append(Line(f"{name} has entries that no case has any more: {_few(here)}", True))
+    if len(here) < len(orphans):
+        specs = sorted({spec_of(one) for one in orphans} - planned)
+        lines.append(Line(f"{name} has entries of specs outside of this run: {_few(specs)}"))
+    later = _later_steps(compared)
+    if later:
+        lines.append(
+            Line(
+                "taken together with the cases of its spec that regressed (Holm), also worse: "
+                f"{_few(later)}",
+                True,
+            )
+        )
+    return lines
+
+
+def _later_steps(compared: Iterable[reports.CaseRecord]) -> list[str]:
+    """Cases that only the later steps of Holm's procedure reject."""
+    from pytest_mlff.statistics.multiple_tests import holm
+    from pytest_mlff.statistics.paired import ALPHA
+
+    specs: dict[tuple[str, str], list[reports.CaseRecord]] = {}
+    for case in compared:
+        if "baseline_p" in case.evidence:
+            specs.setdefault((case.suite, case.spec), []).append(case)
+    found = []
+    for cases in specs.values():
+        tests = int(cases[0].evidence["baseline_tests"])
+        adjusted = holm([float(case.evidence["baseline_p"]) for case in cases], tests)
+        found += [
+            case.case_id
+            for case, p in zip(cases, adjusted, strict=True)
+            if p <= ALPHA and not case.regressed
+        ]
+    return sorted(found)
+
+
+def update_baselines(
+    gate: RegressionGate, kept: KeptValues, cases: Iterable[reports.CaseRecord]
+) -> tuple[list[Line], bool]:
+    """Take a run's measured cases into the baselines of its models.
+
+    Returns
+    -------
+    list of Line
+        What changed.
+    bool
+        Whether every file was written.
+    """
+    lines: list[Line] = []
+    written = True
+    everything = list(cases)
+    for source in gate.options.models:
+        try:
+            lines += _update(gate, kept, source, _of_model(gate, source, everything))
+        except MlffError as error:
+            lines.append(Line(str(error), alarm=True))
+            written = False
+    return lines, written
+
+
+def _update(
+    gate: RegressionGate,
+    kept: KeptValues,
+    source: Located,
+    cases: Sequence[reports.CaseRecord],
+) -> list[Line]:
+    from pytest_mlff.gate.baseline import save_baseline
+    from pytest_mlff.gate.update import update_baseline
+    from pytest_mlff.run.baselines import margin_of
+
+    baseline = gate.baseline(source)
+    records = kept.records(gate.label(source))
+    if baseline is None or not records:
+        return [Line(f"{gate.label(source)}: nothing was measured, no baseline was changed", True)]
+    planned = gate.session.by_nodeid
+    done = update_baseline(
+        baseline,
+        records,
+        model_digest=_digest(gate, source),
+        accept_regression=gate.options.accept_regression,
+        today=gate.session.started.date(),
+        # Entries of specs outside of this run are none of its business.
+        collected=gate.session_cases
+        | {one for one in baseline.cases if spec_of(one) not in gate.session_specs},
+        margin={case.case_id: margin_of(planned[case.nodeid]) for case in cases},
+        tests={f"{one.spec.suite}/{one.spec.name}": gate.size_of(one) for one in gate.session.plan},
+    )
+    save_baseline(done.baseline)
+    return _changes(done)
+
+
+def _digest(gate: RegressionGate, source: Located) -> str | None:
+    models = gate.session.evaluation.models
+    return None if models.needs_variant(source) else models.potential(source).info.digest
+
+
+def _changes(done: Update) -> list[Line]:
+    counts = Counter(change.kind for change in done.changes)
+    told = ", ".join(f"{count} {kind}" for kind, count in sorted(counts.items()))
+    lines = [Line(f"baseline {done.baseline.path}: {told}")]
+    for change in done.changes:
+        loud = change.kind in ("refused", "orphaned")
+        if change.kind == "kept" and "--mlff-accept-regression" not in change.reason:
+            continue
+        if change.kind == "added" and counts["added"] > _SHOWN:
+            continue
+        values = " → ".join(
+            f"{value:.4g}" for value in (change.before, change.after) if value is not None
+        )
+        lines.append(Line(f"  {change.kind} {change.case_id} ({values}): {change.reason}", loud))
+    return lines

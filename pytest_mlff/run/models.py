@@ -1,0 +1,276 @@
+"""The models of a run: loaded once each, trained first where a recipe says so."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from pytest_mlff.errors import MlffError
+from pytest_mlff.potentials.failures import LostContexts, is_poisoned
+from pytest_mlff.store import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from pytest_mlff.datasets.splits import FrameSets
+    from pytest_mlff.potentials.adapters import Adapter
+    from pytest_mlff.potentials.protocol import Potential
+    from pytest_mlff.run.options import Located, Options
+    from pytest_mlff.run.plan import PlannedSpec
+    from pytest_mlff.specs import Variant
+    from pytest_mlff.training.recipe import Recipe
+    from pytest_mlff.training.runner import TrainingJob, TrainingResult
+    from pytest_mlff.training.trainers.registry import Trainer
+
+__all__ = ["Models", "other_precisions"]
+
+
+class Models:
+    """Model sources of a run and what has been loaded of them.
+
+    Parameters
+    ----------
+    options : Options
+        What the user asked for.
+    frame_sets : callable
+        From a planned spec and a variant to its frames.
+    adapters : sequence of Adapter
+        Model adapters beyond the builtin ones.
+    threads : int or None
+        Threads per process for the model; None leaves the libraries' own choice.
+    train : callable, optional
+        From a training job to its result; runs it in this process if not given.
+
+    Attributes
+    ----------
+    contexts : LostContexts
+        GPUs that this process has lost.
+    """
+
+    def __init__(
+        self,
+        options: Options,
+        frame_sets: Callable[[PlannedSpec, Variant], FrameSets],
+        adapters: Sequence[Adapter] = (),
+        threads: int | None = None,
+        train: Callable[[TrainingJob], TrainingResult] | None = None,
+    ) -> None:
+        self.options = options
+        self.store = Store(options.store_dir)
+        self.adapters = tuple(adapters)
+        self.threads = threads
+        self.trained = 0
+        self._frame_sets = frame_sets
+        self._train = train
+        self._potentials: dict[tuple[Located, str | None], Potential] = {}
+        self._recipes: dict[Located, tuple[Recipe, Trainer] | None] = {}
+        self.failed: dict[str, MlffError] = {}
+        self.contexts = LostContexts()
+
+    @property
+    def loaded(self) -> tuple[Potential, ...]:
+        """Models loaded so far, in that order."""
+        return tuple(self._potentials.values())
+
+    def recipe(self, source: Located) -> tuple[Recipe, Trainer] | None:
+        """The recipe that a source names with its trainer; None for any other source.
+
+        Raises
+        ------
+        MlffError
+            If the recipe is not in order, or there is no such trainer.
+        """
+        if source not in self._recipes:
+            path = self._recipe_path(source)
+            if path is None:
+                self._recipes[source] = None
+            else:
+                from pytest_mlff.training.recipe import load_recipe
+                from pytest_mlff.training.trainers.registry import open_trainer
+
+                recipe = load_recipe(path)
+                self._recipes[source] = (recipe, open_trainer(recipe))
+        return self._recipes[source]
+
+    def _recipe_path(self, source: Located) -> Path | None:
+        from pytest_mlff.potentials.adapters import builtin_adapters
+        from pytest_mlff.potentials.source import Recipe, parse_source
+
+        families = [one.family for one in (*self.adapters, *builtin_adapters())]
+        parsed = parse_source(source.text, cwd=source.folder, families=families)
+        return parsed.path if isinstance(parsed, Recipe) else None
+
+    def needs_variant(self, source: Located) -> bool:
+        """Whether there is one model per fixture variant.
+
+        Raises
+        ------
+        MlffError
+            If the source is not in order.
+        """
+        return "{variant}" in source.text or self.recipe(source) is not None
+
+    def job(self, source: Located, planned: PlannedSpec, variant: Variant) -> TrainingJob | None:
+        """The training that a recipe asks for on a variant; None for any other source.
+
+        Raises
+        ------
+        NotSupportedError
+            If a window holds fewer frames than asked for.
+        MlffError
+            If the recipe is not in order, or the spec cuts no training frames.
+        """
+        found = self.recipe(source)
+        if found is None:
+            return None
+        from pytest_mlff.training.runner import training_job
+
+        recipe, trainer = found
+        return training_job(
+            recipe,
+            trainer,
+            self._frame_sets(planned, variant),
+            store_root=self.options.store_dir,
+            variant=f"{planned.spec.suite}/{planned.spec.name}/{variant.id}",
+            reference=planned.spec.reference_energies,
+        )
+
+    def potential(
+        self, source: Located, variant: str | None = None, planned: PlannedSpec | None = None
+    ) -> Potential:
+        """Load a model source, once; a recipe is trained first.
+
+        Parameters
+        ----------
+        source : Located
+            One ``--mlff-model``.
+        variant : str, optional
+            Id of the variant, for sources with one model per variant.
+        planned : PlannedSpec, optional
+            Spec of the variant, for recipes.
+
+        Raises
+        ------
+        MlffError
+            If the model cannot be loaded or trained.
+        """
+        if self.recipe(source) is not None:
+            return self._recipes_potential(source, variant, planned)
+        key = (source, variant if "{variant}" in source.text else None)
+        if key not in self._potentials:
+            from pytest_mlff.potentials.loading import load_potential
+
+            self._prepare_threads()
+            with self.contexts.guard(self.options.device, source.text):
+                self._potentials[key] = load_potential(
+                    source.text,
+                    device=self.options.device,
+                    dtype=self.options.dtype,
+                    cwd=source.folder,
+                    adapters=self.adapters,
+                    variant=key[1],
+                    data_dir=self.options.data_dir,
+                    store=self.store,
+                )
+        return self._potentials[key]
+
+    def _recipes_potential(
+        self, source: Located, variant: str | None, planned: PlannedSpec | None
+    ) -> Potential:
+        if variant is None or planned is None:
+            raise MlffError(
+                f"model source {source.text!r} is trained per fixture variant; a test that takes "
+                "mlff_model alone does not say which: take mlff_case or mlff_predictions"
+            )
+        job = self.job(source, planned, planned.variant(variant))
+        assert job is not None
+        key = (source, job.digest)
+        if key not in self._potentials:
+            self._prepare_threads()
+            with self.contexts.guard(self.options.device, source.text):
+                self._potentials[key] = self._loaded(source, job, self._result(job))
+        return self._potentials[key]
+
+    def _result(self, job: TrainingJob) -> TrainingResult:
+        """Train or take from the store; a training that failed is not tried once per case."""
+        from pytest_mlff.training.runner import run_job
+
+        if job.digest in self.failed:
+            raise self.failed[job.digest]
+        try:
+            result = (self._train or run_job)(job)
+        except MlffError as error:
+            self.failed[job.digest] = error
+            raise
+        self.trained += result.trained
+        return result
+
+    def _loaded(self, source: Located, job: TrainingJob, result: TrainingResult) -> Potential:
+        from pytest_mlff.potentials.loading import load_checkpoint
+        from pytest_mlff.potentials.source import Checkpoint
+        from pytest_mlff.training.referenced import NamedPotential, ReferencedPotential
+        from pytest_mlff.training.trainers.registry import BUILTIN_TRAINERS
+
+        trainer = job.recipe.content.trainer
+        potential = load_checkpoint(
+            Checkpoint(str(result.checkpoint), result.checkpoint),
+            device=self.options.device,
+            dtype=self.options.dtype,
+            adapters=self.adapters,
+            # What NequIP wrote a moment ago in our own store needs no warning.
+            trusted=trainer in BUILTIN_TRAINERS,
+        )
+        if result.reference_energies:
+            potential = ReferencedPotential(potential, result.reference_energies)
+        info = replace(potential.info, name=job.recipe.name, source=source.text)
+        return NamedPotential(potential, info)
+
+    def _prepare_threads(self) -> None:
+        # OpenMP's threads spin while they wait for each other. Where something else wants one
+        # of the cores, a small model then takes 20 times as long; waiting passively costs an
+        # idle machine nothing that could be measured. Read when torch is first imported.
+        os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+        if self.threads is None:
+            return
+        try:
+            import torch
+        except ImportError:  # a model that needs no torch
+            return
+        torch.set_num_threads(self.threads)
+
+
+def other_precisions(
+    models: Models, variant: str, potential: Potential, source: Located
+) -> dict[str, Potential]:
+    """The same model in the other precisions that its format can be opened in.
+
+    A recipe's models have none: they are what the trainer left.
+    """
+    from pytest_mlff.potentials.loading import load_potential
+
+    found: dict[str, Potential] = {}
+    if models.recipe(source) is not None:
+        return found
+    for dtype in ("float32", "float64"):
+        if dtype == potential.info.dtype:
+            continue
+        with warnings.catch_warnings():
+            # That opening the file runs its code was said when it was first opened.
+            warnings.simplefilter("ignore")
+            try:
+                found[dtype] = load_potential(
+                    source.text,
+                    device=models.options.device,
+                    dtype=dtype,
+                    cwd=source.folder,
+                    adapters=models.adapters,
+                    variant=variant,
+                )
+            except MlffError as error:
+                if is_poisoned(error):
+                    raise
+                continue  # a compiled model, say, keeps the precision it was made in
+    return found

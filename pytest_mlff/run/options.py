@@ -1,0 +1,84 @@
+"""What the user asked for, as one frozen value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+__all__ = ["DEVICES", "DTYPES", "STRICTNESS", "Located", "Options"]
+
+DEVICES = ("auto", "cpu", "cuda")
+DTYPES = ("float32", "float64")
+STRICTNESS = ("fast", "ci", "thorough")
+
+
+@dataclass(frozen=True)
+class Located:
+    """A word of the user together with the folder that relative paths in it start from."""
+
+    text: str
+    folder: Path
+
+    @property
+    def path(self) -> Path:
+        """The word as a path."""
+        return self.folder / Path(self.text).expanduser()
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the user asked for.
+
+    Attributes
+    ----------
+    models, suites : tuple of Located
+        ``--mlff-model`` and ``--mlff-suite``.
+    suite_chosen : bool
+        Whether a suite was named, or the default is meant.
+    only : bool
+        Run the specs without the repository's own tests.
+    dataset : str or None
+        ``--mlff-dataset``; None for each spec's first.
+    data_dir, report, html : Path or None
+        Where data lie; where the JSON and HTML reports go.
+    baseline : Path or None
+        Baseline file, or another run's report.
+    update_baseline : bool
+        Take this run into the baseline.
+    accept_regression : str or None
+        Why a worsening is taken into the baseline.
+    engine : str
+        Where trainings run.
+    gpus : str or None
+        GPUs to use, as indices into the visible ones, joined by commas.
+    per_gpu : int
+        Workers per GPU.
+    store_dir : Path
+        The store.
+    device, dtype : str
+        ``auto``/``cpu``/``cuda``; ``float32``/``float64`` or None for the model's own.
+    strictness : str
+        How hard laws are tried: ``fast``, ``ci`` or ``thorough``.
+    seed : int
+        Seed of everything that the laws draw.
+    """
+
+    models: tuple[Located, ...]
+    suites: tuple[Located, ...]
+    suite_chosen: bool
+    only: bool
+    dataset: str | None
+    data_dir: Path | None
+    store_dir: Path
+    report: Path | None
+    html: Path | None
+    baseline: Path | None
+    update_baseline: bool
+    accept_regression: str | None
+    engine: str
+    gpus: str | None
+    per_gpu: int
+    device: str
+    dtype: str | None
+    strictness: str
+    seed: int

@@ -1,0 +1,139 @@
+"""The plan of a run: specs expanded into variants and cases, before any model is loaded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from pytest_mlff.datasets.registry import open_dataset
+from pytest_mlff.errors import MlffError
+from pytest_mlff.specs import builtin_folder, cases_of, expand, find_specs, load_spec
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from pytest_mlff.datasets.dataset import DatasetSource
+    from pytest_mlff.run.options import Located, Options
+    from pytest_mlff.specs import Case, Spec, Variant
+
+__all__ = ["PlannedSpec", "make_plan", "plan_spec", "spec_paths"]
+
+
+@dataclass(frozen=True)
+class PlannedSpec:
+    """One spec with the dataset it runs on.
+
+    Attributes
+    ----------
+    path : Path
+        Its file.
+    spec : Spec
+        Its content.
+    source : DatasetSource
+        The opened dataset.
+    variants : tuple of Variant
+        Points of its axes.
+    """
+
+    path: Path
+    spec: Spec
+    source: DatasetSource
+    variants: tuple[Variant, ...]
+
+    @cached_property
+    def cases(self) -> tuple[Case, ...]:
+        """All cases, in the order of the variants."""
+        return tuple(
+            case
+            for variant in self.variants
+            for case in cases_of(variant, self.test_species(variant))
+        )
+
+    @cached_property
+    def _by_id(self) -> dict[str, Variant]:
+        return {variant.id: variant for variant in self.variants}
+
+    def variant(self, name: str) -> Variant:
+        """The variant with an id."""
+        return self._by_id[name]
+
+    def test_molecules(self, variant: Variant) -> tuple[str, ...]:
+        """Molecules that the test frames of a variant come from."""
+        return variant.selections.test.molecules or self.source.molecules
+
+    def test_species(self, variant: Variant) -> tuple[str, ...]:
+        """Chemical symbols of the test frames, alphabetically."""
+        return tuple(
+            sorted(
+                {
+                    symbol
+                    for molecule in self.test_molecules(variant)
+                    for symbol in self.source.species(molecule)
+                }
+            )
+        )
+
+    @property
+    def is_builtin(self) -> bool:
+        """Whether the spec ships with the package."""
+        return self.path.is_relative_to(builtin_folder())
+
+    def check_data(self) -> None:
+        """Read every file that the cases need, so that bad data end the run before it starts.
+
+        Raises
+        ------
+        MlffError
+            If a file is missing, corrupt or does not hold what it should.
+        """
+        molecules = {m for variant in self.variants for m in self.test_molecules(variant)}
+        for molecule in sorted(molecules):
+            self.source.load(molecule)
+
+
+def spec_paths(suites: Iterable[Located]) -> tuple[Path, ...]:
+    """Files of the named suites, each once, in the order they were named."""
+    found: dict[Path, None] = {}
+    for suite in suites:
+        for path in find_specs([suite.text], suite.folder):
+            found.setdefault(path.resolve())
+    return tuple(found)
+
+
+def plan_spec(path: Path, dataset: str | None, data_dir: Path | None) -> PlannedSpec:
+    """Load one spec, expand it and open its dataset.
+
+    Raises
+    ------
+    MlffError
+        If the spec, or the choice of dataset, is not in order.
+    """
+    spec = load_spec(path)
+    variants = expand(spec, dataset)
+    name = variants[0].dataset
+    source = open_dataset(name, spec.datasets[name], data_dir=data_dir, spec_dir=path.parent)
+    return PlannedSpec(path, spec, source, variants)
+
+
+def make_plan(options: Options, paths: tuple[Path, ...]) -> tuple[PlannedSpec, ...]:
+    """Plan every spec of a run.
+
+    Raises
+    ------
+    MlffError
+        At the first thing that is not in order; also if two specs claim the same name.
+    """
+    plan = tuple(plan_spec(path, options.dataset, options.data_dir) for path in paths)
+    seen: dict[str, Path] = {}
+    for planned in plan:
+        name = f"{planned.spec.suite}/{planned.spec.name}"
+        if name in seen:
+            raise MlffError(
+                f"{planned.path}: spec {name} is already taken by {seen[name]}; rename one of them"
+            )
+        seen[name] = planned.path
+        # Cases are worked out now, so that a missing threshold is told before anything runs.
+        _ = planned.cases
+    return plan

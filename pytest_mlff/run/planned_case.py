@@ -1,0 +1,98 @@
+"""A case of a planned run: what it takes to evaluate it, and the id of its item."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pytest_mlff.specs import builtin_folder
+from pytest_mlff.specs.metric_ids import LAW_IDS, METRICS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from pytest_mlff.run.options import Located
+    from pytest_mlff.run.plan import PlannedSpec
+    from pytest_mlff.specs import Case
+
+__all__ = [
+    "ACCURACY",
+    "DATA",
+    "LAW",
+    "PlannedCase",
+    "function_of",
+    "node_of",
+    "nodeid_of",
+    "planned_cases",
+]
+
+ACCURACY, LAW, DATA = "test_accuracy", "test_law", "test_data"
+
+
+@dataclass(frozen=True)
+class PlannedCase:
+    """A case together with what it takes to evaluate it.
+
+    Attributes
+    ----------
+    case : Case
+        Variant, metric, species and threshold.
+    planned : PlannedSpec
+        Its spec with the opened dataset.
+    source : Located or None
+        The model; None for a case that depends on the frames alone.
+    """
+
+    case: Case
+    planned: PlannedSpec
+    source: Located | None
+
+    def label(self, several_models: bool) -> str:
+        """What stands in brackets behind the test function's name."""
+        case = self.case
+        species = f"[{case.species}]" if case.species else ""
+        text = f"{case.variant.id}/{case.metric}{species}"
+        return f"{self.source.text}:{text}" if several_models and self.source else text
+
+    @property
+    def function(self) -> str:
+        """The function of the suite that runs it."""
+        return function_of(self.case)
+
+
+def function_of(case: Case) -> str:
+    """The function of the suite that runs a case."""
+    if not METRICS[case.metric].needs_model:
+        return DATA
+    return LAW if case.metric in LAW_IDS else ACCURACY
+
+
+def planned_cases(planned: PlannedSpec, models: Sequence[Located]) -> Iterator[PlannedCase]:
+    """Every case of a spec: once where it needs no model, else for every model."""
+    for case in planned.cases:
+        if not METRICS[case.metric].needs_model:
+            yield PlannedCase(case, planned, None)
+    for model in models:
+        for case in planned.cases:
+            if METRICS[case.metric].needs_model:
+                yield PlannedCase(case, planned, model)
+
+
+def node_of(planned: PlannedSpec, rootpath: Path) -> str:
+    """First part of the ids of a spec's items.
+
+    A builtin spec is called ``benchmark_specs/…`` wherever the package is installed, so
+    that ids agree between machines.
+    """
+    if planned.is_builtin:
+        inside = planned.path.relative_to(builtin_folder()).as_posix()
+        return f"benchmark_specs/{inside}"
+    if planned.path.is_relative_to(rootpath):
+        return planned.path.relative_to(rootpath).as_posix()
+    return planned.path.as_posix()
+
+
+def nodeid_of(one: PlannedCase, rootpath: Path, several_models: bool) -> str:
+    """Id of the item that runs a case."""
+    return f"{node_of(one.planned, rootpath)}::{one.function}[{one.label(several_models)}]"

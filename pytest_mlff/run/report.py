@@ -1,0 +1,144 @@
+"""What a run says of itself: its header, and its report put together."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+import sys
+from typing import TYPE_CHECKING
+
+from pytest_mlff.reports.environment import installed
+from pytest_mlff.reports.model import ModelRecord, Report, RunRecord
+from pytest_mlff.specs.metric_ids import LAW_IDS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pytest_mlff.potentials.protocol import PotentialInfo
+    from pytest_mlff.reports.model import CaseRecord
+    from pytest_mlff.run.baselines import RegressionGate
+    from pytest_mlff.run.session import Session
+
+__all__ = ["build_report", "header"]
+
+
+def _loaded(session: Session) -> list[PotentialInfo]:
+    """Models that were named themselves; those of a recipe are one to a reader."""
+    models = session.evaluation.models
+    recipes = {source.text for source in session.options.models if models.recipe(source)}
+    return [one.info for one in session.evaluation.loaded if one.info.source not in recipes]
+
+
+def header(session: Session, gate: RegressionGate, *, loaded: bool) -> list[str]:
+    """Lines for the head of pytest's output: models with digests, baselines, suites."""
+    lines = []
+    if loaded:
+        for info in _loaded(session):
+            digest = f"sha256 {info.digest[:12]}" if info.digest else "no digest"
+            lines.append(
+                f"mlff: model {info.name} ({info.family}, {digest}, {info.device}, {info.dtype})"
+            )
+        for source in session.options.models:
+            opened = session.evaluation.models.recipe(source)
+            if opened is not None:
+                recipe, trainer = opened
+                lines.append(
+                    f"mlff: recipe {recipe.name} (trainer {trainer.name}, seed "
+                    f"{recipe.content.seed}, {recipe.content.budget} s a variant)"
+                )
+        lines += [
+            f"mlff: baseline of {gate.label(source)}: {name}"
+            for source in session.options.models
+            if (name := gate.named(source)) is not None
+        ]
+    for planned in session.plan:
+        variants = len(planned.variants)
+        lines.append(
+            f"mlff: spec {planned.spec.suite}/{planned.spec.name} on {planned.source.name}: "
+            f"{variants} variant{'s' if variants != 1 else ''}, {len(planned.cases)} cases"
+        )
+    if any(case.metric in LAW_IDS for planned in session.plan for case in planned.cases):
+        strictness = session.options.strictness or "ci unless a spec says otherwise"
+        lines.append(f"mlff: laws: seed {session.options.seed}, strictness {strictness}")
+    return lines + [f"mlff: warning: {line}" for line in session.warnings]
+
+
+def build_report(
+    session: Session,
+    gate: RegressionGate,
+    records: Sequence[CaseRecord],
+    *,
+    exit_code: int | None,
+    seconds: float,
+) -> Report:
+    """Put a run together as a report.
+
+    Parameters
+    ----------
+    session : Session
+    gate : RegressionGate
+    records : sequence of CaseRecord
+    exit_code : int or None
+        None while the run goes on.
+    seconds : float
+        Duration of the run so far.
+    """
+    from pytest_mlff.run.variants import recipe_records, training_records, variant_records
+
+    infos = _loaded(session)
+    recipes = recipe_records(session)
+    options = session.options
+    ended = exit_code is not None
+    return Report(
+        run=RunRecord(
+            started=session.started.isoformat(timespec="seconds"),
+            seconds=seconds,
+            exit_code=exit_code,
+            versions=installed(),
+            device=options.device,
+            dtype=options.dtype,
+            seeds={"laws": options.seed}
+            | {f"{p.spec.suite}/{p.spec.name}": p.spec.seed for p in session.plan},
+            platform={
+                "system": platform.system(),
+                "machine": platform.machine(),
+                "python": sys.version.split()[0],
+            },
+            spec_digests={
+                f"{p.spec.suite}/{p.spec.name}": hashlib.sha256(p.path.read_bytes()).hexdigest()
+                for p in session.plan
+            },
+            data_digests={
+                f"{p.source.name}/{molecule}": p.source.load(molecule).digest
+                for p in session.plan
+                for molecule in sorted({m for v in p.variants for m in p.test_molecules(v)})
+            },
+            model_digests={info.name: info.digest for info in infos}
+            | {recipe.name: recipe.digest for recipe in recipes},
+            collected=len(session.expected),
+            baselines={
+                gate.label(source): name
+                for source in options.models
+                if (name := gate.named(source)) is not None
+            },
+        ),
+        models=recipes
+        + [
+            ModelRecord(
+                name=info.name,
+                source=info.source,
+                family=info.family,
+                digest=info.digest,
+                species=None if info.species is None else list(info.species),
+                cutoff=info.cutoff,
+                device=info.device,
+                dtype=info.dtype,
+                versions=dict(info.versions),
+            )
+            for info in infos
+        ],
+        cases=list(records),
+        # What a killed run leaves need not hold what its specs and its store say anyway.
+        variants=variant_records(session) if ended else [],
+        trainings=training_records(session) if ended else [],
+    )

@@ -1,0 +1,119 @@
+"""The state of one run: what was asked, planned, and reported so far."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from pytest_mlff.run.planned_case import PlannedCase, node_of, nodeid_of, planned_cases
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from pytest_mlff.run.evaluation import Evaluation
+    from pytest_mlff.run.options import Located, Options
+    from pytest_mlff.run.plan import PlannedSpec
+
+__all__ = ["Session"]
+
+
+@dataclass(frozen=True)
+class Session:
+    """One run.
+
+    Attributes
+    ----------
+    options : Options
+        What the user asked for.
+    plan : tuple of PlannedSpec
+        Specs with their variants and cases.
+    evaluation : Evaluation
+        What the cases of this process share.
+    rootpath : Path
+        pytest's root folder.
+    expected : dict
+        Ids of collected cases, in order (the values carry nothing).
+    warnings : list of str
+        Lines to show under the header.
+    started, clock : float
+        Start of the run as a timestamp and on the monotonic clock.
+    """
+
+    options: Options
+    plan: tuple[PlannedSpec, ...]
+    evaluation: Evaluation
+    rootpath: Path
+    expected: dict[str, None] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
+    started: datetime = field(default_factory=lambda: datetime.now(UTC))
+    clock: float = field(default_factory=time.monotonic)
+
+    @cached_property
+    def by_path(self) -> dict[Path, PlannedSpec]:
+        """Planned specs by their file."""
+        return {planned.path: planned for planned in self.plan}
+
+    @cached_property
+    def ways(self) -> frozenset[Path]:
+        """Spec files and the folders between them and the root folder."""
+        return frozenset(
+            way
+            for path in self.by_path
+            for way in (path, *path.parents)
+            if way != self.rootpath and way.is_relative_to(self.rootpath)
+        )
+
+    @cached_property
+    def nodes(self) -> frozenset[str]:
+        """First parts of the ids of all items that come from specs."""
+        return frozenset(node_of(planned, self.rootpath) for planned in self.plan)
+
+    @cached_property
+    def by_nodeid(self) -> dict[str, PlannedCase]:
+        """Every planned case by the id of its item."""
+        return {
+            nodeid_of(one, self.rootpath, self.several_models): one
+            for planned in self.plan
+            for one in planned_cases(planned, self.options.models)
+        }
+
+    @property
+    def several_models(self) -> bool:
+        """Whether ids have to name the model."""
+        return len(self.options.models) > 1
+
+    def is_case(self, nodeid: str) -> bool:
+        """Whether an item comes from a spec."""
+        return nodeid.partition("::")[0] in self.nodes
+
+    def expect(self, nodeids: Iterable[str]) -> None:
+        """Remember collected cases, to notice if one is lost."""
+        self.expected.update({nodeid: None for nodeid in nodeids if self.is_case(nodeid)})
+
+    def check_inputs(self) -> None:
+        """Load models and data once before the first case, so that bad input ends the run.
+
+        Raises
+        ------
+        MlffError
+            With one line.
+        """
+        for planned in self.plan:
+            planned.check_data()
+        for source in self.options.models:
+            if not self.evaluation.models.needs_variant(source):
+                self.warnings.extend(_caught(self.evaluation, source))
+
+
+def _caught(evaluation: Evaluation, source: Located) -> list[str]:
+    from pytest_mlff.potentials.adapters import ModelOpensCodeWarning
+
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        evaluation.potential(source)
+    return [str(one.message) for one in caught if issubclass(one.category, ModelOpensCodeWarning)]

@@ -1,0 +1,98 @@
+"""Which trainings a run needs: each once, with the variants that share it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pytest_mlff.errors import MlffError, NotSupportedError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from pytest_mlff.run.evaluation import Evaluation
+    from pytest_mlff.run.options import Located
+    from pytest_mlff.run.plan import PlannedSpec
+    from pytest_mlff.specs import Variant
+    from pytest_mlff.training.runner import TrainingJob
+
+__all__ = ["Trainings", "Wanted", "wanted_trainings"]
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """One training with every variant that shares it.
+
+    Attributes
+    ----------
+    job : TrainingJob
+        The training.
+    variants : tuple of str
+        ``<suite>/<spec>/<variant>`` of each.
+    """
+
+    job: TrainingJob
+    variants: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Trainings:
+    """What a run needs, and what it cannot have.
+
+    Attributes
+    ----------
+    wanted : tuple of Wanted
+        In the order of the places, each training once.
+    unsupported : tuple of str
+        One line for each variant whose frames cannot be cut.
+    at_fault : tuple of str
+        One line for each variant whose data fail a check of its spec.
+    """
+
+    wanted: tuple[Wanted, ...]
+    unsupported: tuple[str, ...]
+    at_fault: tuple[str, ...]
+
+
+def wanted_trainings(
+    evaluation: Evaluation, places: Iterable[tuple[Located, PlannedSpec, Variant]]
+) -> Trainings:
+    """Distinct trainings behind some variants.
+
+    Parameters
+    ----------
+    evaluation : Evaluation
+        Models and data of the run.
+    places : iterable of (Located, PlannedSpec, Variant)
+        Models with the variants they are needed for; models that are no recipes and specs
+        that cut no training frames are passed over.
+
+    Raises
+    ------
+    MlffError
+        If a recipe or the data are not in order.
+    """
+    jobs: dict[str, TrainingJob] = {}
+    names: dict[str, dict[str, None]] = {}
+    unsupported: dict[str, None] = {}
+    at_fault: dict[str, None] = {}
+    models = evaluation.models
+    for source, planned, variant in places:
+        if planned.spec.frames.train is None or models.recipe(source) is None:
+            continue
+        of = f"{planned.spec.suite}/{planned.spec.name}"
+        try:
+            job = models.job(source, planned, variant)
+        except NotSupportedError as error:
+            unsupported.setdefault(f"{of}: {error}")
+            continue
+        assert job is not None
+        try:
+            evaluation.require_sound(planned, variant)
+        except MlffError as error:
+            at_fault.setdefault(f"{of}/{variant.id}: {error}")
+            continue
+        jobs.setdefault(job.digest, job)
+        names.setdefault(job.digest, {}).setdefault(f"{of}/{variant.id}")
+    wanted = tuple(Wanted(job, tuple(names[digest])) for digest, job in jobs.items())
+    return Trainings(wanted, tuple(unsupported), tuple(at_fault))

@@ -1,0 +1,1 @@
+"""GPUs: which there are, who uses them, and what happens when one is lost."""

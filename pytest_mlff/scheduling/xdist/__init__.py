@@ -1,0 +1,1 @@
+"""What pytest-xdist's workers are given to run, and in which order."""

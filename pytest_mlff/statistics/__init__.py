@@ -1,0 +1,1 @@
+"""Statistics on correlated frames: intervals, spectra, paired tests, multiple tests."""

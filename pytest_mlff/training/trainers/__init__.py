@@ -1,0 +1,1 @@
+"""Trainers: what turns frames into a checkpoint."""

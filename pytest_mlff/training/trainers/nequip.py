@@ -1,0 +1,268 @@
+"""NequIP's own training, filled in with the frames, type names, seed and budget of a fixture."""
+
+from __future__ import annotations
+
+import csv
+import importlib.metadata
+import importlib.util
+import json
+import math
+import os
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from pytest_mlff.errors import MissingExtraError, MlffError
+from pytest_mlff.training.child import INTERRUPTED
+from pytest_mlff.training.trainers.registry import Fit
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+    from pytest_mlff.training.fixture import TrainingFixture
+    from pytest_mlff.training.recipe import Recipe
+    from pytest_mlff.training.trainers.registry import LossCurve
+
+__all__ = ["NequipTrainer", "fill", "read_loss_curve"]
+
+_SECTIONS = ("run", "data", "trainer", "training_module")
+_LOG = "training.log"
+_LIBRARIES = ("nequip", "e3nn", "torch", "lightning")
+_LOSS, _WATCHED = "train_loss_step/weighted_sum", "val0_epoch/weighted_sum"
+
+
+def _below(config: dict[str, Any], *keys: str) -> dict[str, Any]:
+    for key in keys:
+        config = config[key]
+    return config
+
+
+def fill(config: Mapping[str, Any], fixture: TrainingFixture) -> dict[str, Any]:
+    """NequIP's configuration with what belongs to a fixture filled in, and nothing else.
+
+    Filled are ``data.train_file_path`` and ``data.val_file_path``, ``data.seed`` and
+    ``training_module.model.seed``, ``trainer.max_time``, and type names: the top-level
+    ``model_type_names`` and every ``type_names`` or ``model_type_names`` that is ``???``.
+
+    Parameters
+    ----------
+    config : mapping
+        As in the recipe; it is left as it is.
+    fixture : TrainingFixture
+    """
+    filled = json.loads(json.dumps(config))
+    data = filled["data"]
+    data["train_file_path"] = str(fixture.train_file)
+    if fixture.validation_file is None:
+        data.pop("val_file_path", None)
+    else:
+        data["val_file_path"] = str(fixture.validation_file)
+    data["seed"] = fixture.seed
+    _below(filled, "training_module", "model")["seed"] = fixture.seed
+    filled["trainer"]["max_time"] = _duration(fixture.budget_seconds)
+    filled["model_type_names"] = list(fixture.species)
+    _fill_type_names(filled, list(fixture.species))
+    return dict(filled)
+
+
+def _fill_type_names(node: Any, names: list[str]) -> None:
+    if isinstance(node, dict):
+        for key, value in node.items():
+            if key in ("type_names", "model_type_names") and value == "???":
+                node[key] = list(names)
+            else:
+                _fill_type_names(value, names)
+    elif isinstance(node, list):
+        for value in node:
+            _fill_type_names(value, names)
+
+
+def _duration(seconds: int) -> str:
+    """Lightning's way to write a duration: DD:HH:MM:SS."""
+    minutes, second = divmod(seconds, 60)
+    hours, minute = divmod(minutes, 60)
+    days, hour = divmod(hours, 24)
+    return f"{days:02d}:{hour:02d}:{minute:02d}:{second:02d}"
+
+
+@dataclass(frozen=True)
+class NequipTrainer:
+    """``trainer: nequip``.
+
+    Attributes
+    ----------
+    checkpoint : str or None
+        File in the output folder to test; None for ``best.ckpt``, else ``last.ckpt``.
+    versions : mapping of str to str
+        Of NequIP and what it computes with.
+    """
+
+    checkpoint: str | None = None
+    versions: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """``nequip``."""
+        return "nequip"
+
+    @classmethod
+    def open(cls, recipe: Recipe) -> NequipTrainer:
+        """Check that NequIP is there and that a recipe holds a configuration for it.
+
+        Raises
+        ------
+        MlffError
+            If a section is missing.
+        MissingExtraError
+            If NequIP is not installed.
+        """
+        if importlib.util.find_spec("nequip") is None:
+            raise MissingExtraError(f"recipe {recipe.path.name}", "nequip", "nequip")
+        config = recipe.config
+        for section in _SECTIONS:
+            if section not in config:
+                raise MlffError(
+                    f"recipe {recipe.path}: config: {section} is missing; NequIP's configuration "
+                    f"needs {', '.join(_SECTIONS)}"
+                )
+        for keys in (("data",), ("trainer",), ("training_module",), ("training_module", "model")):
+            found: Any = config
+            for key in keys:
+                found = found.get(key) if isinstance(found, dict) else None
+            if not isinstance(found, dict):
+                raise MlffError(f"recipe {recipe.path}: config.{'.'.join(keys)} must be a mapping")
+        if "train" not in list(config["run"]):
+            raise MlffError(f"recipe {recipe.path}: config.run must hold train")
+        versions = {}
+        for library in _LIBRARIES:
+            try:
+                versions[library] = importlib.metadata.version(library)
+            except importlib.metadata.PackageNotFoundError:
+                continue
+        return cls(recipe.content.checkpoint, versions)
+
+    def fit(self, fixture: TrainingFixture, config: Mapping[str, Any], out_dir: Path) -> Fit:
+        """Run ``nequip-train``, from ``last.ckpt`` where an interrupted training left one.
+
+        Raises
+        ------
+        MlffError
+            If it fails; the message names the log.
+        """
+        last = out_dir / "last.ckpt"
+        # JSON is YAML, and has no say in how numbers and texts are told apart.
+        text = json.dumps(fill(config, fixture), indent=1)
+        (out_dir / "train.yaml").write_text(text, encoding="utf-8")
+        resumed = last.is_file()
+        code = self._run(fixture, out_dir, last if resumed else None)
+        if resumed and code > 0 and code != INTERRUPTED:
+            # A checkpoint that cannot be read is worth nothing: begin again. One that the
+            # training was killed at (code < 0) or called off at is as good as it was.
+            last.unlink()
+            code = self._run(fixture, out_dir, None)
+        if code != 0:
+            why = _failure(code, out_dir / _LOG)
+            raise MlffError(f"trainer nequip on {fixture.variant}: {why}")
+        loss = read_loss_curve(sorted(out_dir.glob("log/version_*/metrics.csv"), key=_version))
+        steps = max((step for step, *_ in loss), default=None)
+        return Fit(self._found(fixture, out_dir), None if steps is None else steps + 1, loss)
+
+    def _run(self, fixture: TrainingFixture, out_dir: Path, resume: Path | None) -> int:
+        """Run once; the exit code, below zero for the signal that killed it."""
+        command = [
+            sys.executable, "-m", "pytest_mlff.training.child", str(os.getpid()),
+            "-cp", str(out_dir), "-cn", "train", f"hydra.run.dir='{out_dir}'",
+            "hydra.output_subdir=null",
+        ]  # fmt: skip
+        if resume is not None:
+            command.append(f"++ckpt_path='{resume}'")
+        environment = {**os.environ, "OMP_NUM_THREADS": str(fixture.threads)}
+        with (out_dir / _LOG).open("ab") as stream:
+            done = subprocess.run(
+                command,
+                cwd=out_dir,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=stream,
+                stderr=subprocess.STDOUT,
+                check=False,
+            )
+        return done.returncode
+
+    def _found(self, fixture: TrainingFixture, out_dir: Path) -> Path:
+        names = ("best.ckpt", "last.ckpt") if self.checkpoint is None else (self.checkpoint,)
+        for name in names:
+            if (out_dir / name).is_file():
+                return out_dir / name
+        raise MlffError(
+            f"trainer nequip on {fixture.variant}: left no {' or '.join(names)} in {out_dir}; "
+            "either the budget is too short for a first validation, or the recipe saves none"
+        )
+
+
+def _failure(code: int, log: Path) -> str:
+    """Why a run failed, in one line."""
+    if code == INTERRUPTED:
+        return f"it was told to end before it was through (SIGTERM; log: {log})"
+    said = [line for line in log.read_text(errors="replace").splitlines() if line.strip()]
+    last = said[-1].strip() if said else "it said nothing"
+    return f"ended with code {code}: {last[:300]} (log: {log})"
+
+
+def _version(path: Path) -> int:
+    number = path.parent.name.rpartition("_")[2]
+    return int(number) if number.isdigit() else -1
+
+
+def _number(text: str | None) -> float | None:
+    try:
+        value = float(text or "")
+    except ValueError:
+        return None
+    return value if math.isfinite(value) else None
+
+
+def read_loss_curve(logs: Iterable[Path], points: int = 200) -> LossCurve:
+    """Read Lightning's CSV logs of one training, in the order of its attempts.
+
+    Parameters
+    ----------
+    logs : iterable of Path
+        Where an attempt repeats steps of an earlier one, the later one counts.
+    points : int
+        At most about so many points are kept, evenly chosen; the last always is.
+
+    Returns
+    -------
+    tuple of (int, float or None, float or None)
+        Step, training loss and watched value.
+    """
+    found: dict[int, tuple[float | None, float | None]] = {}
+    for log in logs:
+        attempt: dict[int, tuple[float | None, float | None]] = {}
+        with log.open(newline="", encoding="utf-8") as stream:
+            for row in csv.DictReader(stream):
+                step = _number(row.get("step"))
+                loss, watched = _number(row.get(_LOSS)), _number(row.get(_WATCHED))
+                if step is None or (loss is None and watched is None):
+                    continue
+                before = attempt.get(int(step), (None, None))
+                attempt[int(step)] = (
+                    before[0] if loss is None else loss,
+                    before[1] if watched is None else watched,
+                )
+        first = min(attempt, default=None)
+        if first is not None:
+            found = {step: value for step, value in found.items() if step < first}
+        found.update(attempt)
+    steps = sorted(found)
+    stride = max(1, math.ceil(len(steps) / points))
+    # Validation is rare, so none of it is thinned out.
+    kept = [
+        step
+        for number, step in enumerate(steps)
+        if number % stride == 0 or step == steps[-1] or found[step][1] is not None
+    ]
+    return tuple((step, *found[step]) for step in kept)

@@ -1,0 +1,163 @@
+"""Trainers: what fits a model to a fixture, the builtin one and a repository's own."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import importlib.metadata
+import inspect
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from pytest_mlff.errors import MlffError
+from pytest_mlff.potentials.failures import one_line, raise_if_poisoned
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from pytest_mlff.training.fixture import TrainingFixture
+    from pytest_mlff.training.recipe import Recipe
+
+__all__ = ["BUILTIN_TRAINERS", "CallableTrainer", "Fit", "LossCurve", "Trainer", "open_trainer"]
+
+BUILTIN_TRAINERS = ("nequip",)
+
+
+@dataclass(frozen=True)
+class Fit:
+    """What a training left behind.
+
+    Attributes
+    ----------
+    checkpoint : Path
+        The file to test.
+    steps : int or None
+        Optimizer steps done, where the trainer says.
+    loss : tuple of (int, float or None, float or None)
+        Step, training loss, and the value watched on validation frames.
+    """
+
+    checkpoint: Path
+    steps: int | None = None
+    loss: LossCurve = ()
+
+
+LossCurve = tuple[tuple[int, float | None, float | None], ...]
+
+
+class Trainer(Protocol):
+    """Fits models; see the module."""
+
+    @property
+    def name(self) -> str:
+        """Name in reports."""
+
+    @property
+    def versions(self) -> Mapping[str, str]:
+        """Versions that the outcome depends on; part of the address in the store."""
+
+    def fit(self, fixture: TrainingFixture, config: Mapping[str, Any], out_dir: Path) -> Fit:
+        """Train, or go on with an interrupted training in ``out_dir``.
+
+        Raises
+        ------
+        MlffError
+            If the training fails.
+        """
+
+
+@dataclass(frozen=True)
+class CallableTrainer:
+    """A repository's own trainer: ``fit(fixture, config, out_dir) -> checkpoint``.
+
+    Attributes
+    ----------
+    name : str
+        As in the recipe.
+    function : callable
+        Takes a :class:`TrainingFixture`, the recipe's ``config`` and a folder, and returns
+        the path of a checkpoint. A folder that is not empty is that of an interrupted
+        training of the same fixture.
+    checkpoint : str or None
+        File within the folder, for a function that should not have to name it.
+    """
+
+    name: str
+    function: Callable[..., Any]
+    checkpoint: str | None = None
+
+    @property
+    def versions(self) -> Mapping[str, str]:
+        """Version of the distribution that holds the function, and digest of its file."""
+        module = inspect.getmodule(self.function)
+        found: dict[str, str] = {}
+        top = (getattr(module, "__name__", "") or "").partition(".")[0]
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError, ValueError):
+            found[top] = importlib.metadata.version(top)
+        try:
+            content = Path(inspect.getfile(self.function)).read_bytes()
+        except (OSError, TypeError):
+            return found
+        return {**found, "source": hashlib.sha256(content).hexdigest()}
+
+    def fit(self, fixture: TrainingFixture, config: Mapping[str, Any], out_dir: Path) -> Fit:
+        """Call the function.
+
+        Raises
+        ------
+        MlffError
+            If it raises, or returns something else than the path of a file.
+        """
+        said = f"trainer {self.name} on {fixture.variant}"
+        try:
+            returned = self.function(fixture, dict(config), out_dir)
+        except MlffError:
+            raise
+        except (Exception, SystemExit) as error:
+            raise_if_poisoned(error, said)
+            raise MlffError(f"{said}: raised {one_line(error)}") from error
+        if returned is None and self.checkpoint is not None:
+            returned = self.checkpoint
+        if returned is None:
+            raise MlffError(f"{said}: returned nothing; it must return the path of a checkpoint")
+        if not isinstance(returned, str | Path):
+            raise MlffError(
+                f"{said}: returned a {type(returned).__name__}; it must return the path of a "
+                "checkpoint"
+            )
+        path = out_dir / returned
+        if not path.is_file():
+            raise MlffError(f"{said}: returned {returned}, which is not a file")
+        return Fit(path)
+
+
+def open_trainer(recipe: Recipe) -> Trainer:
+    """The trainer that a recipe names.
+
+    Raises
+    ------
+    MlffError
+        If there is no such trainer, or its module cannot be imported.
+    MissingExtraError
+        If its library is not installed.
+    """
+    name = recipe.content.trainer
+    if name == "nequip":
+        from pytest_mlff.training.trainers.nequip import NequipTrainer
+
+        return NequipTrainer.open(recipe)
+    module, colon, attribute = name.rpartition(":")
+    if not colon:
+        raise MlffError(
+            f"recipe {recipe.path}: trainer: unknown trainer {name!r}; it is "
+            f"{', '.join(BUILTIN_TRAINERS)}, module:callable or file.py:callable"
+        )
+    from pytest_mlff.potentials.factory import find_callable
+
+    function = find_callable(
+        module, attribute, said=f"recipe {recipe.path}: trainer {name!r}", cwd=recipe.path.parent
+    )
+    if not callable(function):
+        raise MlffError(f"recipe {recipe.path}: trainer {name!r} is not callable")
+    return CallableTrainer(name, function, recipe.content.checkpoint)
