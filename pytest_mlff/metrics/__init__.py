@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from pytest_mlff.metrics.errors import ERROR_METRICS, measure
 from pytest_mlff.metrics.measurement import Measurement, measurement_of
+from pytest_mlff.metrics.stability import bond_deviation
+from pytest_mlff.metrics.structure import rdf_jsd, wright_factor
+from pytest_mlff.metrics.violations import energy_violation, force_violation
 from pytest_mlff.statistics.evidence import FrameSeries
 from pytest_mlff.statistics.interval import MeanInterval, mean_interval
 
@@ -12,7 +15,12 @@ __all__ = [
     "FrameSeries",
     "MeanInterval",
     "Measurement",
+    "bond_deviation",
+    "energy_violation",
+    "force_violation",
     "mean_interval",
     "measure",
     "measurement_of",
+    "rdf_jsd",
+    "wright_factor",
 ]
