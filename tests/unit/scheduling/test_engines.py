@@ -29,7 +29,8 @@ from support.slurm import Steps, assert_goes_on, train, wait_for
 from pytest_mlff.cli.main import main
 from pytest_mlff.errors import MissingExtraError, MlffError
 from pytest_mlff.plugin import hookspecs
-from pytest_mlff.scheduling.engines import slurm_commands, slurm_engine, slurm_recorded
+from pytest_mlff.scheduling.engines import slurm as slurm_engine
+from pytest_mlff.scheduling.engines import slurm_commands, slurm_recorded
 from pytest_mlff.scheduling.engines.jobs import JobRecord, JobRecords, job_key, one_line
 from pytest_mlff.scheduling.engines.local import LocalEngine
 from pytest_mlff.scheduling.engines.registry import Resources, map_jobs, open_engine
