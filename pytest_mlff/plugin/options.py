@@ -15,16 +15,19 @@ if TYPE_CHECKING:
 __all__ = ["add_options", "read_options"]
 
 
+_TYPED_ONLY = ("mlff_update_baseline", "mlff_accept_regression")
+"""What changes a baseline is typed for one run: a file would accept regressions for ever."""
+
+
 def add_options(parser: pytest.Parser) -> None:
     """Register every option and its ini twin (``--mlff-model`` and ``mlff_model``)."""
     group = parser.getgroup("mlff", "benchmarks of machine-learned force fields")
 
     def add(name: str, help_text: str, *, ini: Any = "string", **settings: Any) -> None:
-        option = f"--mlff-{name}"
-        group.addoption(
-            option, dest=f"mlff_{name.replace('-', '_')}", help=help_text, default=None, **settings
-        )
-        parser.addini(f"mlff_{name.replace('-', '_')}", f"{help_text} (as {option})", type=ini)
+        option, twin = f"--mlff-{name}", f"mlff_{name.replace('-', '_')}"
+        group.addoption(option, dest=twin, help=help_text, default=None, **settings)
+        only = "not allowed here" if twin in _TYPED_ONLY else help_text
+        parser.addini(twin, f"{only} (as {option})", type=ini)
 
     add(
         "model",
@@ -58,7 +61,6 @@ def add_options(parser: pytest.Parser) -> None:
     add(
         "update-baseline",
         "take what is new or significantly better into the baseline",
-        ini="bool",
         action="store_true",
     )
     add(
@@ -97,6 +99,7 @@ def read_options(config: pytest.Config, invocation_dir: Path) -> Options | None:
     models = _many(config, "model", invocation_dir)
     if not models:
         return None
+    _refuse_untyped(config)
     suites = _many(config, "suite", invocation_dir)
 
     def path(name: str) -> Path | None:
@@ -124,10 +127,8 @@ def read_options(config: pytest.Config, invocation_dir: Path) -> Options | None:
         report=path("report"),
         html=path("html"),
         baseline=path("baseline"),
-        update_baseline=bool(
-            config.getoption("mlff_update_baseline") or config.getini("mlff_update_baseline")
-        ),
-        accept_regression=text("accept_regression"),
+        update_baseline=bool(config.getoption("mlff_update_baseline")),
+        accept_regression=config.getoption("mlff_accept_regression"),
         engine=text("engine") or "local",
         gpus=text("gpus"),
         per_gpu=_integer(config, "per_gpu", invocation_dir, default=1, least=1),
@@ -136,6 +137,18 @@ def read_options(config: pytest.Config, invocation_dir: Path) -> Options | None:
         strictness=choice("strictness", STRICTNESS) or "",
         seed=_integer(config, "seed", invocation_dir),
     )
+
+
+def _refuse_untyped(config: pytest.Config) -> None:
+    """Refuse `_TYPED_ONLY` in an ini file, in ``addopts`` and in ``PYTEST_ADDOPTS``."""
+    if hasattr(config, "workerinput"):  # the controller has looked
+        return
+    typed = [str(word).partition("=")[0] for word in config.invocation_params.args]
+    for name in _TYPED_ONLY:
+        option = f"--{name.replace('_', '-')}"
+        if config.getini(name) or (config.getoption(name) is not None and option not in typed):
+            where = f"{config.inipath}: " if config.inipath else ""
+            raise pytest.UsageError(f"{where}{name}: {option} counts on the command line only")
 
 
 def _ini_folder(config: pytest.Config) -> Path:

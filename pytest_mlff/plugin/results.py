@@ -196,6 +196,7 @@ class Tally:
             if record is not None:
                 self.records[nodeid] = record
         status = self._judge(status, lost=0 if early else len(missing))
+        self._say_deselected()
         status = self._gate(status, early=early)
         status = self._write(status)
         self._tell_github(status)
@@ -217,6 +218,12 @@ class Tally:
             self._alarm("no case could be measured, so this run says nothing of the model")
         # pytest's own status is 0 if a plugin has turned a report into a pass.
         return 1 if lost or red or not measured else status
+
+    def _say_deselected(self) -> None:
+        unseen = self.session.deselected
+        if unseen:
+            were = f"{unseen} of {unseen + len(self.session.expected)} cases were deselected"
+            self._alarm(f"{were}, so this run decides nothing about a merge")
 
     def _alarm(self, text: str) -> None:
         self.lines.append(Line(text, alarm=True))
@@ -285,6 +292,7 @@ class Tally:
         from pytest_mlff.reports.terminal import summary_line, table
 
         if terminal.config.option.collectonly:
+            terminal.write_line("mlff: no case was run (--collect-only), so nothing is decided")
             return
         if self.records:
             terminal.ensure_newline()

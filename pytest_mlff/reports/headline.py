@@ -79,8 +79,9 @@ def tally_by_model(report: Report) -> list[Tallied]:
 def headline_of(report: Report) -> Headline:
     """Say whether the model may be merged.
 
-    A run is green only if it ended with exit code 0, lost no case, measured at least one and
-    has no case in the red: each is asked for by itself, whatever the others say.
+    A run is green only if it ended with exit code 0, lost, skipped and deselected no case,
+    measured at least one and has no case in the red: each is asked for by itself, whatever the
+    others say.
 
     Parameters
     ----------
@@ -98,11 +99,19 @@ def headline_of(report: Report) -> Headline:
         parts.append(f"{lost:,} {'was' if lost == 1 else 'were'} still to come")
     elif lost:
         parts.append(f"{lost:,} {'was' if lost == 1 else 'were'} lost")
+    unseen = report.run.deselected
+    if unseen:
+        parts.append(f"{unseen:,} {'was' if unseen == 1 else 'were'} deselected")
     sentence = f"{_cases(report.cases)}: {_listed(parts)}." if parts else "No case was run."
     red = any(counts[name] for name in _RED)
+    left_open = ""
     if not red and code not in (0, 1, 5):
         early = "had not ended" if code is None else f"ended early (exit code {code})"
-        return Headline("unknown", "Not decided", f"{sentence} The run {early}.")
+        left_open = f"The run {early}."
+    elif not red and not lost and unseen and code in (0, 5):
+        left_open = "A part of a spec decides nothing."
+    if left_open:
+        return Headline("unknown", "Not decided", f"{sentence} {left_open}")
     if red or lost:
         return Headline("bad", "No", sentence)
     if not counts["passed"]:
@@ -114,6 +123,8 @@ def headline_of(report: Report) -> Headline:
         )
     if set(counts) == {"passed"}:
         sentence = f"{_all(counts['passed'])} passed."
+    if counts["skipped"]:
+        return Headline("unknown", "Not decided", f"{sentence} Only a pass is a pass.")
     return Headline("good", "Yes", sentence)
 
 

@@ -169,6 +169,10 @@ class RunRecord(_Record):
     data_digests: dict[str, str] = Field(description="Dataset/molecule to SHA-256.")
     model_digests: dict[str, str | None]
     collected: int = Field(description="Cases that were to be run.")
+    deselected: int = Field(
+        default=0,
+        description="Cases that the run's specs hold and that were not to be run, e.g. for `-k`.",
+    )
     baselines: dict[str, str] = Field(
         default={}, description="Model to the file or the model that it was compared with."
     )

@@ -116,6 +116,7 @@ def build_report(
             model_digests={info.name: info.digest for info in infos}
             | {recipe.name: recipe.digest for recipe in recipes},
             collected=len(session.expected),
+            deselected=session.deselected,
             baselines={
                 gate.label(source): name
                 for source in options.models

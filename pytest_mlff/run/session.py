@@ -83,6 +83,11 @@ class Session:
         }
 
     @property
+    def deselected(self) -> int:
+        """How many planned cases were not collected: `-k`, `-m`, a hook, a case named by its id."""
+        return len(self.by_nodeid.keys() - self.expected.keys())
+
+    @property
     def several_models(self) -> bool:
         """Whether ids have to name the model."""
         return len(self.options.models) > 1

@@ -134,6 +134,7 @@ _MUST_BE = {
     "tuple_type": "a list",
     "finite_number": "finite",
     "greater_than_equal": "at least {ge:g}",
+    "less_than_equal": "at most {le:g}",
     "string_too_short": "some text",
     "string_pattern_mismatch": "a DOI such as 10.1000/182",
 }

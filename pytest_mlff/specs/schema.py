@@ -241,8 +241,9 @@ class SpecFile(_Model):
     margin: float = Field(
         default=0.01,
         ge=0,
+        le=0.2,
         allow_inf_nan=False,
-        description="Relative worsening against a baseline that is tolerated.",
+        description="Relative worsening against a baseline that is tolerated; at most 0.2.",
     )
     reference_energies: Literal["none", "regression"] = Field(
         default="none",

@@ -64,7 +64,8 @@ def annotation_lines(report: Report, locate: Callable[[CaseRecord], Place | None
         specs.setdefault(f"{record.suite}/{record.spec}", []).append(record)
     if not specs:
         word, why = answer(report)
-        return [] if word == "Yes" else [command("error", why, title="mlff")]
+        kind = "error" if report.run.exit_code else "warning"
+        return [] if word == "Yes" else [command(kind, why, title="mlff")]
     several = len({record.model for record in report.cases}) > 1
     lines = []
     for shown, (name, red) in enumerate(list(specs.items())[:_SHOWN], start=1):

@@ -21,11 +21,14 @@ def case(verdict: str, **changes: Any) -> CaseRecord:
     return CASE.model_copy(update={"verdict": verdict, **changes})
 
 
-def report(*verdicts: str, exit_code: int | None = 0, collected: int | None = None) -> Report:
+def report(
+    *verdicts: str, exit_code: int | None = 0, collected: int | None = None, deselected: int = 0
+) -> Report:
     run = BASE.run.model_copy(
         update={
             "exit_code": exit_code,
             "collected": len(verdicts) if collected is None else collected,
+            "deselected": deselected,
         }
     )
     return BASE.model_copy(update={"run": run, "cases": [case(name) for name in verdicts]})
@@ -40,6 +43,10 @@ def report(*verdicts: str, exit_code: int | None = 0, collected: int | None = No
         (report("passed", "failed", exit_code=1), "No", "1 failed"),
         (report("passed", "regressed", exit_code=1), "No", "1 got worse than the baseline"),
         (report("passed", "error", exit_code=1), "No", "1 could not be measured"),
+        (report("passed", "skipped"), "Not decided", "1 was skipped"),
+        (report("passed", deselected=3), "Not decided", "3 were deselected"),
+        (report("failed", deselected=3, exit_code=1), "No", "3 were deselected"),
+        (report(deselected=3, exit_code=5), "Not decided", "3 were deselected"),
         # What is red stays red, whatever the exit code was made to be.
         (report("passed", "failed"), "No", "1 failed"),
         (report("passed", "failed", exit_code=2), "No", "1 failed"),
