@@ -22,7 +22,7 @@ ROWS: dict[str, int] = {
     "specs": 1, "statistics": 1,
     "datasets": 2,
     "potentials": 3, "similarity": 3,
-    "metrics": 4,
+    "metrics": 4, "simulation": 4,
     "training": 5,
     "laws": 6,
     "gate": 7,

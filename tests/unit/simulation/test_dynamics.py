@@ -1,0 +1,461 @@
+"""Batched dynamics against ASE's own loop, closed forms and kills."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from ase import Atoms, units
+from ase.constraints import FixCom
+from ase.md.langevin import Langevin
+from ase.md.verlet import VelocityVerlet
+from scipy import stats
+from support.closed_forms import (
+    AsCalculator,
+    PairPotential,
+    lennard_jones,
+    morse,
+    springs,
+    with_hole,
+)
+
+from pytest_mlff.datasets.frames import Frames
+from pytest_mlff.errors import MlffError
+from pytest_mlff.potentials.failures import FrameError
+from pytest_mlff.potentials.protocol import Prediction
+from pytest_mlff.simulation import SimulationSettings, Trajectory, choose_starts, simulate
+from pytest_mlff.simulation.velocities import initial_momenta, rotations
+
+NUMBERS = np.array([8, 6, 1, 1])
+MASSES = Atoms(NUMBERS).get_masses()
+MORSE = morse(depth=2.0, width=1.5, length=1.6)
+NVE = SimulationSettings(ensemble="nve", steps=60, stride=1, replicas=5, timestep_fs=0.5)
+NVT = replace(NVE, ensemble="nvt_langevin", friction_per_ps=20.0)
+
+
+def starts(count: int, seed: int = 1, cell: float | None = None) -> Frames:
+    """A distorted tetrahedron, each time a little different."""
+    rng = np.random.default_rng(seed)
+    shape = 1.6 * np.array([[1, 1, 1], [1, -1, -1], [-1, 1, -1], [-1, -1, 1]]) / np.sqrt(8)
+    frames = Frames.of_one_molecule(
+        NUMBERS, shape + rng.normal(0.0, 0.05, (count, len(NUMBERS), 3))
+    )
+    if cell is None:
+        return frames
+    return replace(
+        frames, cell=np.tile(cell * np.eye(3), (count, 1, 1)), pbc=np.ones((count, 3), dtype=bool)
+    )
+
+
+def single_loop(
+    potential: PairPotential, start: Frames, settings: SimulationSettings, replica: int
+) -> dict[str, np.ndarray]:
+    """The same replica in ASE's own loop with its own constraint, one structure."""
+    rng = np.random.default_rng([settings.seed, replica])
+    atoms: Any = start.atoms(0)
+    atoms.set_momenta(
+        initial_momenta(
+            rng, MASSES, atoms.positions, settings.temperature_k, rotates=bool(atoms.pbc.any())
+        )
+    )
+    atoms.calc = AsCalculator(potential)
+    if settings.ensemble == "nve":
+        dynamics: Any = VelocityVerlet(atoms, settings.timestep_fs * units.fs)
+    else:
+        atoms.set_constraint(FixCom())
+        dynamics = Langevin(
+            atoms,
+            settings.timestep_fs * units.fs,
+            temperature_K=settings.temperature_k,
+            friction=settings.friction_per_ps / (1000 * units.fs),
+            fixcm=False,
+            rng=rng,
+        )
+    found: dict[str, list[Any]] = {"positions": [], "potential": [], "kinetic": []}
+    for step in range(settings.steps + 1):
+        if step:
+            dynamics.run(1)
+        found["positions"].append(atoms.get_positions())
+        found["potential"].append(atoms.get_potential_energy())
+        found["kinetic"].append(atoms.get_kinetic_energy())
+    return {name: np.array(values) for name, values in found.items()}
+
+
+@pytest.mark.parametrize("cell", [None, 9.0], ids=["molecule", "cell"])
+@pytest.mark.parametrize("settings", [NVE, NVT], ids=["nve", "nvt"])
+def test_each_replica_moves_as_in_ases_own_loop(
+    settings: SimulationSettings, cell: float | None
+) -> None:
+    potential, begin = PairPotential(MORSE), starts(5, cell=cell)
+    ours = simulate(potential, begin, settings)
+    assert ours.alive.all()
+    for replica in range(5):
+        loop = single_loop(potential, begin.select([replica]), settings, replica)
+        # Energies are kept in float64, which chaos would blow differences up in.
+        assert np.abs(ours.potential_energy[:, replica] - loop["potential"]).max() < 1e-10
+        assert np.abs(ours.kinetic_energy[:, replica] - loop["kinetic"]).max() < 1e-10
+        stored = np.abs(ours.positions[:, replica] - loop["positions"]).max()
+        assert stored < 1e-6  # float32 of some Å
+    assert np.ptp(ours.potential_energy[-1]) > 0.01  # they are different trajectories
+
+
+def test_a_replica_is_the_same_whatever_is_beside_it() -> None:
+    few = simulate(PairPotential(MORSE), starts(2), replace(NVT, replicas=2))
+    many = simulate(PairPotential(MORSE), starts(2), replace(NVT, replicas=6))
+    assert np.array_equal(few.positions, many.positions[:, :2])
+    # Two starts only, yet no two replicas alike.
+    last = many.positions[-1].reshape(6, -1)
+    assert len({one.tobytes() for one in last}) == 6
+    assert many.start_of.tolist() == [0, 1, 0, 1, 0, 1]
+
+
+def test_all_replicas_are_one_batch() -> None:
+    potential = PairPotential(MORSE)
+    simulate(potential, starts(5), NVE)
+    assert potential.batches == NVE.steps + 1
+
+
+@pytest.mark.parametrize("ensemble", ["nve", "nvt_langevin"])
+def test_nothing_drifts_and_nothing_turns(ensemble: Any) -> None:
+    trajectory = simulate(
+        PairPotential(MORSE), starts(5), replace(NVE, ensemble=ensemble, friction_per_ps=20.0)
+    )
+    momenta = trajectory.velocities * MASSES[:, None]
+    scale = float(np.abs(momenta).max())
+    assert np.abs(momenta.sum(axis=2)).max() < 1e-5 * scale  # float32
+    centres = (trajectory.positions * MASSES[:, None]).sum(axis=2) / MASSES.sum()
+    assert np.ptp(centres, axis=0).max() < 1e-5
+    spin = np.cross(trajectory.positions - centres[:, :, None], momenta).sum(axis=2)
+    turning = np.abs(spin).max(axis=(1, 2))
+    assert turning[0] < 1e-5 * scale
+    if ensemble == "nve":
+        assert turning.max() < 1e-4 * scale
+    else:  # the thermostat may turn it
+        assert turning[-1] > 1e-2 * scale
+
+
+def test_rotation_of_linear_molecules_has_two_degrees_of_freedom() -> None:
+    line = np.array([[0.0, 0, 0], [0, 0, 1.1], [0, 0, -1.2]])
+    masses = np.array([12.0, 16.0, 16.0])
+    assert rotations(masses, line) == 2
+    assert rotations(masses, line + np.array([[0, 0, 0], [0, 0.3, 0], [0, 0, 0]])) == 3
+    momenta = initial_momenta(np.random.default_rng(0), masses, line, 300.0, rotates=False)
+    assert np.abs(np.cross(line, momenta).sum(axis=0)).max() < 1e-12
+    assert np.abs(momenta).max() > 0.1
+
+
+@pytest.mark.parametrize("rotates, dof", [(True, 9), (False, 6)])
+def test_initial_velocities_have_the_temperature_of_what_moves(rotates: bool, dof: int) -> None:
+    rng = np.random.default_rng(5)
+    positions = starts(1).positions
+    kinetic = np.array(
+        [
+            (initial_momenta(rng, MASSES, positions, 300.0, rotates=rotates) ** 2).sum(axis=1)
+            @ (0.5 / MASSES)
+            for _ in range(4000)
+        ]
+    )
+    # 2 K / kT follows a chi-squared distribution of as many degrees of freedom.
+    shown = stats.kstest(2 * kinetic / (units.kB * 300.0), stats.chi2(dof).cdf)
+    assert shown.pvalue > 1e-3
+
+
+def _dimers(potential: PairPotential, replicas: int, **changes: Any) -> Trajectory:
+    """Pairs of atoms on a spring of rest length 0: an oscillator in three dimensions."""
+    settings = SimulationSettings(
+        replicas=replicas, steps=400, stride=400, timestep_fs=1.0, temperature_k=300.0,
+        friction_per_ps=50.0, starts=1, closest_angstrom=0.0, seed=3, **changes,
+    )  # fmt: skip
+    begin = Frames.of_one_molecule(np.array([18, 18]), np.array([[[0.0, 0, 0], [0.1, 0, 0]]]))
+    return simulate(potential, begin, settings)
+
+
+def _variance_interval(values: np.ndarray) -> tuple[float, float]:
+    """99.9 % interval of a variance about 0 from independent normal numbers (chi squared)."""
+    total, count = float((values**2).sum()), values.size
+    low, high = stats.chi2(count).ppf([0.9995, 0.0005])
+    return total / low, total / high
+
+
+STIFF = 1.0  # eV/Å²
+EXPECTED = units.kB * 300.0 / STIFF
+
+
+def _dimer_variances(trajectory: Trajectory) -> tuple[tuple[float, float], tuple[float, float]]:
+    last = trajectory.positions[-1].astype(float)
+    between = last[:, 0] - last[:, 1]
+    moving = trajectory.velocities[-1].astype(float)
+    speed = (moving[:, 0] - moving[:, 1]) / units.fs
+    reduced = Atoms("Ar").get_masses()[0] / 2
+    return _variance_interval(between), _variance_interval(speed * np.sqrt(reduced))
+
+
+def test_nvt_samples_the_harmonic_oscillator() -> None:
+    """Position variance kT/k and velocity variance kT/μ, one frame of each replica."""
+    position, velocity = _dimer_variances(_dimers(PairPotential(springs(STIFF)), 600))
+    assert position[0] < EXPECTED < position[1]
+    assert velocity[0] < units.kB * 300.0 < velocity[1]
+
+
+def test_forces_that_are_off_sample_another_oscillator() -> None:
+    """Mutant: forces 1.3 times as large; the interval tells it."""
+    position, _ = _dimer_variances(_dimers(PairPotential(springs(STIFF), force_scale=1.3), 600))
+    assert not position[0] < EXPECTED < position[1]
+
+
+def test_nve_conserves_energy_to_second_order() -> None:
+    def error(potential: PairPotential, timestep: float) -> float:
+        settings = replace(NVE, timestep_fs=timestep, steps=round(60 / timestep))
+        found = simulate(potential, starts(5), settings)
+        total = found.potential_energy + found.kinetic_energy
+        return float(np.abs(total - total[0]).max())
+
+    fine, coarse = (error(PairPotential(MORSE), step) for step in (0.25, 0.5))
+    # Velocity Verlet: half the step, a quarter of the error (Hairer, Lubich, Wanner 2003).
+    assert 3.0 < coarse / fine < 5.5
+    # Mutants, which no time step heals: wrong forces, and forces without an energy.
+    for wrong in (
+        PairPotential(MORSE, force_scale=1.1),
+        PairPotential(MORSE, twist=0.05),
+    ):
+        assert error(wrong, 0.25) > 10 * fine
+
+
+class Breaks(PairPotential):
+    """Fails for a replica whose first atom is beyond x = 5 Å, in the way it is told."""
+
+    how = "nan"
+
+    def predict(self, frames: Frames) -> Prediction:
+        found = super().predict(frames)
+        n = int(frames.counts[0])
+        beyond = frames.positions[::n, 0] > 5.0
+        if self.how == "raises" and beyond.any():
+            raise FrameError("broken", int(np.argmax(beyond)), "has no answer")
+        energy, forces = found.energy.copy(), found.forces.copy()
+        if self.how == "nan":
+            energy[beyond] = np.nan
+        if self.how == "hot":
+            forces.reshape(-1, n, 3)[beyond] *= 1e7
+        return Prediction(energy, forces)
+
+
+@pytest.mark.parametrize(
+    "how, said",
+    [("nan", "not finite"), ("raises", "has no answer"), ("hot", "temperature reached")],
+)
+@pytest.mark.parametrize("settings", [NVE, NVT], ids=["nve", "nvt"])
+def test_what_explodes_leaves_and_the_others_do_not_notice(
+    settings: SimulationSettings, how: str, said: str
+) -> None:
+    sound = simulate(PairPotential(MORSE), starts(5), settings)
+    begin = starts(5)
+    # Replica 2 is moved to where it reaches the fault on its way.
+    inside = sound.positions[: 30 + 1, 2, 0, 0].astype(float)
+    crossing = int(np.argmax(inside))
+    assert crossing > 0
+    shift = 5.0 - (inside[crossing] + np.sort(inside)[-2]) / 2
+    begin.positions[2 * 4 : 3 * 4, 0] += shift
+    broken = Breaks(MORSE)
+    broken.how = how
+    found = simulate(broken, begin, settings)
+    others = [0, 1, 3, 4]
+    assert np.array_equal(found.positions[:, others], sound.positions[:, others])
+    assert np.array_equal(found.potential_energy[:, others], sound.potential_energy[:, others])
+    assert found.alive[:, others].all()
+    assert said in found.reasons[2]
+    assert [found.reasons[one] for one in others] == [""] * 4
+    died = int(found.alive[:, 2].sum())
+    assert 0 < died < settings.n_frames
+    assert found.death_ps[2] == pytest.approx(found.time_ps[died])
+    assert np.isnan(found.positions[died:, 2]).all()
+    assert np.isfinite(found.positions[:died, 2]).all()
+    assert np.isnan(found.death_ps[others]).all()
+    assert len(found.frames(2)) == died
+
+
+def test_a_hole_at_short_range_is_found() -> None:
+    begin = starts(3)
+    settings = replace(NVT, replicas=3, steps=600, stride=5, temperature_k=3000.0)
+    steep = lennard_jones(0.3, 1.4)
+    assert simulate(PairPotential(steep), begin, settings).alive.all()
+    pulled = with_hole(lambda r: (r, np.full_like(r, 8.0)), 0.6)
+    found = simulate(PairPotential(pulled), begin, settings)
+    assert not found.alive[-1].any()
+    assert all("closer than 0.3 Å" in reason for reason in found.reasons)
+
+
+def test_a_model_that_fails_on_a_start_is_an_error() -> None:
+    begin = starts(3)
+    begin.positions[4:8, 0] += 100.0
+    for how in ("nan", "raises"):
+        broken = Breaks(MORSE)
+        broken.how = how
+        with pytest.raises(MlffError, match="start frame 1"):
+            simulate(broken, begin, replace(NVE, replicas=3))
+
+
+def test_too_few_starts_are_an_error_and_not_taken_twice() -> None:
+    with pytest.raises(MlffError, match="5 start frames are asked for"):
+        choose_starts(starts(4), NVE)
+    chosen = choose_starts(starts(9), replace(NVE, starts=3))
+    assert np.array_equal(chosen.positions, starts(9).select([0, 4, 8]).positions)
+
+
+@pytest.mark.parametrize(
+    "changes, said",
+    [
+        ({"ensemble": "npt"}, "ensemble 'npt'; choose nve or nvt_langevin"),
+        ({"timestep_fs": 0.0}, "timestep_fs is 0.0, must be above 0"),
+        ({"temperature_k": float("nan")}, "temperature_k is nan"),
+        ({"steps": 7, "stride": 2}, "a multiple of stride"),
+        ({"replicas": 0}, "replicas is 0, must be at least 1"),
+        ({"friction_per_ps": 0.0}, "without friction"),
+        ({"seed": -1}, "seed is -1"),
+    ],
+)
+def test_settings_that_make_no_sense(changes: dict[str, Any], said: str) -> None:
+    with pytest.raises(MlffError, match=said):
+        replace(NVT, **changes)
+
+
+def test_frames_of_different_molecules_do_not_go_together() -> None:
+    mixed = Frames.concatenate(
+        [starts(1), Frames.of_one_molecule(NUMBERS[::-1], starts(1).positions.reshape(1, 4, 3))]
+    )
+    with pytest.raises(MlffError, match="differ in composition"):
+        simulate(PairPotential(MORSE), mixed, NVE)
+    with pytest.raises(MlffError, match="6 start frames are more than 5 replicas"):
+        simulate(PairPotential(MORSE), starts(6), NVE)
+
+
+def test_a_trajectory_survives_a_file() -> None:
+    made = simulate(PairPotential(MORSE), starts(5), NVT)
+    again = Trajectory.from_arrays(made.to_arrays())
+    assert again.settings == NVT
+    assert np.array_equal(again.positions, made.positions)
+    assert again.reasons == made.reasons
+
+
+KILLED = """
+import sys
+from pathlib import Path
+from test_dynamics import NVT, MORSE, starts
+from support.closed_forms import PairPotential
+from pytest_mlff.simulation import simulate
+
+print("go", flush=True)
+simulate(PairPotential(MORSE), starts(5), NVT, folder=Path(sys.argv[1]), seconds_at_risk=0.0,
+         progress=lambda done, _: print(done, flush=True))
+"""
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no SIGKILL on this system")
+def test_a_killed_run_goes_on_with_the_same_numbers(tmp_path: Path) -> None:
+    whole = simulate(PairPotential(MORSE), starts(5), NVT)
+    tests = Path(__file__).parents[2]
+    paths = [str(tests), str(Path(__file__).parent), *os.environ.get("PYTHONPATH", "").split(":")]
+    child = subprocess.Popen(
+        [sys.executable, "-c", KILLED, str(tmp_path / "run")],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
+    )
+    assert child.stdout is not None
+    for line in child.stdout:
+        if line.strip() == "25":
+            child.send_signal(signal.SIGKILL)
+            break
+    child.wait()
+    child.stdout.close()
+    assert child.returncode == -signal.SIGKILL
+    left = sorted((tmp_path / "run").glob("frames-*.npz"))
+    assert len(left) >= 20
+    steps: list[int] = []
+    found = simulate(
+        PairPotential(MORSE),
+        starts(5),
+        NVT,
+        folder=tmp_path / "run",
+        progress=lambda done, _: steps.append(done),
+    )
+    assert steps[0] > 20  # it did go on, and not start again
+    for name, array in whole.to_arrays().items():
+        assert np.array_equal(array, found.to_arrays()[name], equal_nan=array.dtype.kind == "f"), (
+            name
+        )
+    assert not (tmp_path / "run").exists()
+
+
+class StopHereError(Exception):
+    """What stops a run in the tests below."""
+
+
+def _until(step: int) -> Any:
+    def progress(done: int, _: int) -> None:
+        if done == step:
+            raise StopHereError
+
+    return progress
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda folder: (folder / "frames-000003.npz").write_bytes(b"x" * 100),
+        lambda folder: (folder / "state.npz").write_bytes(b""),
+        lambda folder: (folder / "frames-000000.npz").unlink(),
+    ],
+    ids=["damaged chunk", "empty state", "missing chunk"],
+)
+def test_what_is_damaged_is_made_again(change: Any, tmp_path: Path) -> None:
+    whole = simulate(PairPotential(MORSE), starts(5), NVT)
+    with pytest.raises(StopHereError):
+        simulate(
+            PairPotential(MORSE), starts(5), NVT, folder=tmp_path, seconds_at_risk=0.0,
+            progress=_until(20),
+        )  # fmt: skip
+    change(tmp_path)
+    found = simulate(PairPotential(MORSE), starts(5), NVT, folder=tmp_path)
+    assert np.array_equal(whole.positions, found.positions)
+
+
+@pytest.mark.parametrize("what", ["model", "settings", "starts", "no digest"])
+def test_another_run_does_not_go_on_from_it(what: str, tmp_path: Path) -> None:
+    """Mutant: a key that leaves one of them out gives a trajectory of two halves."""
+    before = PairPotential(MORSE, digest=None if what == "no digest" else "one")
+    with pytest.raises(StopHereError):
+        simulate(before, starts(5), NVT, folder=tmp_path, seconds_at_risk=0.0, progress=_until(20))
+    potential = (
+        PairPotential(morse(1.0, 1.5, 1.6), digest=None if what == "no digest" else "other")
+        if what in ("model", "no digest")
+        else before
+    )
+    settings = replace(NVT, temperature_k=700.0) if what == "settings" else NVT
+    begin = starts(5, seed=2) if what == "starts" else starts(5)
+    found = simulate(potential, begin, settings, folder=tmp_path)
+    assert np.array_equal(found.positions, simulate(potential, begin, settings).positions)
+
+
+def test_deaths_survive_a_stop(tmp_path: Path) -> None:
+    begin = starts(5)
+    broken = Breaks(MORSE)
+    broken.how = "hot"
+    broken.twist = 0.0
+    begin.positions[8:12, 0] += 5.0 - begin.positions[8, 0] - 1e-3
+    settings = replace(NVT, temperature_k=1500.0)
+    whole = simulate(broken, begin, settings)
+    died = int(whole.alive[:, 2].sum())
+    assert 0 < died < 40
+    with pytest.raises(StopHereError):
+        simulate(broken, begin, settings, folder=tmp_path, seconds_at_risk=0.0, progress=_until(50))
+    found = simulate(broken, begin, settings, folder=tmp_path)
+    assert np.array_equal(whole.positions, found.positions, equal_nan=True)
+    assert found.reasons == whole.reasons
