@@ -7,14 +7,13 @@ are decoded, so extra keys of any type do no harm, and nothing is ever unpickled
 from __future__ import annotations
 
 import re
-import zipfile
-import zlib
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pytest_mlff.datasets.archive import array_of, open_archive
 from pytest_mlff.datasets.conversion import (
     KCAL_MOL_ANGSTROM,
     FileUnits,
@@ -117,11 +116,9 @@ class _Archive:
 
     def array(self, key: str) -> NDArray[Any]:
         try:
-            return np.asarray(self._archive[key])
-        except (ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error, KeyError) as error:
-            raise MlffError(
-                f"{self.path}: array {key!r} cannot be read ({_line(error)})"
-            ) from error
+            return array_of(self._archive, key)
+        except ValueError as error:
+            raise MlffError(f"{self.path}: {error}") from error
 
     def numeric(self, key: str, kinds: str = "fiu") -> NDArray[Any]:
         array = self.array(key)
@@ -134,18 +131,13 @@ class _Archive:
         if key not in self.keys:
             return None
         try:
-            value = np.asarray(self._archive[key])
-        except Exception:  # an extra key of a strange type: as good as absent
+            value = array_of(self._archive, key)
+        except ValueError:  # an extra key of a strange type: as good as absent
             return None
         if value.dtype.kind not in "SU" or value.size != 1:
             return None
         scalar = value.reshape(-1)[0]
         return scalar.decode(errors="replace") if isinstance(scalar, bytes) else str(scalar)
-
-
-def _line(error: Exception) -> str:
-    text = " ".join(str(error).split())
-    return text if len(text) <= 120 else f"{text[:117]}..."
 
 
 @contextmanager
@@ -154,11 +146,9 @@ def _opened(path: Path) -> Iterator[_Archive]:
         kind = "a directory, not a file" if path.is_dir() else "no such file"
         raise MlffError(f"{path}: {kind}")
     try:
-        archive = np.load(path, allow_pickle=False)
-    except Exception as error:  # numpy tells bad files by many types of exception
-        raise MlffError(f"{path}: not a readable npz file ({_line(error)})") from error
-    if not isinstance(archive, np.lib.npyio.NpzFile):
-        raise MlffError(f"{path}: holds one bare array; an npz file with named arrays is needed")
+        archive = open_archive(path, path.stat().st_size)
+    except (OSError, ValueError) as error:
+        raise MlffError(f"{path}: {error}") from error
     with archive:
         yield _Archive(path, archive)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from typing import TYPE_CHECKING, Any
 
 from pytest_mlff.errors import MlffError
@@ -22,6 +23,7 @@ __all__ = [
     "BASELINE_KIND",
     "NEWEST_SCHEMA",
     "pack_models",
+    "parse_json",
     "read_document",
     "read_models",
     "read_sidecar",
@@ -36,10 +38,42 @@ NEWEST_SCHEMA = {BASELINE_KIND: 1, "report": 1}
 """Newest schema version that is read, by the document's ``kind``; a report has none."""
 
 
+_MAX_DEPTH = 40
+_VERSION_DIGITS = 9
+
+
 def sealed(document: Mapping[str, Any]) -> dict[str, Any]:
     """The document with a ``digest`` of its other keys, so that a hand edit is noticed."""
     rest = {key: value for key, value in document.items() if key != "digest"}
     return {**rest, "digest": digest_of(rest)}
+
+
+def parse_json(text: str | bytes) -> Any:
+    """Parse JSON from anybody: finite numbers only, and no deeper than a report is.
+
+    Raises
+    ------
+    ValueError
+        With one line; of a syntax error it is `json.JSONDecodeError`.
+    """
+    try:
+        content = json.loads(text, parse_constant=_finite, parse_float=_finite)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+    level = [content] if isinstance(content, dict | list) else []
+    for _ in range(_MAX_DEPTH):
+        inner = (one.values() if isinstance(one, dict) else one for one in level)
+        level = [one for some in inner for one in some if isinstance(one, dict | list)]
+        if not level:
+            return content
+    raise ValueError("nested too deeply")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"{text[:40]} is no finite number")
+    return number
 
 
 def read_document(path: Path, *, what: str, mend: str) -> dict[str, Any]:
@@ -66,18 +100,18 @@ def read_document(path: Path, *, what: str, mend: str) -> dict[str, Any]:
         why = error.strerror if isinstance(error, OSError) else "it is not text"
         raise MlffError(f"{what} {path} cannot be read: {why}") from error
     try:
-        document = json.loads(text)
+        document = parse_json(text)
     except json.JSONDecodeError as error:
         raise MlffError(
             f"{what} {path}, line {error.lineno}: not complete JSON ({error.msg}); {mend}"
         ) from error
-    except RecursionError as error:
-        raise MlffError(f"{what} {path} is nested too deeply to be one; {mend}") from error
+    except ValueError as error:
+        raise MlffError(f"{what} {path}: {error}; {mend}") from error
     if not isinstance(document, dict):
         raise MlffError(f"{what} {path} holds no JSON object; {mend}")
     version = document.get("schema_version")
     major = version if isinstance(version, int) else str(version).partition(".")[0]
-    if not str(major).isdigit():
+    if not str(major).isdecimal() or len(str(major)) > _VERSION_DIGITS:
         raise MlffError(f"{what} {path} names no schema_version; {mend}")
     newest = NEWEST_SCHEMA.get(str(document.get("kind")), NEWEST_SCHEMA["report"])
     if int(major) > newest:

@@ -14,12 +14,12 @@ import hashlib
 import io
 import math
 import zipfile
-import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
 
+from pytest_mlff.datasets.archive import array_of, open_archive
 from pytest_mlff.errors import MlffError
 from pytest_mlff.statistics.evidence import FrameSeries
 
@@ -293,7 +293,7 @@ def read_arrays(content: bytes) -> dict[str, NDArray[Any]]:
         If the bytes are no such file.
     """
     try:
-        with np.load(io.BytesIO(content), allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files}
-    except (OSError, zipfile.BadZipFile, zlib.error, EOFError, ValueError, AttributeError) as error:
+        with open_archive(io.BytesIO(content), len(content)) as archive:
+            return {name: array_of(archive, name) for name in archive.files}
+    except ValueError as error:
         raise ValueError(f"not a readable npz file: {error}") from error

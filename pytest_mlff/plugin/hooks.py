@@ -130,11 +130,12 @@ class ActivePlugin:
     def pytest_sessionstart(self, session: pytest.Session) -> None:
         """Load models and data, so that bad input ends the run with one line."""
         from pytest_mlff.errors import MlffError
+        from pytest_mlff.plugin.start import refuses_code
 
         if self.worker or session.config.option.collectonly:
             return
         try:
-            self.session.check_inputs()
+            self.session.check_inputs(refuse_code=refuses_code(session.config))
             self.gate.check_inputs()
         except MlffError as error:
             raise pytest.UsageError(str(error)) from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from typing import TYPE_CHECKING
 
 from pytest_mlff.errors import MlffError
@@ -21,12 +22,33 @@ if TYPE_CHECKING:
     from pytest_mlff.potentials.adapters import Adapter
     from pytest_mlff.run.options import Options
 
-__all__ = ["is_worker", "open_session"]
+__all__ = ["is_worker", "open_session", "refuses_code"]
 
 
 def is_worker(config: pytest.Config) -> bool:
     """Whether this process is an xdist worker."""
     return hasattr(config, "workerinput")
+
+
+def refuses_code(config: pytest.Config) -> bool:
+    """Whether ``filterwarnings`` or ``-W`` makes `ModelOpensCodeWarning` an error.
+
+    pytest applies its filters to tests alone, and models are opened before the first.
+    """
+    from _pytest.config import apply_warning_filters
+
+    from pytest_mlff.potentials.adapters import ModelOpensCodeWarning
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        apply_warning_filters(
+            config.getini("filterwarnings"), config.known_args_namespace.pythonwarnings or []
+        )
+        try:
+            warnings.warn("asked", ModelOpensCodeWarning, stacklevel=1)
+        except ModelOpensCodeWarning:
+            return True
+    return False
 
 
 def open_session(config: pytest.Config, options: Options, adapters: Sequence[Adapter]) -> Session:

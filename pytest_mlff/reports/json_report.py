@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import textwrap
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
 from pytest_mlff.errors import MlffError
+from pytest_mlff.gate.files import parse_json
 from pytest_mlff.reports.model import SCHEMA_VERSION, Report
 from pytest_mlff.reports.stream import CLOSING, PARTIAL
 from pytest_mlff.store import write_atomically
@@ -105,10 +105,10 @@ def load_report(path: Path) -> Report:
 
 def _parsed(text: bytes, *, partial: bool) -> Any:
     try:
-        return json.loads(text)
+        return parse_json(text)
     except ValueError:
         if not partial:
             raise
         # The run was killed within a write: all cases but the last line are whole.
         whole = text.rpartition(b"\n")[0].rstrip().rstrip(b",")
-        return json.loads(whole + CLOSING.encode())
+        return parse_json(whole + CLOSING.encode())

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from pytest_mlff.errors import MlffError
 from pytest_mlff.run.planned_case import PlannedCase, node_of, nodeid_of, planned_cases
 
 if TYPE_CHECKING:
@@ -100,8 +101,13 @@ class Session:
         """Remember collected cases, to notice if one is lost."""
         self.expected.update({nodeid: None for nodeid in nodeids if self.is_case(nodeid)})
 
-    def check_inputs(self) -> None:
+    def check_inputs(self, *, refuse_code: bool = False) -> None:
         """Load models and data once before the first case, so that bad input ends the run.
+
+        Parameters
+        ----------
+        refuse_code : bool
+            Open no file that could run code when it is opened.
 
         Raises
         ------
@@ -112,13 +118,18 @@ class Session:
             planned.check_data()
         for source in self.options.models:
             if not self.evaluation.models.needs_variant(source):
-                self.warnings.extend(_caught(self.evaluation, source))
+                self.warnings.extend(_caught(self.evaluation, source, refuse_code))
 
 
-def _caught(evaluation: Evaluation, source: Located) -> list[str]:
+def _caught(evaluation: Evaluation, source: Located, refuse_code: bool) -> list[str]:
     from pytest_mlff.potentials.adapters import ModelOpensCodeWarning
 
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        evaluation.potential(source)
+        if refuse_code:
+            warnings.simplefilter("error", ModelOpensCodeWarning)
+        try:
+            evaluation.potential(source)
+        except ModelOpensCodeWarning as warning:
+            raise MlffError(f"{warning} (filterwarnings makes this an error)") from None
     return [str(one.message) for one in caught if issubclass(one.category, ModelOpensCodeWarning)]

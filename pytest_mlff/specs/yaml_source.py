@@ -75,6 +75,7 @@ def read_yaml(path: Path) -> YamlSource:
     """
     text = _text(path)
     try:
+        _refuse_deep(text, path)
         node = yaml.compose(text, Loader=_loader())
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
@@ -94,6 +95,20 @@ def read_yaml(path: Path) -> YamlSource:
 def _loader() -> Any:
     # The same safe loader, ten times faster where PyYAML was built with libyaml.
     return getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+def _refuse_deep(text: str, path: Path) -> None:
+    """Look at the nesting before nodes are composed, which libyaml does by recursion in C."""
+    depth = 0
+    for event in yaml.parse(text, Loader=_loader()):
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+        if depth > _MAX_DEPTH:
+            mark = event.start_mark
+            line = mark.line + 1 if mark else 1
+            raise MlffError(f"{shown(path)}:{line}: too large or too deeply nested")
 
 
 def _text(path: Path) -> str:

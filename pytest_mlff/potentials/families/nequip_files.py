@@ -103,7 +103,7 @@ class NequipAdapter:
         try:
             with library_state():
                 opened = openers[kind.format](kind, options)
-        except MlffError:
+        except (MlffError, ModelOpensCodeWarning):
             raise
         except Exception as error:
             raise_if_poisoned(error, str(kind.path))
