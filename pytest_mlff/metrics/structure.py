@@ -1,4 +1,4 @@
-"""How far two radial distribution functions are apart (EGraFFBench, section on metrics)."""
+"""How far two distributions of distances are apart: g(r) as in EGraFFBench, h(r) as in MDsim."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pytest_mlff.errors import MlffError
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["rdf_jsd", "wright_factor"]
+__all__ = ["distance_distribution_mae", "rdf_jsd", "wright_factor"]
 
 
 def wright_factor(g: ArrayLike, g_ref: ArrayLike) -> float:
@@ -75,6 +75,34 @@ def rdf_jsd(g: ArrayLike, g_ref: ArrayLike) -> float:
     return max(0.0, (_kl(p, middle) + _kl(q, middle)) / 2.0)
 
 
+def distance_distribution_mae(h: ArrayLike, h_ref: ArrayLike, r_max: float) -> float:
+    """Absolute difference of two distributions of distances, integrated over distance.
+
+    mean_r |h − h_ref| · r_max: from 0 (equal) to 2 (no common distance).
+
+    Parameters
+    ----------
+    h, h_ref : array_like, shape (n_bins,)
+        Densities of a pair's distance in 1/Å, on the same even bins from 0 to ``r_max``.
+    r_max : float
+        Å.
+
+    Raises
+    ------
+    MlffError
+        If the curves differ in shape, are empty, not finite or negative, the reference is zero
+        everywhere, or ``r_max`` is not above 0.
+
+    References
+    ----------
+    Fu et al., Forces are not enough, arXiv 2210.07237.
+    """
+    curve, reference = _curves(h, h_ref)
+    if not (np.isfinite(r_max) and r_max > 0.0):
+        raise MlffError(f"r_max is {r_max}, must be above 0")
+    return float(np.abs(curve - reference).mean() * r_max)
+
+
 def _kl(p: NDArray[np.float64], q: NDArray[np.float64]) -> float:
     some = p > 0.0
     return float((p[some] * np.log2(p[some] / q[some])).sum())
@@ -84,7 +112,7 @@ def _curves(g: ArrayLike, g_ref: ArrayLike) -> tuple[NDArray[np.float64], NDArra
     curve, reference = np.asarray(g, dtype=np.float64), np.asarray(g_ref, dtype=np.float64)
     if curve.shape != reference.shape or curve.ndim != 1 or curve.size == 0:
         raise MlffError(
-            "two radial distribution functions need the same bins, one axis each: "
+            "two distributions of distances need the same bins, one axis each: "
             f"their shapes are {curve.shape} and {reference.shape}"
         )
     for name, values in (("g", curve), ("g_ref", reference)):
@@ -92,9 +120,9 @@ def _curves(g: ArrayLike, g_ref: ArrayLike) -> tuple[NDArray[np.float64], NDArra
         if bad.any():
             first = int(np.argmax(bad))
             raise MlffError(
-                f"{name} is {values[first]} in bin {first}: a radial distribution function is "
+                f"{name} is {values[first]} in bin {first}: a distribution of distances is "
                 "finite and not negative"
             )
     if not reference.any():
-        raise MlffError("the reference radial distribution function is zero everywhere")
+        raise MlffError("the reference distribution of distances is zero everywhere")
     return curve, reference
