@@ -111,6 +111,8 @@ def reaches_specs(session: Session, path: Path, config: pytest.Config) -> bool |
 
 def collect_spec(session: Session, path: Path, parent: pytest.Collector) -> SpecModule | None:
     """Collect a file if it is one of the run's specs."""
+    if not session.joins:
+        return None
     planned = session.by_path.get(path) or session.by_path.get(path.resolve())
     if planned is None:
         return None
@@ -129,6 +131,8 @@ def parametrize(session: Session, metafunc: pytest.Metafunc) -> None:
     several = session.several_models
     if "mlff_case" in metafunc.fixturenames:
         module = metafunc.definition.getparent(SpecModule)
+        if session.trouble is not None:
+            raise pytest.Collector.CollectError(str(session.trouble))
         wanted = metafunc.function.__name__ if module is not None else ACCURACY
         specs = session.plan if module is None else (module.planned,)
         chosen = [

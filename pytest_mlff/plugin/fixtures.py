@@ -27,11 +27,11 @@ if TYPE_CHECKING:
 __all__ = [
     "GATE_KEY",
     "ReferencedPrediction",
+    "_mlff_conclude",
+    "_mlff_session",
     "mlff_case",
-    "mlff_conclude",
     "mlff_model",
     "mlff_predictions",
-    "mlff_session",
     "mlff_structures",
 ]
 
@@ -57,7 +57,7 @@ class ReferencedPrediction:
 
 
 @pytest.fixture(scope="session")
-def mlff_session(pytestconfig: pytest.Config) -> Session:
+def _mlff_session(pytestconfig: pytest.Config) -> Session:
     """State of the run; skips without ``--mlff-model``."""
     session = pytestconfig.stash.get(SESSION_KEY, None)
     if session is None:
@@ -66,24 +66,24 @@ def mlff_session(pytestconfig: pytest.Config) -> Session:
 
 
 @pytest.fixture(scope="session")
-def mlff_model(request: pytest.FixtureRequest, mlff_session: Session) -> Potential:
+def mlff_model(request: pytest.FixtureRequest, _mlff_session: Session) -> Potential:
     """The model under test; with several ``--mlff-model`` a test runs once for each."""
-    source = getattr(request, "param", mlff_session.options.models[0])
-    return mlff_session.evaluation.potential(source)
+    source = getattr(request, "param", _mlff_session.options.models[0])
+    return _mlff_session.evaluation.potential(source)
 
 
 @pytest.fixture
-def mlff_case(mlff_session: Session) -> PlannedCase:
+def mlff_case(_mlff_session: Session) -> PlannedCase:
     """One case of the run; a test that takes it runs once for each."""
     # Collection gives the test its cases as parameters, which stand in for this fixture;
-    # only without a model is it asked, and then mlff_session skips.
-    raise AssertionError(f"no case was handed out by {mlff_session}")
+    # only without a model is it asked, and then _mlff_session skips.
+    raise AssertionError(f"no case was handed out by {_mlff_session}")
 
 
 @pytest.fixture
-def mlff_predictions(mlff_case: PlannedCase, mlff_session: Session) -> ReferencedPrediction:
+def mlff_predictions(mlff_case: PlannedCase, _mlff_session: Session) -> ReferencedPrediction:
     """Test frames of a case and what its model says of them, from the shared pass."""
-    evaluation = mlff_session.evaluation
+    evaluation = _mlff_session.evaluation
     planned, variant = mlff_case.planned, mlff_case.case.variant
     if mlff_case.source is None:
         pytest.skip("this case judges the data and has no model")
@@ -101,8 +101,8 @@ def mlff_structures(mlff_model: Potential) -> StructurePool:
 
 
 @pytest.fixture
-def mlff_conclude(
-    request: pytest.FixtureRequest, mlff_session: Session
+def _mlff_conclude(
+    request: pytest.FixtureRequest, _mlff_session: Session
 ) -> Callable[[PlannedCase], None]:
     """Evaluate a case, put the record on the item, and end the test with its verdict."""
     from pytest_mlff.gate.standing import judged
@@ -113,14 +113,14 @@ def mlff_conclude(
     gate = request.config.stash[GATE_KEY]
 
     def conclude(one: PlannedCase) -> None:
-        outcome = mlff_session.evaluation.evaluate(one.case, one.planned, one.source)
+        outcome = _mlff_session.evaluation.evaluate(one.case, one.planned, one.source)
         series = gate.record(one, outcome) if gate.wanted else None
         standing = gate.standing(one, outcome, series)
         outcome = replace(outcome, judgement=judged(outcome.judgement, standing))
         record = record_of(outcome, item.nodeid, standing)
         item.user_properties.extend(to_properties(record))
         if gate.keeps:
-            keep_for_report(item, attachment_of(mlff_session, one, outcome, series))
+            keep_for_report(item, attachment_of(_mlff_session, one, outcome, series))
         if outcome.judgement.verdict is Verdict.PASSED:
             return
         if outcome.judgement.verdict is Verdict.UNSUPPORTED:
@@ -130,7 +130,7 @@ def mlff_conclude(
         message = explain(outcome, record)
         if outcome.counterexample is not None and one.source is not None:
             found = replace(outcome.counterexample, model=_from_here(one.source, one.case))
-            message += "\n" + _keep(found, mlff_session.options)
+            message += "\n" + _keep(found, _mlff_session.options)
         pytest.fail(message, pytrace=False)
 
     return conclude

@@ -13,34 +13,35 @@ import pytest
 
 from pytest_mlff.plugin.fixtures import (
     GATE_KEY,
+    _mlff_conclude,
+    _mlff_session,
     mlff_case,
-    mlff_conclude,
     mlff_model,
     mlff_predictions,
-    mlff_session,
     mlff_structures,
 )
 from pytest_mlff.plugin.options import add_options, read_options
 from pytest_mlff.plugin.stash import SESSION_KEY
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Sequence
     from concurrent.futures import Executor
     from pathlib import Path
 
     from xdist.scheduler import Scheduling
     from xdist.workermanage import WorkerController
 
+    from pytest_mlff.plugin.selection import Selection
     from pytest_mlff.run.baselines import RegressionGate
     from pytest_mlff.run.session import Session
 
 __all__ = [
     "ActivePlugin",
+    "_mlff_conclude",
+    "_mlff_session",
     "mlff_case",
-    "mlff_conclude",
     "mlff_model",
     "mlff_predictions",
-    "mlff_session",
     "mlff_structures",
     "pytest_addhooks",
     "pytest_addoption",
@@ -90,6 +91,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if options is None:
         return
     from pytest_mlff.errors import MlffError
+    from pytest_mlff.plugin.selection import read_selection
     from pytest_mlff.plugin.start import is_worker, open_session
     from pytest_mlff.run.baselines import RegressionGate, check_options
     from pytest_mlff.scheduling.xdist.auto import check_slots
@@ -99,13 +101,14 @@ def pytest_configure(config: pytest.Config) -> None:
         check_options(options)
         if not is_worker(config):
             check_slots(config, options)
-        session = open_session(config, options, adapters)
+        selection = read_selection(config, options)
+        session = open_session(config, options, adapters, selection)
     except MlffError as error:
         raise pytest.UsageError(str(error)) from None
     config.stash[SESSION_KEY] = session
     gate = config.stash[GATE_KEY] = RegressionGate(session)
     strict = config.getini("junit_family") == "xunit2"
-    active = ActivePlugin(session, gate, worker=is_worker(config), strict_junit=strict)
+    active = ActivePlugin(session, gate, selection, worker=is_worker(config), strict_junit=strict)
     config.pluginmanager.register(active, "mlff-active")
 
 
@@ -113,7 +116,13 @@ class ActivePlugin:
     """Hooks of a run with ``--mlff-model``."""
 
     def __init__(
-        self, session: Session, gate: RegressionGate, *, worker: bool, strict_junit: bool
+        self,
+        session: Session,
+        gate: RegressionGate,
+        selection: Selection,
+        *,
+        worker: bool,
+        strict_junit: bool,
     ) -> None:
         from pytest_mlff.plugin.results import Tally
         from pytest_mlff.scheduling.gpu.lost import Restarts, pass_finder
@@ -124,15 +133,16 @@ class ActivePlugin:
         self.session = session
         self.gate = gate
         self.worker = worker
-        self.tally = Tally(session, gate, strict_junit=strict_junit)
+        self.tally = Tally(session, gate, selection, strict_junit=strict_junit)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionstart(self, session: pytest.Session) -> None:
         """Load models and data, so that bad input ends the run with one line."""
         from pytest_mlff.errors import MlffError
         from pytest_mlff.plugin.start import refuses_code
+        from pytest_mlff.scheduling.shows import only_shows
 
-        if self.worker or session.config.option.collectonly:
+        if self.worker or not self.session.joins or only_shows(session.config):
             return
         try:
             self.session.check_inputs(refuse_code=refuses_code(session.config))
@@ -144,8 +154,9 @@ class ActivePlugin:
     def pytest_report_header(self, config: pytest.Config) -> list[str]:
         """Say which model is tested, where and by what."""
         from pytest_mlff.run.report import header
+        from pytest_mlff.scheduling.shows import only_shows
 
-        return header(self.session, self.gate, loaded=not config.option.collectonly)
+        return header(self.session, self.gate, loaded=not only_shows(config))
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_ignore_collect(self, collection_path: Path, config: pytest.Config) -> bool | None:
@@ -184,6 +195,10 @@ class ActivePlugin:
         if self.session.is_case(item.nodeid):
             item.add_marker("mlff")
 
+    def pytest_deselected(self, items: Sequence[pytest.Item]) -> None:
+        """Count cases that are not to be run."""
+        self.tally.deselected += sum(self.session.is_case(item.nodeid) for item in items)
+
     @pytest.hookimpl(trylast=True)
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Remember what is to be run, and have an engine train for it."""
@@ -202,9 +217,11 @@ class ActivePlugin:
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: WorkerController) -> None:
-        """Tell a worker which GPU slots and threads are its own."""
+        """Tell a worker what to collect, and which GPU slots and threads are its own."""
+        from pytest_mlff.plugin.selection import tell_worker
         from pytest_mlff.scheduling.xdist.distribution import prepare_worker
 
+        tell_worker(self.tally.selection, node.workerinput)
         prepare_worker(node.config, node.workerinput)
 
     @pytest.hookimpl(optionalhook=True)
@@ -269,8 +286,9 @@ class ActivePlugin:
         if self.worker:
             leave_if_lost(self.session, item, call)
         hand_over(item, report)
-        if self.session.is_case(item.nodeid):
-            shorten(report)
+        planned = self.session.by_nodeid.get(item.nodeid) if self.session.joins else None
+        if planned is not None:
+            shorten(report, planned.case.case_id)
         return report
 
     @pytest.hookimpl(tryfirst=True)

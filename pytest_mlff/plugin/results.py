@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from _pytest.junitxml import xml_key
 
 from pytest_mlff.errors import MlffError
 from pytest_mlff.gate.outcome import Outcome
@@ -16,10 +17,14 @@ from pytest_mlff.reports.model import StructureRecord
 from pytest_mlff.reports.properties import PREFIX, from_properties, record_of
 from pytest_mlff.reports.stream import ReportStream
 from pytest_mlff.run.baseline_summary import KeptValues, Line, closing_lines, update_baselines
+from pytest_mlff.run.report import NOT_JOINED, build_report
+from pytest_mlff.scheduling.shows import only_shows
+from pytest_mlff.units import in_unit
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from pytest_mlff.plugin.selection import Selection
     from pytest_mlff.reports.model import CaseRecord, Report
     from pytest_mlff.run.baselines import RegressionGate
     from pytest_mlff.run.session import Session
@@ -39,15 +44,24 @@ class Tally:
         The run.
     gate : RegressionGate
         Its baselines.
+    selection : Selection
+        What the command line picks.
     strict_junit : bool
         Whether the JUnit file has to keep to the xunit2 schema.
     """
 
     def __init__(
-        self, session: Session, gate: RegressionGate, *, strict_junit: bool = False
+        self,
+        session: Session,
+        gate: RegressionGate,
+        selection: Selection,
+        *,
+        strict_junit: bool = False,
     ) -> None:
         self.session = session
         self.gate = gate
+        self.selection = selection
+        self.deselected = 0
         self.records: dict[str, CaseRecord] = {}
         self.lines: list[Line] = []
         self.commands: list[str] = []
@@ -161,8 +175,6 @@ class Tally:
             self.lines.append(Line(str(error), alarm=True))
 
     def _report(self, records: list[CaseRecord], status: int | None) -> Report:
-        from pytest_mlff.run.report import build_report
-
         seconds = time.monotonic() - self.session.clock
         return build_report(
             self.session,
@@ -182,7 +194,7 @@ class Tally:
             was measured, or the report or a baseline could not be written.
         """
         status = int(session.exitstatus)
-        if session.config.option.collectonly:
+        if only_shows(session.config):
             return status
         missing = [nodeid for nodeid in self.session.expected if nodeid not in self.records]
         early = bool(session.shouldstop or session.shouldfail) or status not in (0, 1)
@@ -198,6 +210,7 @@ class Tally:
         status = self._judge(status, lost=0 if early else len(missing))
         self._say_deselected()
         status = self._gate(status, early=early)
+        self._tell_junit(session.config)
         status = self._write(status)
         self._tell_github(status)
         return status
@@ -206,8 +219,7 @@ class Tally:
         if status not in (0, 1, int(pytest.ExitCode.NO_TESTS_COLLECTED)):
             return status
         if not self.session.expected:
-            self._alarm("no case was run, so this run says nothing about the model")
-            return status or int(pytest.ExitCode.NO_TESTS_COLLECTED)
+            return self._without_case(status)
         measured = any(
             record.verdict not in ("unsupported", "skipped") for record in self.records.values()
         )
@@ -221,9 +233,23 @@ class Tally:
 
     def _say_deselected(self) -> None:
         unseen = self.session.deselected
-        if unseen:
+        if unseen and self.session.expected:
             were = f"{unseen} of {unseen + len(self.session.expected)} cases were deselected"
             self._alarm(f"{were}, so this run decides nothing about a merge")
+
+    def _without_case(self, status: int) -> int:
+        """No case was run: a failure, unless own tests were picked by name."""
+        if not self.session.joins:
+            self.lines.append(Line(NOT_JOINED, alarm=False))
+        if status == pytest.ExitCode.NO_TESTS_COLLECTED or not self.selection.excuses(
+            self.deselected
+        ):
+            self._alarm("no case was run, so this run says nothing about the model")
+            return status or int(pytest.ExitCode.NO_TESTS_COLLECTED)
+        if self.session.joins:
+            text = "specs not run: none of their cases was picked; this says nothing of the model"
+            self.lines.append(Line(text, alarm=False))
+        return status
 
     def _alarm(self, text: str) -> None:
         self.lines.append(Line(text, alarm=True))
@@ -279,9 +305,19 @@ class Tally:
         self.lines.append(Line(f"page written to {path}", alarm=False))
         return status
 
+    def _tell_junit(self, config: pytest.Config) -> None:
+        """Put each value among the suite's properties, where a test case may have none."""
+        xml = config.stash.get(xml_key, None)
+        if xml is None or not self._strict_junit:
+            return
+        for record in self.records.values():
+            name = f"{PREFIX}{record.model or 'data'}:{record.case_id}"
+            measured = "" if record.value is None else in_unit(f"{record.value!r}", record.unit)
+            xml.add_global_property(name, f"{record.verdict} {measured}".strip())
+
     def _tell_github(self, status: int) -> None:
         """Hand the run to GitHub: a summary of the step, and lines to print."""
-        if os.environ.get("GITHUB_ACTIONS") == "true":
+        if self.session.joins and os.environ.get("GITHUB_ACTIONS") == "true":
             from pytest_mlff.reports.github import github_output
 
             report = self._report(list(self.records.values()), status)
@@ -291,8 +327,9 @@ class Tally:
         """Write the table of measurements and what else is to be said."""
         from pytest_mlff.reports.terminal import summary_line, table
 
-        if terminal.config.option.collectonly:
-            terminal.write_line("mlff: no case was run (--collect-only), so nothing is decided")
+        if only_shows(terminal.config):
+            if terminal.config.option.collectonly:
+                terminal.write_line("mlff: no case was run (--collect-only), so nothing is decided")
             return
         if self.records:
             terminal.ensure_newline()

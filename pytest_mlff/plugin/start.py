@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import shlex
 import warnings
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pytest_mlff.errors import MlffError
-from pytest_mlff.plugin.collection import chosen_specs, set_arguments
+from pytest_mlff.plugin.collection import set_arguments
 from pytest_mlff.run.evaluation import Evaluation
 from pytest_mlff.run.plan import make_plan, spec_paths
 from pytest_mlff.run.session import Session
@@ -16,11 +18,14 @@ from pytest_mlff.store import Store, can_write
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     import pytest
 
+    from pytest_mlff.plugin.selection import Selection
     from pytest_mlff.potentials.adapters import Adapter
     from pytest_mlff.run.options import Options
+    from pytest_mlff.run.plan import PlannedSpec
 
 __all__ = ["is_worker", "open_session", "refuses_code"]
 
@@ -51,7 +56,9 @@ def refuses_code(config: pytest.Config) -> bool:
     return False
 
 
-def open_session(config: pytest.Config, options: Options, adapters: Sequence[Adapter]) -> Session:
+def open_session(
+    config: pytest.Config, options: Options, adapters: Sequence[Adapter], selection: Selection
+) -> Session:
     """Plan a run and put the specs among what pytest collects.
 
     Raises
@@ -59,19 +66,10 @@ def open_session(config: pytest.Config, options: Options, adapters: Sequence[Ada
     MlffError
         If a spec, suite or dataset is not in order, or the report cannot be written.
     """
+    if not selection.joins:
+        options = _without_reports(options, selection)
     if not is_worker(config):
-        for option, path in (("report", options.report), ("html", options.html)):
-            if path is not None and path.is_dir():
-                raise MlffError(f"--mlff-{option}: {path} is a folder; name a file in it")
-            if path is not None and not can_write(path.parent):
-                raise MlffError(f"--mlff-{option}: cannot write to {path.parent}")
-        if options.html is not None:
-            from pytest_mlff.reports.html import require_html
-
-            require_html()
-    named = chosen_specs(config)
-    paths = named if named and not options.suite_chosen else spec_paths(options.suites)
-    paths = tuple(dict.fromkeys((*paths, *named)))
+        _check_reports(options)
     train = None
     if options.engine != "local":
         from pytest_mlff.scheduling.engines.registry import ENGINES
@@ -85,9 +83,24 @@ def open_session(config: pytest.Config, options: Options, adapters: Sequence[Ada
             )
 
         train = only_stored(options.engine)
+    paths: tuple[Path, ...] = ()
+    plan: tuple[PlannedSpec, ...] = ()
+    trouble = None
+    try:
+        paths = spec_paths(options.suites) if selection.suites else ()
+        paths = tuple(dict.fromkeys((*paths, *selection.named)))
+        plan = make_plan(options, paths)
+    except MlffError as error:
+        if selection.joins:
+            raise
+        # Only a test that takes mlff_case has a use for the plan now, and will hear of it.
+        trouble = error
     session = Session(
         options=options,
-        plan=make_plan(options, paths),
+        plan=plan,
+        joins=selection.joins,
+        trouble=trouble,
+        command=shlex.join(["pytest", *(str(one) for one in config.invocation_params.args)]),
         evaluation=Evaluation(
             options, Store(options.store_dir), adapters, threads_per_worker(os.environ), train
         ),
@@ -98,5 +111,29 @@ def open_session(config: pytest.Config, options: Options, adapters: Sequence[Ada
             "two of the specs would give their cases the same ids (a builtin spec and one below "
             "your own benchmark_specs folder); rename yours"
         )
-    set_arguments(config, paths, only=options.only, named=named)
+    if selection.joins:
+        set_arguments(config, paths, only=selection.only, named=selection.named)
     return session
+
+
+def _without_reports(options: Options, selection: Selection) -> Options:
+    """Options of a run without specs: a report that an ini file names stays as it is."""
+    if selection.typed:
+        raise MlffError(
+            f"{selection.typed[0]}: paths of own tests are given, so no spec is run; "
+            "add --mlff-suite=NAME"
+        )
+    return replace(options, report=None, html=None, update_baseline=False)
+
+
+def _check_reports(options: Options) -> None:
+    """See that the reports can be written, before hours have gone into them."""
+    for option, path in (("report", options.report), ("html", options.html)):
+        if path is not None and path.is_dir():
+            raise MlffError(f"--mlff-{option}: {path} is a folder; name a file in it")
+        if path is not None and not can_write(path.parent):
+            raise MlffError(f"--mlff-{option}: cannot write to {path.parent}")
+    if options.html is not None:
+        from pytest_mlff.reports.html import require_html
+
+        require_html()

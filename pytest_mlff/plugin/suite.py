@@ -12,16 +12,16 @@ if TYPE_CHECKING:
 __all__ = ["test_accuracy", "test_data", "test_law"]
 
 
-def test_data(mlff_case: PlannedCase, mlff_conclude: Callable[[PlannedCase], None]) -> None:
+def test_data(mlff_case: PlannedCase, _mlff_conclude: Callable[[PlannedCase], None]) -> None:
     """The frames of a variant are what the spec takes them for, before any model runs."""
-    mlff_conclude(mlff_case)
+    _mlff_conclude(mlff_case)
 
 
-def test_accuracy(mlff_case: PlannedCase, mlff_conclude: Callable[[PlannedCase], None]) -> None:
+def test_accuracy(mlff_case: PlannedCase, _mlff_conclude: Callable[[PlannedCase], None]) -> None:
     """An error of the model on the test frames is finite and within its threshold."""
-    mlff_conclude(mlff_case)
+    _mlff_conclude(mlff_case)
 
 
-def test_law(mlff_case: PlannedCase, mlff_conclude: Callable[[PlannedCase], None]) -> None:
+def test_law(mlff_case: PlannedCase, _mlff_conclude: Callable[[PlannedCase], None]) -> None:
     """The model keeps a physical law within what rounding accounts for."""
-    mlff_conclude(mlff_case)
+    _mlff_conclude(mlff_case)

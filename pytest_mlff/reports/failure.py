@@ -14,17 +14,22 @@ if TYPE_CHECKING:
 __all__ = ["explain", "shorten"]
 
 
-def shorten(report: Any) -> None:
-    """Leave one line where pytest sums up, in its list of failures and in JUnit's messages.
+def shorten(report: Any, case_id: str) -> None:
+    """Head the failure with the case, and leave the reason where pytest sums up in one line.
 
     Parameters
     ----------
     report : TestReport
         Of a case; its failure section keeps all lines.
+    case_id : str
+        What the reports call the case.
     """
+    report.location = (*report.location[:2], case_id)
     crash = getattr(report.longrepr, "reprcrash", None)
     if crash is not None:
-        crash.message = crash.message.partition("\n")[0]
+        crash.message = (
+            crash.message.partition("\n")[0].removeprefix("Failed: ").removeprefix("failed: ")
+        )
 
 
 def explain(outcome: Outcome, record: CaseRecord) -> str:
@@ -51,7 +56,7 @@ def explain(outcome: Outcome, record: CaseRecord) -> str:
                 + in_unit(f"{worst['worst_frame_value']:.4g}", record.unit),
             )
         )
-    lines = [f"{record.case_id}: {record.verdict}: {record.reason}"]
+    lines = [f"{record.verdict}: {record.reason}"]
     lines += [f"  {name:<12} {text}" for name, text in rows]
     lines += [f"  {line}" for line in outcome.detail.splitlines()]
     return "\n".join(lines)

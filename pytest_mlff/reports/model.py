@@ -13,6 +13,7 @@ __all__ = [
     "SCHEMA_FILE",
     "SCHEMA_VERSION",
     "CaseRecord",
+    "GitRecord",
     "LossPoint",
     "ModelRecord",
     "Report",
@@ -152,6 +153,14 @@ class ModelRecord(_Record):
     versions: dict[str, str]
 
 
+class GitRecord(_Record):
+    """The state of the repository that the run took place in."""
+
+    commit: str
+    branch: str | None = Field(description="null where a commit, not a branch, is checked out.")
+    dirty: bool | None = Field(description="Whether tracked files have uncommitted changes.")
+
+
 class RunRecord(_Record):
     """Where, when and with what the run took place."""
 
@@ -176,6 +185,8 @@ class RunRecord(_Record):
     baselines: dict[str, str] = Field(
         default={}, description="Model to the file or the model that it was compared with."
     )
+    git: GitRecord | None = Field(default=None, description="null outside of a git repository.")
+    command: str = Field(default="", description="The command line.")
 
 
 class Report(_Record):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import TYPE_CHECKING
 
 from pytest_mlff.units import in_unit, percent, two_digits
@@ -13,6 +14,9 @@ if TYPE_CHECKING:
 
 __all__ = ["change", "measurement", "summary_line", "table"]
 
+_WIDTH = 80
+# Verdicts that no number in the table explains.
+_TOLD = ("error", "unsupported", "skipped")
 _GRAVITY = ("error", "unsupported", "failed", "regressed", "skipped", "passed")
 
 
@@ -90,6 +94,7 @@ def table(records: Sequence[CaseRecord], limit: int | None) -> list[tuple[str, s
         )
         against = (change(record),) if compared else ()
         rows.append((*cells, *against, record.verdict))
+    reasons = [""] + [r.reason if r.verdict in _TOLD else "" for r in [*shown, *kept]]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = []
     for number, row in enumerate(rows):
@@ -100,6 +105,10 @@ def table(records: Sequence[CaseRecord], limit: int | None) -> list[tuple[str, s
             + row[-1]
         )
         lines.append((line, "" if number == 0 else row[-1]))
+        reason = reasons[number]
+        if reason and reason != (reasons[number + 1] if number + 1 < len(rows) else ""):
+            # Once below a run of cases that share it.
+            lines.append((f"  {textwrap.shorten(reason, _WIDTH - 2, placeholder=' …')}", row[-1]))
     if len(kept) < len(passed):
         lines.append((f"… and {len(passed) - len(kept)} more passed (-v shows all)", "passed"))
     intervals = {_value(record)[1][:3] for record in [*shown, *kept]}

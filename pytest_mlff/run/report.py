@@ -19,7 +19,10 @@ if TYPE_CHECKING:
     from pytest_mlff.run.baselines import RegressionGate
     from pytest_mlff.run.session import Session
 
-__all__ = ["build_report", "header"]
+__all__ = ["NOT_JOINED", "build_report", "header"]
+
+NOT_JOINED = "specs not run: paths of own tests were given; --mlff-suite=NAME adds them"
+"""What a run says whose command line names own tests and no spec."""
 
 
 def _loaded(session: Session) -> list[PotentialInfo]:
@@ -31,6 +34,8 @@ def _loaded(session: Session) -> list[PotentialInfo]:
 
 def header(session: Session, gate: RegressionGate, *, loaded: bool) -> list[str]:
     """Lines for the head of pytest's output: models with digests, baselines, suites."""
+    if not session.joins:
+        return [f"mlff: {NOT_JOINED}"]
     lines = []
     if loaded:
         for info in _loaded(session):
@@ -122,6 +127,8 @@ def build_report(
                 for source in options.models
                 if (name := gate.named(source)) is not None
             },
+            git=session.git,
+            command=session.command,
         ),
         models=recipes
         + [

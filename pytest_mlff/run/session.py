@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
+    from pytest_mlff.reports.model import GitRecord
     from pytest_mlff.run.evaluation import Evaluation
     from pytest_mlff.run.options import Located, Options
     from pytest_mlff.run.plan import PlannedSpec
@@ -37,8 +38,14 @@ class Session:
         What the cases of this process share.
     rootpath : Path
         pytest's root folder.
+    joins : bool
+        Whether the specs are run; otherwise only own tests with ``mlff_case`` read the plan.
+    trouble : MlffError or None
+        Why there is no plan, where the specs are not run.
     expected : dict
         Ids of collected cases, in order (the values carry nothing).
+    command : str
+        The command line.
     warnings : list of str
         Lines to show under the header.
     started, clock : float
@@ -49,10 +56,20 @@ class Session:
     plan: tuple[PlannedSpec, ...]
     evaluation: Evaluation
     rootpath: Path
+    joins: bool = True
+    trouble: MlffError | None = None
+    command: str = ""
     expected: dict[str, None] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
     started: datetime = field(default_factory=lambda: datetime.now(UTC))
     clock: float = field(default_factory=time.monotonic)
+
+    @cached_property
+    def git(self) -> GitRecord | None:
+        """State of the repository, as it is when first asked for."""
+        from pytest_mlff.run.revision import git_record
+
+        return git_record(self.rootpath)
 
     @cached_property
     def by_path(self) -> dict[Path, PlannedSpec]:
@@ -95,7 +112,7 @@ class Session:
 
     def is_case(self, nodeid: str) -> bool:
         """Whether an item comes from a spec."""
-        return nodeid.partition("::")[0] in self.nodes
+        return self.joins and nodeid.partition("::")[0] in self.nodes
 
     def expect(self, nodeids: Iterable[str]) -> None:
         """Remember collected cases, to notice if one is lost."""

@@ -11,6 +11,7 @@ from concurrent.futures import FIRST_COMPLETED, wait
 from typing import TYPE_CHECKING, Any
 
 from pytest_mlff.errors import MlffError
+from pytest_mlff.scheduling.shows import only_shows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -237,11 +238,8 @@ def _unseen(finished: Sequence[Wanted], options: Options, settle: float) -> dict
 
 def will_run(session: pytest.Session) -> bool:
     """Whether what pytest has collected is going to be run, rather than shown or broken off."""
-    option = session.config.option
-    shows = (option.collectonly, option.setupplan, option.setuponly, option.showfixtures,
-             option.show_fixtures_per_test)  # fmt: skip
-    breaks = session.testsfailed > 0 and not option.continue_on_collection_errors
-    return not any(shows) and not breaks
+    breaks = session.testsfailed > 0 and not session.config.option.continue_on_collection_errors
+    return not only_shows(session.config) and not breaks
 
 
 def train_for(
