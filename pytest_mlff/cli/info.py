@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_mlff.datasets.locations import default_data_dir
-from pytest_mlff.potentials.adapters import builtin_adapters
+from pytest_mlff.potentials.families.registry import builtin_adapters
 from pytest_mlff.reports.environment import installed
 from pytest_mlff.specs import builtin_folder, builtin_specs
 

@@ -138,7 +138,7 @@ def _folder(path: Path) -> Path:
 
 def _model_within(text: str, folder: Path) -> str:
     """The source as the workflow will say it: with paths below the repository."""
-    from pytest_mlff.potentials.adapters import builtin_adapters
+    from pytest_mlff.potentials.families.registry import builtin_adapters
     from pytest_mlff.potentials.source import parse_source
 
     if not text.isprintable() or "${{" in text:
@@ -215,7 +215,7 @@ def _baseline(
 
 
 def _requirement(measured: Measured) -> str:
-    from pytest_mlff.potentials.adapters import builtin_adapters
+    from pytest_mlff.potentials.families.registry import builtin_adapters
 
     families = {one.family for one in measured.report.models} if measured.report else set()
     extras = {one.extra for one in builtin_adapters() if one.family in families}
@@ -258,7 +258,7 @@ def _branch(folder: Path) -> str:
 
 
 def _git_remarks(folder: Path, model: str) -> list[str]:
-    from pytest_mlff.potentials.adapters import builtin_adapters
+    from pytest_mlff.potentials.families.registry import builtin_adapters
     from pytest_mlff.potentials.source import CheckpointSet, Factory, parse_source
 
     root = _git(folder, "rev-parse", "--show-toplevel")

@@ -113,8 +113,8 @@ def selftest(seed: int = 0, *, limits: bool = True, seeds: int = 1) -> int:
 def repro(path: Path, model: str, device: str = "auto", dtype: str | None = None) -> int:
     """Measure a counterexample again; 1 if it still breaks the law."""
     from pytest_mlff.laws.counterexample import read_counterexample
-    from pytest_mlff.laws.law import NonFiniteError
     from pytest_mlff.laws.runner import measure_again
+    from pytest_mlff.laws.trial import NonFiniteError
 
     found: Counterexample = read_counterexample(path)
     potential: Potential = _load(model, device, dtype)

@@ -38,10 +38,11 @@ from pytest_mlff.laws.counterexample import (
     read_counterexample,
     write_counterexample,
 )
-from pytest_mlff.laws.law import LawResult, NonFiniteError, VacuousCheckError
+from pytest_mlff.laws.law import LawResult
 from pytest_mlff.laws.registry import LAWS
 from pytest_mlff.laws.runner import EXAMPLES, STRICTNESS, Strictness, measure_again, run_law
 from pytest_mlff.laws.structures import StructurePool
+from pytest_mlff.laws.trial import NonFiniteError, VacuousCheckError
 
 __all__ = [
     "EXAMPLES",

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pytest_mlff.errors import MlffError, NotSupportedError
-from pytest_mlff.laws.law import NonFiniteError
 from pytest_mlff.laws.tolerance import reach_of
+from pytest_mlff.laws.trial import NonFiniteError
 from pytest_mlff.potentials.failures import raise_if_poisoned
 
 if TYPE_CHECKING:

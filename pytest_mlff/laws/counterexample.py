@@ -10,7 +10,7 @@ import numpy as np
 
 from pytest_mlff.errors import MlffError
 from pytest_mlff.laws.context import describe_frames
-from pytest_mlff.laws.law import Parameter, Reading, Trial
+from pytest_mlff.laws.trial import Parameter, Reading, Trial
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

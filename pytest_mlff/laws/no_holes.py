@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from pytest_mlff.datasets.frames import Frames
 from pytest_mlff.laws import tolerance
 from pytest_mlff.laws.growing import isolated, radii_of
-from pytest_mlff.laws.law import LawBase, Reading, Trial, worst
+from pytest_mlff.laws.law import LawBase
 from pytest_mlff.laws.structures import seeds
+from pytest_mlff.laws.trial import Reading, Trial, worst
 
 if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy

@@ -11,9 +11,10 @@ from pytest_mlff.datasets.frames import Frames
 from pytest_mlff.laws import tolerance
 from pytest_mlff.laws.context import dtype_of
 from pytest_mlff.laws.force_consistency import displaced
-from pytest_mlff.laws.law import LawBase, Reading, Trial, worst
+from pytest_mlff.laws.law import LawBase
 from pytest_mlff.laws.numerics import roughness
 from pytest_mlff.laws.structures import seeds
+from pytest_mlff.laws.trial import Reading, Trial, worst
 
 if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy

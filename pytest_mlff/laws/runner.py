@@ -9,19 +9,12 @@ from typing import TYPE_CHECKING, Final, Literal
 from pytest_mlff.errors import MlffError
 from pytest_mlff.laws.context import Context, describe_frames
 from pytest_mlff.laws.counterexample import Counterexample
-from pytest_mlff.laws.law import (
-    Law,
-    LawResult,
-    NonFiniteError,
-    Parameter,
-    Reading,
-    Trial,
-    VacuousCheckError,
-)
+from pytest_mlff.laws.law import Law, LawResult
 from pytest_mlff.laws.registry import law_named
 from pytest_mlff.laws.resolution import found_dtype, keeps_fine_coordinates
 from pytest_mlff.laws.shrink import fewest_atoms
 from pytest_mlff.laws.structures import StructurePool
+from pytest_mlff.laws.trial import NonFiniteError, Parameter, Reading, Trial, VacuousCheckError
 from pytest_mlff.potentials.failures import is_poisoned
 
 if TYPE_CHECKING:

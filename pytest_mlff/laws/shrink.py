@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pytest_mlff.laws.growing import keep_atoms, neighbourhood
-from pytest_mlff.laws.law import Trial
+from pytest_mlff.laws.trial import Trial
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

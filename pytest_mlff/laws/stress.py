@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 
 from pytest_mlff.datasets.frames import Frames
 from pytest_mlff.laws import tolerance
-from pytest_mlff.laws.law import LawBase, Reading, Trial
+from pytest_mlff.laws.law import LawBase
 from pytest_mlff.laws.numerics import offsets, richardson
 from pytest_mlff.laws.structures import seeds
+from pytest_mlff.laws.trial import Reading, Trial
 
 if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from pytest_mlff.errors import NotSupportedError
 from pytest_mlff.laws.growing import numbers_of
-from pytest_mlff.laws.law import LawBase, Reading, Trial
+from pytest_mlff.laws.law import LawBase
+from pytest_mlff.laws.trial import Reading, Trial
 from pytest_mlff.potentials.failures import raise_if_poisoned
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from pytest_mlff.potentials.protocol import Potential
 
-__all__ = ["Adapter", "LoadOptions", "ModelOpensCodeWarning", "adapter_for", "builtin_adapters"]
+__all__ = ["Adapter", "LoadOptions", "ModelOpensCodeWarning", "adapter_for"]
 
 
 class ModelOpensCodeWarning(UserWarning):
@@ -69,13 +69,6 @@ class Adapter(Protocol):
         MissingExtraError
             If the family's library is not installed.
         """
-
-
-def builtin_adapters() -> tuple[Adapter, ...]:
-    """The adapters of this package."""
-    from pytest_mlff.potentials.families.nequip_files import NequipAdapter
-
-    return (NequipAdapter(),)
 
 
 def _refusal(kind: FileKind, adapters: Sequence[Adapter]) -> str:

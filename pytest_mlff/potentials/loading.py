@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from pytest_mlff.errors import MlffError
-from pytest_mlff.potentials.adapters import LoadOptions, adapter_for, builtin_adapters
+from pytest_mlff.potentials.adapters import LoadOptions, adapter_for
 from pytest_mlff.potentials.detect import detect
 from pytest_mlff.potentials.device import check_dtype, resolve_device
 from pytest_mlff.potentials.factory import load_factory
+from pytest_mlff.potentials.families.registry import builtin_adapters
 from pytest_mlff.potentials.source import (
     Checkpoint,
     CheckpointSet,

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pytest_mlff.specs import Variant
     from pytest_mlff.training.recipe import Recipe
     from pytest_mlff.training.runner import TrainingJob, TrainingResult
-    from pytest_mlff.training.trainers.registry import Trainer
+    from pytest_mlff.training.trainers.protocol import Trainer
 
 __all__ = ["Models", "other_precisions"]
 
@@ -96,7 +96,7 @@ class Models:
         return self._recipes[source]
 
     def _recipe_path(self, source: Located) -> Path | None:
-        from pytest_mlff.potentials.adapters import builtin_adapters
+        from pytest_mlff.potentials.families.registry import builtin_adapters
         from pytest_mlff.potentials.source import Recipe, parse_source
 
         families = [one.family for one in (*self.adapters, *builtin_adapters())]

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pytest_mlff.datasets.frames import Frames
     from pytest_mlff.datasets.splits import FrameSets
     from pytest_mlff.training.recipe import Recipe
-    from pytest_mlff.training.trainers.registry import LossCurve, Trainer
+    from pytest_mlff.training.trainers.protocol import LossCurve, Trainer
 
 __all__ = ["TrainingJob", "TrainingResult", "run_job", "stored_result", "training_job"]
 

@@ -9,16 +9,20 @@ import pkgutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 import pytest_mlff
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 PACKAGE = Path(pytest_mlff.__file__).parent
 
 # Lower rows know nothing of higher ones.
 ROWS: dict[str, int] = {
-    "__init__": 0, "errors": 0, "units": 0, "store": 0,
+    "errors": 0, "units": 0, "store": 0,
     "specs": 1, "statistics": 1,
     "datasets": 2,
     "potentials": 3, "similarity": 3,
@@ -29,6 +33,7 @@ ROWS: dict[str, int] = {
     "reports": 8,
     "run": 9,
     "scheduling": 10, "plugin": 10, "cli": 10,
+    "__init__": 10,  # the face: it offers names of every room, each imported when asked for
 }  # fmt: skip
 PYTEST_ROW = 10
 FILES = sorted(PACKAGE.rglob("*.py"))
@@ -38,32 +43,42 @@ def _room(path: Path) -> str:
     return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
 
 
-def _is_type_checking(node: ast.stmt) -> bool:
-    return (
-        isinstance(node, ast.If)
-        and isinstance(node.test, ast.Name)
-        and node.test.id == "TYPE_CHECKING"
-    )
-
-
-def _imports(tree: ast.Module) -> list[str]:
-    """Modules imported at run time, anywhere in the file."""
+def _imports(tree: ast.AST) -> list[str]:
+    """What a file imports, for types alone or at run time: modules, and names in modules."""
     found: list[str] = []
-    stack: list[ast.AST] = [tree]
-    while stack:
-        node = stack.pop()
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             found += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module:
-            found.append(node.module)
-            if node.module == "pytest_mlff":
-                found += [f"pytest_mlff.{alias.name}" for alias in node.names]
-        stack += [
-            child
-            for child in ast.iter_child_nodes(node)
-            if not (isinstance(child, ast.stmt) and _is_type_checking(child))
-        ]
+            found += [f"{node.module}.{alias.name}" for alias in node.names]
     return found
+
+
+def _module(path: Path) -> str:
+    parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def _graph(files: Mapping[str, str]) -> dict[str, set[str]]:
+    """Which of the modules each module imports, itself left out."""
+    graph: dict[str, set[str]] = {}
+    for name, text in files.items():
+        found = (
+            one if one in files else one.rpartition(".")[0] for one in _imports(ast.parse(text))
+        )
+        graph[name] = {module for module in found if module in files} - {name}
+    return graph
+
+
+def circles(graph: Mapping[str, set[str]]) -> list[list[str]]:
+    """Groups of nodes that reach each other, by peeling off what is in no circle."""
+    left = {name: set(others) for name, others in graph.items()}
+    while True:
+        imported = set().union(*left.values()) if left else set()
+        ends = {name for name, others in left.items() if not others or name not in imported}
+        if not ends:
+            return [sorted(left)] if left else []
+        left = {name: others - ends for name, others in left.items() if name not in ends}
 
 
 def violations(path: Path, text: str) -> list[str]:
@@ -77,6 +92,36 @@ def violations(path: Path, text: str) -> list[str]:
         if parts[0] in ("pytest", "_pytest", "xdist") and row < PYTEST_ROW:
             bad.append(module)
     return bad
+
+
+def _rooms(graph: Mapping[str, set[str]]) -> dict[str, set[str]]:
+    def room(module: str) -> str:
+        return module.split(".")[1] if "." in module else "__init__"
+
+    rooms: dict[str, set[str]] = {}
+    for name, others in graph.items():
+        rooms.setdefault(room(name), set()).update(room(other) for other in others)
+    return {name: others - {name, "__init__"} for name, others in rooms.items()}
+
+
+def test_no_import_runs_in_a_circle() -> None:
+    graph = _graph({_module(path): path.read_text(encoding="utf-8") for path in FILES})
+    # The checks of a spec know the models that they check, and are run by them.
+    assert circles(graph) == [["pytest_mlff.specs.checks", "pytest_mlff.specs.schema"]]
+    assert circles(_rooms(graph)) == []
+
+
+def test_a_circle_for_types_alone_is_caught() -> None:
+    files = {
+        "pytest_mlff.a.x": "from pytest_mlff.b.y import Y",
+        "pytest_mlff.a.z": "",
+        "pytest_mlff.b.y": "if TYPE_CHECKING:\n    from pytest_mlff.a import z",
+    }
+    graph = _graph(files)
+    assert circles(graph) == []
+    assert circles(_rooms(graph)) == [["a", "b"]]
+    files["pytest_mlff.b.y"] = "if TYPE_CHECKING:\n    from pytest_mlff.a.x import X"
+    assert circles(_graph(files)) == [["pytest_mlff.a.x", "pytest_mlff.b.y"]]
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_mlff.errors import MissingExtraError, MlffError
 from pytest_mlff.training.child import INTERRUPTED
-from pytest_mlff.training.trainers.registry import Fit
+from pytest_mlff.training.trainers.protocol import Fit
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from pytest_mlff.training.fixture import TrainingFixture
     from pytest_mlff.training.recipe import Recipe
-    from pytest_mlff.training.trainers.registry import LossCurve
+    from pytest_mlff.training.trainers.protocol import LossCurve
 
 __all__ = ["NequipTrainer", "fill", "read_loss_curve"]
 

@@ -8,63 +8,22 @@ import importlib.metadata
 import inspect
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from pytest_mlff.errors import MlffError
 from pytest_mlff.potentials.failures import one_line, raise_if_poisoned
+from pytest_mlff.training.trainers.protocol import Fit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from pytest_mlff.training.fixture import TrainingFixture
     from pytest_mlff.training.recipe import Recipe
+    from pytest_mlff.training.trainers.protocol import Trainer
 
-__all__ = ["BUILTIN_TRAINERS", "CallableTrainer", "Fit", "LossCurve", "Trainer", "open_trainer"]
+__all__ = ["BUILTIN_TRAINERS", "CallableTrainer", "open_trainer"]
 
 BUILTIN_TRAINERS = ("nequip",)
-
-
-@dataclass(frozen=True)
-class Fit:
-    """What a training left behind.
-
-    Attributes
-    ----------
-    checkpoint : Path
-        The file to test.
-    steps : int or None
-        Optimizer steps done, where the trainer says.
-    loss : tuple of (int, float or None, float or None)
-        Step, training loss, and the value watched on validation frames.
-    """
-
-    checkpoint: Path
-    steps: int | None = None
-    loss: LossCurve = ()
-
-
-LossCurve = tuple[tuple[int, float | None, float | None], ...]
-
-
-class Trainer(Protocol):
-    """Fits models; see the module."""
-
-    @property
-    def name(self) -> str:
-        """Name in reports."""
-
-    @property
-    def versions(self) -> Mapping[str, str]:
-        """Versions that the outcome depends on; part of the address in the store."""
-
-    def fit(self, fixture: TrainingFixture, config: Mapping[str, Any], out_dir: Path) -> Fit:
-        """Train, or go on with an interrupted training in ``out_dir``.
-
-        Raises
-        ------
-        MlffError
-            If the training fails.
-        """
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytest_mlff.laws.growing import CLOSEST, cluster, crystal, numbers_of, radii_of
-from pytest_mlff.laws.law import Trial
 from pytest_mlff.laws.numerics import offsets, richardson
 from pytest_mlff.laws.shrink import fewest_atoms
 from pytest_mlff.laws.symmetry import _changed_order, rotation_matrix
+from pytest_mlff.laws.trial import Trial
 
 SPECIES = numbers_of(["C", "H", "O"])
 

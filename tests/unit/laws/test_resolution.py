@@ -11,9 +11,9 @@ from pytest_mlff.laws import StructurePool
 from pytest_mlff.laws.context import Context
 from pytest_mlff.laws.exact import lennard_jones, stillinger_weber
 from pytest_mlff.laws.growing import isolated, moved
-from pytest_mlff.laws.law import Trial
 from pytest_mlff.laws.resolution import keeps_fine_coordinates
 from pytest_mlff.laws.symmetry import Translation
+from pytest_mlff.laws.trial import Trial
 
 if TYPE_CHECKING:
     from collections.abc import Callable

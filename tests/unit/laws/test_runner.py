@@ -33,7 +33,7 @@ from pytest_mlff.laws.tolerance import Noise, noise_of, part, probes, reach_of
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from pytest_mlff.laws.law import Trial
+    from pytest_mlff.laws.trial import Trial
     from pytest_mlff.potentials.protocol import Potential, PotentialInfo, Prediction
 
 

@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 
 from pytest_mlff.errors import MlffError
-from pytest_mlff.potentials.adapters import adapter_for, builtin_adapters
+from pytest_mlff.potentials.adapters import adapter_for
 from pytest_mlff.potentials.detect import detect
+from pytest_mlff.potentials.families.registry import builtin_adapters
 
 if TYPE_CHECKING:
     from support.tiny_nequip import TinyNequip

@@ -1,0 +1,57 @@
+"""What a trainer is to the rest of the house, and what it leaves behind."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from pytest_mlff.training.fixture import TrainingFixture
+
+__all__ = ["Fit", "LossCurve", "Trainer"]
+
+
+@dataclass(frozen=True)
+class Fit:
+    """What a training left behind.
+
+    Attributes
+    ----------
+    checkpoint : Path
+        The file to test.
+    steps : int or None
+        Optimizer steps done, where the trainer says.
+    loss : tuple of (int, float or None, float or None)
+        Step, training loss, and the value watched on validation frames.
+    """
+
+    checkpoint: Path
+    steps: int | None = None
+    loss: LossCurve = ()
+
+
+LossCurve = tuple[tuple[int, float | None, float | None], ...]
+
+
+class Trainer(Protocol):
+    """Fits models; see the module."""
+
+    @property
+    def name(self) -> str:
+        """Name in reports."""
+
+    @property
+    def versions(self) -> Mapping[str, str]:
+        """Versions that the outcome depends on; part of the address in the store."""
+
+    def fit(self, fixture: TrainingFixture, config: Mapping[str, Any], out_dir: Path) -> Fit:
+        """Train, or go on with an interrupted training in ``out_dir``.
+
+        Raises
+        ------
+        MlffError
+            If the training fails.
+        """
