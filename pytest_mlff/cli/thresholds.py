@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import yaml
+
 from pytest_mlff.errors import MlffError
 
 if TYPE_CHECKING:
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from pytest_mlff.reports.model import CaseRecord, Report
+    from pytest_mlff.specs.operations import Scalar
 
 __all__ = ["Line", "register", "rounded_up", "threshold_lines"]
 
@@ -28,8 +31,8 @@ class Line:
     ----------
     spec, metric : str
         ``<suite>/<spec>`` and metric.
-    where : str
-        Condition on the axes.
+    axes : tuple of (str, scalar)
+        Where on the axes it holds.
     species : str
         ``all`` or ``each``.
     maximum : float
@@ -42,7 +45,7 @@ class Line:
 
     spec: str
     metric: str
-    where: str
+    axes: tuple[tuple[str, Scalar], ...]
     species: str
     maximum: float
     unit: str
@@ -57,13 +60,25 @@ class Line:
             f"them, frames: {self.frames}, seeds: {self.seeds}}}"
         )
 
-    def in_spec(self, provenance: str) -> str:
-        """The line of a spec, with the provenance or an alias of it."""
-        species = "" if self.metric.startswith("energy") else f", species: {self.species}"
-        return (
-            f"- {{max: {self.maximum:g}, unit: {self.unit}{species}, where: {self.where}, "
-            f"provenance: {provenance}}}"
-        )
+    @property
+    def table(self) -> tuple[object, ...]:
+        """What the lines of one table share."""
+        by = tuple(name for name, _ in self.axes)
+        return self.spec, self.metric, self.species, self.unit, by, self.provenance
+
+    def head(self, provenance: str) -> list[str]:
+        """Lines that a table begins with, with the provenance or an alias of it."""
+        lines = [f"- by: [{', '.join(name for name, _ in self.axes)}]", f"  unit: {self.unit}"]
+        if not self.metric.startswith("energy"):
+            lines.append(f"  species: {self.species}")
+        return [*lines, f"  provenance: {provenance}", "  rows:"]
+
+    @property
+    def row(self) -> str:
+        """The row of the table."""
+        values = [*(value for _, value in self.axes), float(f"{self.maximum:g}")]
+        whole = [int(v) if isinstance(v, float) and v.is_integer() else v for v in values]
+        return f"    - {yaml.safe_dump(whole, default_flow_style=True, width=10**6).strip()}"
 
 
 def rounded_up(value: float, digits: int = 2) -> float:
@@ -73,14 +88,6 @@ def rounded_up(value: float, digits: int = 2) -> float:
     step = 10.0 ** (math.floor(math.log10(value)) - digits + 1)
     # A value that is such a number already must stay, whatever division makes of it.
     return float(f"{math.ceil(round(value / step, 9)) * step:.12g}")
-
-
-def _condition(axes: dict[str, float | int | str]) -> str:
-    words = [
-        f"{name} == '{value}'" if isinstance(value, str) else f"{name} == {value}"
-        for name, value in axes.items()
-    ]
-    return " and ".join(words)
 
 
 def threshold_lines(reports: Sequence[Report]) -> Iterator[Line]:
@@ -135,7 +142,7 @@ def threshold_lines(reports: Sequence[Report]) -> Iterator[Line]:
         yield Line(
             spec=spec,
             metric=metric,
-            where=_condition(dict(axes[spec, variant])),
+            axes=tuple(axes[spec, variant].items()),
             species=kind,
             maximum=rounded_up(max(worst) + max(worst) - min(worst)),
             unit=about[key].unit,
@@ -160,13 +167,16 @@ def _run(arguments: argparse.Namespace) -> int:
     from pytest_mlff.reports.json_report import load_report
 
     head = known = ""
+    table: tuple[object, ...] = ()
     for line in threshold_lines([load_report(path) for path in arguments.reports]):
         of = f"{line.spec}: {line.metric}"
         if of != head:
             print(f"# {of}")
             head = of
-        # One anchor for all that were measured alike.
-        told = "*own" if line.provenance == known else f"&own {line.provenance}"
-        known = line.provenance
-        print(f"      {line.in_spec(told)}")
+        if line.table != table:
+            # One anchor for all that were measured alike.
+            told = "*own" if line.provenance == known else f"&own {line.provenance}"
+            table, known = line.table, line.provenance
+            print("\n".join(f"      {text}" for text in line.head(told)))
+        print(f"      {line.row}")
     return 0

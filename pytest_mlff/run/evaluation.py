@@ -250,7 +250,7 @@ class Evaluation:
                 found = self.soundness.check(plan.metric, sets)
             except NotSupportedError:
                 continue  # the data cannot tell, which a case of its own says
-            limit = max(threshold.max for threshold in plan.thresholds)
+            limit = max(threshold.largest for threshold in plan.thresholds)
             if not found.value <= limit:
                 raise MlffError(f"the data are at fault: {plan.metric}: {found.reason}")
 

@@ -89,23 +89,33 @@ def cases_of(variant: Variant, species: Sequence[str]) -> tuple[Case, ...]:
     present = sorted(set(species))
     cases = []
     for index, plan in enumerate(variant.spec.cases):
-        thresholds = [
-            (threshold, Threshold(threshold.max, threshold.unit, threshold.provenance))
+        holding = [
+            (number, threshold)
             for number, threshold in enumerate(plan.thresholds)
             if _holds(variant, index, number, threshold, names)
         ]
         for symbol in _symbols(variant, index, plan, present):
-            threshold = next(
-                (made for plan_, made in thresholds if _meant(plan_.species, symbol)), None
-            )
-            if threshold is None and plan.thresholds:
+            chosen = next((one for one in holding if _meant(one[1].species, symbol)), None)
+            if chosen is None and plan.thresholds:
                 over = "all atoms" if symbol is None else symbol
                 raise MlffError(
                     f"{variant.spec.at('cases', index, 'thresholds')}: variant {variant.id}: none "
                     f"holds for {plan.metric} over {over}; widen a `where` or `species`, or add one"
                 )
+            threshold = None if chosen is None else _read(variant, index, *chosen)
             cases.append(Case(variant, plan.metric, symbol, threshold, plan.options))
     return tuple(cases)
+
+
+def _read(variant: Variant, index: int, number: int, plan: ThresholdPlan) -> Threshold:
+    maximum = plan.maximum(variant.names)
+    if maximum is None:
+        point = ", ".join(f"{axis} {variant.names[axis]}" for axis in plan.by)
+        raise MlffError(
+            f"{variant.spec.at('cases', index, 'thresholds', number, 'rows')}: "
+            f"variant {variant.id}: has no row for {point}"
+        )
+    return Threshold(maximum, plan.unit, plan.provenance)
 
 
 def _holds(

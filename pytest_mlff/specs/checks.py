@@ -18,7 +18,7 @@ from pytest_mlff.specs.template import template_names
 from pytest_mlff.specs.wording import did_you_mean
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from pytest_mlff.specs.schema import (
         CasePlan,
@@ -37,6 +37,7 @@ __all__ = [
     "check_provenance",
     "check_selection",
     "check_spec",
+    "check_threshold",
     "raise_problems",
 ]
 
@@ -72,6 +73,38 @@ def check_selection(selection: Selection) -> Iterator[Problem]:
         yield ("count",), "does not go with pick: all; choose first, evenly or random"
     if selection.pick != "all" and selection.count is None:
         yield ("count",), f"is missing; pick: {selection.pick} needs it"
+
+
+def check_threshold(threshold: ThresholdPlan) -> Iterator[Problem]:
+    """There is one value, or a table without gaps in its rows and without doubles."""
+    by, rows = threshold.by, threshold.rows
+    if not by and not rows:
+        if threshold.max is None:
+            yield ("max",), "is missing"
+        return
+    for key, given in (("by", by), ("rows", rows)):
+        if not given:
+            yield (key,), "is missing or empty; `by` names axes, `rows` gives a value for each"
+    if threshold.max is not None:
+        yield ("max",), "does not go with `rows`"
+    if len(set(by)) < len(by):
+        yield ("by",), "names an axis twice"
+    seen: set[tuple[object, ...]] = set()
+    for index, row in enumerate(rows):
+        at = ("rows", index)
+        if len(row) != len(by) + 1:
+            yield at, f"must hold {len(by) + 1} values ({', '.join(by)}, the limit), is {[*row]}"
+            continue
+        *words, limit = row
+        if isinstance(limit, bool | str) or limit < 0:
+            yield at, f"the limit must be a number of at least 0, is {limit!r}"
+        if tuple(words) in seen:
+            yield at, f"{_point(by, words)} stands there twice"
+        seen.add(tuple(words))
+
+
+def _point(by: Sequence[str], values: Sequence[object]) -> str:
+    return ", ".join(f"{axis} {value}" for axis, value in zip(by, values, strict=True))
 
 
 def check_case(case: CasePlan) -> Iterator[Problem]:
@@ -162,6 +195,7 @@ def _check_cases(spec: SpecFile) -> Iterator[Problem]:
             if threshold.where is not None:
                 at = ("cases", index, "thresholds", number, "where")
                 yield from _check_names(at, threshold.where, spec)
+            yield from _check_table(("cases", index, "thresholds", number), threshold, spec)
         before = asked.setdefault(case.metric, set())
         per_symbol = before - {"all"}
         for word in case.species:
@@ -170,6 +204,29 @@ def _check_cases(spec: SpecFile) -> Iterator[Problem]:
                 yield ("cases", index), f"{case.metric} of {word!r} is already asked for above"
                 break
         before.update(case.species)
+
+
+def _check_table(
+    at: tuple[str | int, ...], threshold: ThresholdPlan, spec: SpecFile
+) -> Iterator[Problem]:
+    known = _known_names(spec)
+    for axis in threshold.by:
+        if axis not in known:
+            yield (*at, "by"), unknown_name(axis, known)
+            return
+    allowed = [_axis_values(axis, spec) for axis in threshold.by]
+    for number, row in enumerate(threshold.rows):
+        for axis, value, values in zip(threshold.by, row, allowed, strict=False):
+            if (type(value) is bool, value) not in values:
+                yield (*at, "rows", number), f"{value!r} is no value of {axis}"
+
+
+def _axis_values(axis: str, spec: SpecFile) -> set[tuple[bool, object]]:
+    """Values of an axis in any dataset; true and 1 are two."""
+    if axis == "dataset":
+        return {(False, name) for name in spec.datasets}
+    lists = [spec.axes[axis], *(option.axes.get(axis, ()) for option in spec.datasets.values())]
+    return {(type(value) is bool, value) for values in lists for value in values}
 
 
 def _known_names(spec: SpecFile) -> dict[str, None]:

@@ -3,8 +3,8 @@
 Python's own syntax, parsed by :mod:`ast` and turned into closures node by node from
 a whitelist; nothing is ever handed to ``eval``. There are names, numbers, strings,
 ``true`` / ``false``, ``+ - * / // %`` on numbers, comparisons (chained, ``in``),
-``and`` / ``or`` / ``not`` on conditions, ``a if c else b`` and ``min max abs len
-round``. What an expression may cost is bounded by the length of its text.
+``and`` / ``or`` / ``not`` on conditions, and ``min max abs len round``.
+What an expression may cost is bounded by the length of its text.
 
 It is stricter than Python where Python would hide a slip: ``x == 'a' or 'b'`` is
 refused, because ``'b'`` is no condition; so is arithmetic with true and false.
@@ -183,7 +183,6 @@ class _Compiler:
             ast.UnaryOp: self._unary,
             ast.Compare: self._comparison,
             ast.BoolOp: self._logic,
-            ast.IfExp: self._choice,
             ast.Call: self._call,
         }
 
@@ -263,11 +262,6 @@ class _Compiler:
             return lambda names: all(truth(operand(names), "and") for operand in operands)
         return lambda names: any(truth(operand(names), "or") for operand in operands)
 
-    def _choice(self, node: ast.IfExp, depth: int) -> _Run:
-        test = self.compile(node.test, depth)
-        body, orelse = self.compile(node.body, depth), self.compile(node.orelse, depth)
-        return lambda names: body(names) if truth(test(names), "if") else orelse(names)
-
     def _call(self, node: ast.Call, depth: int) -> _Run:
         if not isinstance(node.func, ast.Name) or node.func.id not in FUNCTIONS:
             raise FaultError(f"functions are {' '.join(FUNCTIONS)}")
@@ -302,6 +296,7 @@ def unknown_name(name: str, known: Mapping[str, object]) -> str:
 
 
 _WORDS: Final[dict[type[ast.expr], str]] = {
+    ast.IfExp: "if is",
     ast.Attribute: "a dot after a name is",
     ast.Subscript: "square brackets after a name are",
     ast.Lambda: "lambda is",

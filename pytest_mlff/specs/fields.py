@@ -26,6 +26,7 @@ __all__ = [
     "OptionValue",
     "Pick",
     "PlanSpecies",
+    "TableRow",
     "ThresholdSpecies",
     "Unit",
     "Words",
@@ -102,6 +103,12 @@ def _scalar(value: Any) -> Scalar:
     ):
         raise ValueError(f"must be a number, text, true or false, is {_shown(value)}")
     return value
+
+
+def _table_row(value: Any) -> tuple[Scalar, ...]:
+    if not isinstance(value, list | tuple):
+        raise ValueError(f"must be a list of axis values and a number, is {_shown(value)}")
+    return tuple(_scalar(one) for one in value)
 
 
 def _axis_values(value: Any) -> tuple[Scalar, ...]:
@@ -182,6 +189,11 @@ AxisValues = Annotated[
     tuple[Scalar, ...],
     PlainValidator(_axis_values),
     WithJsonSchema({"type": "array", "items": _SCALAR_SCHEMA, "minItems": 1, "uniqueItems": True}),
+]
+TableRow = Annotated[
+    tuple[Scalar, ...],
+    PlainValidator(_table_row),
+    WithJsonSchema({"type": "array", "items": _SCALAR_SCHEMA, "minItems": 2}),
 ]
 AxisName = Annotated[StrictStr, AfterValidator(_axis_name)]
 DatasetName = Annotated[StrictStr, AfterValidator(_dataset_name)]

@@ -30,10 +30,12 @@ from pytest_mlff.specs.fields import (
     OptionValue,
     Pick,
     PlanSpecies,
+    TableRow,
     ThresholdSpecies,
     Unit,
     Words,
 )
+from pytest_mlff.specs.operations import Scalar
 from pytest_mlff.specs.wording import shown, where_in_file
 
 __all__ = [
@@ -93,9 +95,17 @@ class Provenance(_Model):
 
 
 class ThresholdPlan(_Model):
-    """The largest acceptable value, and the cases it holds for."""
+    """The largest acceptable value, or a table of them, and the cases it holds for."""
 
-    max: float = Field(ge=0, allow_inf_nan=False, description="Largest acceptable value.")
+    max: float | None = Field(
+        default=None, ge=0, allow_inf_nan=False, description="Largest acceptable value."
+    )
+    by: Annotated[tuple[AxisName, ...], BeforeValidator(_tuple)] = Field(
+        default=(), description="Axes that `rows` are looked up by, instead of max."
+    )
+    rows: Annotated[tuple[TableRow, ...], BeforeValidator(_tuple)] = Field(
+        default=(), description="A value of each axis in `by`, then the largest acceptable value."
+    )
     unit: Unit = Field(description="Unit of max; must be the unit of the metric.")
     where: ExpressionText | None = Field(
         default=None, description="Condition on axes and `dataset`; without it every variant."
@@ -106,6 +116,22 @@ class ThresholdPlan(_Model):
         "without it every case.",
     )
     provenance: Provenance = Field(description="Where the number comes from.")
+    _table: dict[tuple[Scalar, ...], float] = PrivateAttr(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        checks.raise_problems(checks.check_threshold(self))
+        self._table.update({row[:-1]: float(row[-1]) for row in self.rows})
+        return self
+
+    def maximum(self, names: Mapping[str, Scalar]) -> float | None:
+        """Largest acceptable value where names stand for these values; None without a row."""
+        return self.max if not self.by else self._table.get(tuple(names[axis] for axis in self.by))
+
+    @property
+    def largest(self) -> float:
+        """Largest of the values."""
+        return max(self._table.values()) if self.max is None else self.max
 
 
 class CasePlan(_Model):

@@ -40,9 +40,6 @@ def numbers(depth: int) -> st.SearchStrategy[str]:
         ),
         below.map(lambda text: f"abs({text})"),
         below.map(lambda text: f"round({text}, 2)"),
-        st.tuples(below, conditions(depth - 1), below).map(
-            lambda t: f"({t[0]} if {t[1]} else {t[2]})"
-        ),
     )
 
 

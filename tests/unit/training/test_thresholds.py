@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from support.sample_reports import saibench_report
@@ -40,18 +40,15 @@ def test_rounding_never_goes_down_and_never_far_up(exponent: int) -> None:
 def test_every_measured_case_has_a_threshold_above_what_was_seen() -> None:
     reports = [_seeded(seed) for seed in (1, 2, 3)]
     lines = {
-        (line.spec, line.metric, line.species, line.where): line
-        for line in threshold_lines(reports)
+        (line.spec, line.metric, line.species, line.axes): line for line in threshold_lines(reports)
     }
     axes = {(v.spec, v.variant): v.axes for v in reports[0].variants}
-    seen: dict[tuple[str, str, str, str], list[float]] = {}
+    seen: dict[tuple[Any, ...], list[float]] = {}
     for report in reports:
         for case in report.cases:
             if case.value is None or not case.metric.endswith("_mae"):
                 continue
-            where = " and ".join(
-                f"{name} == {value!r}" for name, value in axes[case.spec, case.variant].items()
-            )
+            where = tuple(axes[case.spec, case.variant].items())
             kind = "all" if case.species is None else "each"
             key = (f"{case.suite}/{case.spec}", case.metric, kind, where)
             seen.setdefault(key, []).append(case.value)
