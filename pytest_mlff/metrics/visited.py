@@ -1,0 +1,109 @@
+"""Errors on the frames that a simulation visited, labelled by the oracle."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pytest_mlff.datasets.frames import Frames
+from pytest_mlff.errors import NotSupportedError
+from pytest_mlff.metrics.violations import energy_violation, force_violation
+from pytest_mlff.potentials.batching import evaluate
+from pytest_mlff.units import MEV
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from pytest_mlff.datasets.reference_energies import ReferenceEnergies
+    from pytest_mlff.potentials.protocol import Potential
+    from pytest_mlff.simulation.trajectory import Trajectory
+
+__all__ = ["VisitedErrors", "visited_errors"]
+
+
+@dataclass(frozen=True, eq=False)
+class VisitedErrors:
+    """Errors at visited frames, NaN where a replica was dead.
+
+    Attributes
+    ----------
+    time_ps : ndarray, shape (n_times,)
+    energy_violation, force_violation : ndarray, shape (n_times, n_replicas)
+        Dimensionless; energies are counted from the reference energies of the species.
+    energy_mae : ndarray, shape (n_times, n_replicas)
+        |ΔE| per atom, meV/atom.
+    force_mae : ndarray, shape (n_times, n_replicas)
+        Mean of |ΔF| over components, meV/Å.
+    """
+
+    time_ps: NDArray[np.float64]
+    energy_violation: NDArray[np.float64]
+    force_violation: NDArray[np.float64]
+    energy_mae: NDArray[np.float64]
+    force_mae: NDArray[np.float64]
+
+
+def visited_errors(
+    trajectory: Trajectory,
+    model: Potential,
+    oracle: Potential,
+    reference_energies: ReferenceEnergies,
+    *,
+    every: int = 1,
+) -> VisitedErrors:
+    """Evaluate model and oracle on visited frames.
+
+    Parameters
+    ----------
+    trajectory : Trajectory
+        By the model.
+    model, oracle : Potential
+        Both are asked for the stored positions, which are rounded to float32.
+    reference_energies : ReferenceEnergies
+        Where energies are zero: a relative error of a total energy says nothing without it.
+    every : int
+        Take each so many-th stored frame.
+
+    Raises
+    ------
+    NotSupportedError
+        If model or oracle cannot serve the frames, or no frame was visited.
+    MlffError
+        If one fails on a frame.
+    """
+    times = np.arange(0, len(trajectory.time_ps), every)
+    shape = (len(times), trajectory.n_replicas)
+    kept = []
+    for replica in range(trajectory.n_replicas):
+        one = trajectory.frames(replica)
+        assert one.time_index is not None
+        wanted = one.time_index % (every * trajectory.settings.stride) == 0
+        if wanted.any():
+            kept.append(one.select(np.flatnonzero(wanted)))
+    if not kept:
+        raise NotSupportedError("no frame was visited")
+    frames = Frames.concatenate(kept)
+    ours, theirs = evaluate(model, frames), evaluate(oracle, frames)
+    zero = reference_energies.of(frames)
+    n_atoms = len(trajectory.numbers)
+    forces = ours.forces.reshape(-1, n_atoms, 3)
+    forces_ref = theirs.forces.reshape(-1, n_atoms, 3)
+    columns = {
+        "energy_violation": [
+            energy_violation(a, b)
+            for a, b in zip(ours.energy - zero, theirs.energy - zero, strict=True)
+        ],
+        "force_violation": [force_violation(a, b) for a, b in zip(forces, forces_ref, strict=True)],
+        "energy_mae": MEV * np.abs(ours.energy - theirs.energy) / n_atoms,
+        "force_mae": MEV * np.abs(forces - forces_ref).mean(axis=(1, 2)),
+    }
+    # Frames lie replica after replica.
+    alive = trajectory.alive[times].T
+    found = {}
+    for name, values in columns.items():
+        table = np.full(alive.shape, np.nan)
+        table[alive] = values
+        found[name] = table.T.reshape(shape)
+    return VisitedErrors(time_ps=trajectory.time_ps[times], **found)
