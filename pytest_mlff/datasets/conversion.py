@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from dataclasses import dataclass
 
 from pytest_mlff.errors import MlffError
@@ -11,6 +12,8 @@ __all__ = ["EV_ANGSTROM", "KCAL_MOL_ANGSTROM", "FileUnits", "parse_units"]
 
 _ENERGIES = ("eV", "meV", "kcal/mol", "kJ/mol", "Hartree", "mHartree", "Rydberg")
 _LENGTHS = ("Å", "Bohr")
+# A minus stands for the sign of a pressure: positive under compression, as VASP prints it.
+_STRESSES = ("eV/Å³", "GPa", "kbar", "-GPa", "-kbar")
 _SPELLINGS = {
     "ha": "hartree",
     "eh": "hartree",
@@ -20,15 +23,27 @@ _SPELLINGS = {
     "angstrom": "å",
     "a": "å",
     "a0": "bohr",
+    "kb": "kbar",
+    "-kb": "-kbar",
+    "ev/ang^3": "ev/å³",
+    "ev/a^3": "ev/å³",
+    "ev/å^3": "ev/å³",
+    "ev/angstrom^3": "ev/å³",
 }
 
 
 @dataclass(frozen=True)
 class FileUnits:
-    """Units in which a file gives energies and lengths; forces are energy per length."""
+    """Units of a file: forces are energy per length, stress is energy per volume unless said."""
 
     energy: str
     length: str = "Å"
+    stress: str | None = None
+
+    @property
+    def energy_and_length(self) -> FileUnits:
+        """The same without a unit of stress, which few files state."""
+        return FileUnits(self.energy, self.length)
 
     def energy_in_ev(self) -> float:
         """One unit of energy in eV."""
@@ -57,8 +72,18 @@ class FileUnits:
         """One unit of force in eV/Å."""
         return self.energy_in_ev() / self.length_in_angstrom()
 
+    def stress_in_ev_per_cubic_angstrom(self) -> float:
+        """One unit of stress in eV/Å³, ASE's sign."""
+        from ase import units
+
+        if self.stress is None:
+            return self.energy_in_ev() / self.length_in_angstrom() ** 3
+        sign, unit = (-1.0, self.stress[1:]) if self.stress[0] == "-" else (1.0, self.stress)
+        return sign * {"eV/Å³": 1.0, "GPa": units.GPa, "kbar": 0.1 * units.GPa}[unit]
+
     def __str__(self) -> str:
-        return f"{self.energy}, {self.length}"
+        text = f"{self.energy}, {self.length}"
+        return text if self.stress is None else f"{text}, {self.stress}"
 
 
 EV_ANGSTROM = FileUnits("eV")
@@ -72,12 +97,12 @@ def _canonical(text: str, choices: tuple[str, ...]) -> str | None:
 
 
 def parse_units(text: str, where: str) -> FileUnits:
-    """Read the units of a file: an energy, optionally a comma and a length.
+    """Read the units of a file: an energy, optionally a length and a stress after commas.
 
     Parameters
     ----------
     text : str
-        ``"eV"``, ``"kcal/mol"``, ``"Hartree, Bohr"`` …; capitals do not matter.
+        ``"eV"``, ``"kcal/mol"``, ``"Hartree, Bohr"``, ``"eV, Å, GPa"`` …; capitals do not matter.
     where : str
         Begins the message of an error, e.g. the spec's file name.
 
@@ -86,12 +111,14 @@ def parse_units(text: str, where: str) -> FileUnits:
     MlffError
         If a unit is unknown.
     """
-    parts = text.split(",")
+    parts = unicodedata.normalize("NFC", text).split(",")
     energy = _canonical(parts[0], _ENERGIES)
     length = _canonical(parts[1], _LENGTHS) if len(parts) > 1 else "Å"
-    if energy is None or length is None or len(parts) > 2:
+    stress = _canonical(parts[2], _STRESSES) if len(parts) > 2 else None
+    if energy is None or length is None or len(parts) > 3 or (len(parts) > 2 and stress is None):
         raise MlffError(
             f"{where}: unknown units {text!r}; write an energy ({', '.join(_ENERGIES)}), "
-            f"optionally followed by a comma and a length ({', '.join(_LENGTHS)})"
+            f"optionally followed by a comma and a length ({', '.join(_LENGTHS)}), and by another "
+            f"and the unit of stress ({', '.join(_STRESSES)})"
         )
-    return FileUnits(energy, length)
+    return FileUnits(energy, length, stress)

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
+from pytest_mlff.datasets.labels import LabelReport
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -43,6 +45,8 @@ class Dataset:
         Published splits (``train_01`` …) as positions in ``frames``.
     notes : tuple of str
         What is odd about the data, one sentence each.
+    labels : LabelReport
+        What the file holds of labels beside those in ``frames``.
     """
 
     name: str
@@ -57,6 +61,7 @@ class Dataset:
         default_factory=lambda: MappingProxyType({})
     )
     notes: tuple[str, ...] = ()
+    labels: LabelReport = field(default_factory=LabelReport)
 
     @property
     def title(self) -> str:

@@ -34,24 +34,42 @@ def _frame_lines(frames: Frames, index: int, extra: str) -> Iterator[str]:
 
     start, stop = int(frames.offsets[index]), int(frames.offsets[index + 1])
     properties = "species:S:1:pos:R:3"
-    columns = [frames.positions[start:stop]]
-    if frames.forces is not None:
+    columns = [[_numbers(row) for row in frames.positions[start:stop]]]
+    if frames.forces is not None and frames.labelled("forces")[index]:
         properties += ":forces:R:3"
-        columns.append(frames.forces[start:stop])
+        columns.append([_numbers(row) for row in frames.forces[start:stop]])
+    info, arrays = frames.extras(index)
+    for key, array in arrays.items():
+        if array.ndim <= 2 and array.dtype.kind in "iuf":
+            rows = array.reshape(len(array), -1)
+            kind = "R" if array.dtype.kind == "f" else "I"
+            properties += f":{key}:{kind}:{rows.shape[1]}"
+            columns.append([_numbers(row) if kind == "R" else _integers(row) for row in rows])
     words = [f"Properties={properties}"]
     if frames.cell[index].any():
         words.insert(0, f'Lattice="{_numbers(frames.cell[index])}"')
-    if frames.energy is not None:
+    if frames.energy is not None and frames.labelled("energy")[index]:
         words.append(f"energy={float(frames.energy[index])!r}")
-    if frames.stress is not None:
+    if frames.stress is not None and frames.labelled("stress")[index]:
         words.append(f'stress="{_numbers(frames.stress[index])}"')
     if frames.time_index is not None:
         words.append(f"time_index={int(frames.time_index[index])}")
+    words += [f"{key}={json.dumps(value)}" for key, value in info.items() if _writable(key, value)]
     words.append('pbc="{}"'.format(" ".join("T" if one else "F" for one in frames.pbc[index])))
     yield str(stop - start)
     yield " ".join(words) + extra
-    for atom, row in enumerate(np.hstack(columns), start):
-        yield f"{chemical_symbols[frames.numbers[atom]]} {_numbers(row)}"
+    for atom, row in enumerate(zip(*columns, strict=True), start):
+        yield " ".join([chemical_symbols[frames.numbers[atom]], *row])
+
+
+def _integers(values: NDArray[Any]) -> str:
+    return " ".join(str(int(value)) for value in values)
+
+
+def _writable(key: str, value: Any) -> bool:
+    """Whether an entry of ``info`` is one word of a comment line."""
+    plain = isinstance(value, int | float) or (isinstance(value, str) and value.isprintable())
+    return plain and not isinstance(value, bool) and key.isidentifier() and key != "time_index"
 
 
 def extxyz_text(frames: Frames, **info: str) -> str:

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from pytest_mlff.datasets.download import ResumingDownloader, require_pooch
-from pytest_mlff.datasets.npz import read_npz_numbers
 from pytest_mlff.datasets.published import RMD17, SPECIES
+from pytest_mlff.datasets.readers.npz import read_npz_numbers
 from pytest_mlff.errors import MlffError
 
 if TYPE_CHECKING:

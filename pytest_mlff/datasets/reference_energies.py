@@ -134,8 +134,9 @@ def fit_reference_energies(frames: Frames) -> ReferenceEnergies:
     """
     if frames.energy is None:
         raise NotSupportedError("reference energies need frames with energies")
-    if len(frames) == 0:
-        raise NotSupportedError("reference energies need at least one frame")
+    frames = frames.select(frames.labelled("energy"))
+    if frames.energy is None or len(frames) == 0:
+        raise NotSupportedError("reference energies need at least one frame with an energy")
     species = frames.species
     counts = composition(frames, species).astype(np.float64)
     solution, rank = _solve(counts, frames.energy)

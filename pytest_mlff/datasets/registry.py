@@ -8,24 +8,24 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from pytest_mlff.datasets.conversion import EV_ANGSTROM, FileUnits, parse_units
+from pytest_mlff.datasets.conversion import FileUnits, parse_units
 from pytest_mlff.datasets.dataset import Dataset
 from pytest_mlff.datasets.embedded import EMBEDDED_FOLDER, read_trajectory
 from pytest_mlff.datasets.frames import Frames
 from pytest_mlff.datasets.index_files import read_index_files
+from pytest_mlff.datasets.labels import KeysSaid, LabelKeys
 from pytest_mlff.datasets.locations import default_data_dir, find_published
 from pytest_mlff.datasets.molecules import MOLECULES
-from pytest_mlff.datasets.npz import read_npz, read_npz_numbers
 from pytest_mlff.datasets.published import MD17, RMD17, SPECIES, PublishedDataset
-from pytest_mlff.datasets.structures import read_structures
+from pytest_mlff.datasets.readers.npz import read_npz, read_npz_numbers
+from pytest_mlff.datasets.readers.structures import read_structures
 from pytest_mlff.errors import MlffError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from numpy.typing import NDArray
-
     from pytest_mlff.datasets.dataset import DatasetSource
+    from pytest_mlff.datasets.readers import FileContent
 
 __all__ = [
     "BUILTIN_DATASETS",
@@ -41,7 +41,7 @@ DEFAULT_LEVEL = "gfn2-xtb"
 BUILTIN_DATASETS = ("embedded", "rmd17", "md17")
 
 
-class FileOption(Protocol):
+class FileOption(KeysSaid, Protocol):
     """What a spec says of a dataset: the part of its ``DatasetOption`` that is read here."""
 
     @property
@@ -65,12 +65,8 @@ class FileOption(Protocol):
         """Whether the frames of the file are in time order."""
 
     @property
-    def energy_key(self) -> str | None:
-        """Key of energies that ASE does not know by itself."""
-
-    @property
-    def forces_key(self) -> str | None:
-        """Key of forces that ASE does not know by itself."""
+    def species(self) -> Mapping[int, str] | None:
+        """Element of each atom type of a LAMMPS file."""
 
 
 class _CachedSource:
@@ -208,7 +204,8 @@ class FileSource(_CachedSource):
     @property
     def _is_npz(self) -> bool:
         told = self.option.format
-        return self.path.suffix == ".npz" if told is None else told == "npz"
+        named = self.path.name.endswith((".npz", ".npz.gz", ".npz.bz2", ".npz.xz"))
+        return named if told is None else told == "npz"
 
     def species(self, molecule: str) -> tuple[str, ...]:
         """Chemical symbols in the file, alphabetically; of an npz only one key is read."""
@@ -219,34 +216,35 @@ class FileSource(_CachedSource):
 
         return tuple(sorted(chemical_symbols[z] for z in set(read_npz_numbers(self.path).tolist())))
 
-    def _read(self, molecule: str) -> Dataset:
-        theory: str | None = None
-        timestep: float | None = None
-        index_sets: Mapping[str, NDArray[np.int64]] = {}
+    def _content(self) -> FileContent:
+        option = self.option
+        keys = LabelKeys(option.energy_key, option.forces_key, option.stress_key, option.virial_key)
         if self._is_npz:
-            content = read_npz(self.path, units=self.units)
-            frames, theory, index_sets = content.frames, content.level_of_theory, content.index_sets
-            timestep = RMD17.timestep_fs if content.layout.name == "rmd17" else None
-        else:
-            frames = read_structures(
-                self.path,
-                file_format=self.option.format,
-                units=self.units or EV_ANGSTROM,
-                energy_key=self.option.energy_key,
-                forces_key=self.option.forces_key,
-            )
+            return read_npz(self.path, units=self.units, keys=keys)
+        return read_structures(
+            self.path,
+            file_format=option.format,
+            units=self.units,
+            keys=keys,
+            species=option.species,
+        )
+
+    def _read(self, molecule: str) -> Dataset:
+        content = self._content()
+        frames = content.frames
         if self.option.time_ordered and frames.time_index is None:
             frames = replace(frames, time_index=np.arange(len(frames)))
         return Dataset(
             name=self.name,
             molecule=molecule,
             frames=frames,
-            level_of_theory=self.option.level_of_theory or theory or "not stated",
-            timestep_fs=timestep,
+            level_of_theory=self.option.level_of_theory or content.level_of_theory or "not stated",
+            timestep_fs=content.timestep_fs,
             licence="the user's own file",
             source=str(self.path),
             digest=frames.digest,
-            index_sets=index_sets,
+            index_sets=content.index_sets,
+            labels=content.labels,
         )
 
 

@@ -98,11 +98,11 @@ def measure(
     Raises
     ------
     NotSupportedError
-        If reference labels or predicted stress are missing, the test set is empty, or the
-        species does not occur in it.
+        If predicted stress is missing, the test set is empty, or the species does not occur
+        in it.
     MlffError
-        If the metric is unknown or has no species, the prediction has a wrong shape, or a
-        reference label is not finite.
+        If no frame has a reference label, the metric is unknown or has no species, the
+        prediction has a wrong shape, or a reference label is not finite.
     """
     chosen = ERROR_METRICS.get(metric)
     if chosen is None:
@@ -115,6 +115,13 @@ def measure(
         raise MlffError(
             f"frame {int(np.argmin(frames.counts))} of the test set holds no atoms: drop it"
         )
+    labelled = frames.labelled(chosen.quantity)
+    if labelled.any() and not labelled.all():
+        with_label = np.flatnonzero(labelled)
+        prediction.check(frames, "the model")
+        part = prediction.select(frames, with_label)
+        found = measure(metric, frames.select(with_label), part, species)
+        return found.of_labelled(with_label, len(frames), chosen.quantity)
     reference, predicted = _labels(metric, chosen, frames, prediction)
 
     atoms = _atoms_of(frames, species)
@@ -169,8 +176,8 @@ def _labels(
     """Reference and predicted values of the metric's quantity, checked."""
     reference: NDArray[np.float64] | None = getattr(frames, chosen.quantity)
     predicted: NDArray[np.float64] | None = getattr(prediction, chosen.quantity)
-    if reference is None:
-        raise NotSupportedError(f"{metric} needs reference {chosen.quantity}: the dataset has none")
+    if reference is None or np.isnan(reference).all():
+        raise MlffError(f"{metric} needs reference {chosen.quantity}: no test frame has any")
     if predicted is None:
         raise NotSupportedError(f"{metric} needs {chosen.quantity}: the model does not give any")
     predicted = np.asarray(predicted, dtype=np.float64)

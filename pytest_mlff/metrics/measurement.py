@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    import numpy as np
+    from numpy.typing import NDArray
 
     from pytest_mlff.statistics.evidence import FrameSeries
 
@@ -47,6 +50,20 @@ class Measurement:
     def nonfinite_frames(self) -> int:
         """Frames for which the model gave NaN or infinity."""
         return int(self.evidence.get("nonfinite_frames", 0))
+
+    def of_labelled(self, indices: NDArray[np.int64], n_frames: int, quantity: str) -> Measurement:
+        """The same with frames counted in a test set of which only ``indices`` have labels."""
+        evidence = dict(self.evidence)
+        for key in ("worst_frame", "first_nonfinite_frame"):
+            if key in evidence:
+                evidence[key] = int(indices[int(evidence[key])])
+        evidence["labelled"] = (
+            f"{quantity} measured on the {len(indices)} of {n_frames} frames that have them"
+        )
+        series = self.series
+        if series is not None:
+            series = replace(series, order=indices[series.order])
+        return replace(self, evidence=evidence, series=series)
 
 
 def measurement_of(series: FrameSeries, unit: str, n_atoms: int) -> Measurement:

@@ -114,7 +114,7 @@ class _Pass:
             stop = min(max(stop, start + 1), start + max_frames, len(self.frames))
             batch = self.frames.select(slice(start, stop))
             try:
-                part = self.potential.predict(batch)
+                part = self.potential.predict(batch).check(batch, self.potential.info.name)
             except FrameError as error:
                 raise error.moved(start) from error
             except Exception as error:

@@ -5,10 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
+import numpy as np
+
+from pytest_mlff.errors import MlffError
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    import numpy as np
     from numpy.typing import NDArray
 
     from pytest_mlff.datasets.frames import Frames
@@ -33,6 +36,34 @@ class Prediction:
     energy: NDArray[np.float64]
     forces: NDArray[np.float64]
     stress: NDArray[np.float64] | None = None
+
+    def select(self, frames: Frames, indices: NDArray[np.int64]) -> Prediction:
+        """What was said of some of the ``frames`` that this is of."""
+        chosen = np.isin(frames.frame_of_atom, indices)
+        stress = None if self.stress is None else self.stress[indices]
+        return Prediction(self.energy[indices], self.forces[chosen], stress)
+
+    def check(self, frames: Frames, name: str) -> Prediction:
+        """Return it, or refuse shapes that are not those of ``frames``.
+
+        Energies of shape (n_frames, 1) would broadcast against (n_frames,) into a matrix of all
+        differences, in which a perfect model looks wrong by the spread of the energies.
+
+        Raises
+        ------
+        MlffError
+            With the shapes.
+        """
+        n = len(frames)
+        expected = {"energy": (n,), "forces": (len(frames.numbers), 3), "stress": (n, 3, 3)}
+        for quantity, shape in expected.items():
+            array = getattr(self, quantity)
+            if array is not None and np.shape(array) != shape:
+                raise MlffError(
+                    f"{name}: gave {quantity} of shape {np.shape(array)} for {n} frames that need "
+                    f"{shape}: mend the model's adapter or factory"
+                )
+        return self
 
 
 @dataclass(frozen=True)

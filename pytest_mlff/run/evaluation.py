@@ -305,6 +305,14 @@ class Evaluation:
 
 
 def _judged(case: Case, measurement: Measurement) -> Judgement:
+    judgement = _held_against(case, measurement)
+    labelled = measurement.evidence.get("labelled")
+    if labelled is None:
+        return judgement
+    return replace(judgement, reason=f"{judgement.reason}; {labelled}")
+
+
+def _held_against(case: Case, measurement: Measurement) -> Judgement:
     if case.threshold is not None:
         return judge_threshold(measurement, case.threshold.max, case.threshold.unit)
     # Reported without a limit; what is not a number is no report.

@@ -91,6 +91,30 @@ class PlannedSpec:
         molecules = {m for variant in self.variants for m in self.test_molecules(variant)}
         for molecule in sorted(molecules):
             self.source.load(molecule)
+        self.check_labels()
+
+    def check_labels(self) -> None:
+        """A threshold on what the data do not hold is a mistake of the spec.
+
+        Raises
+        ------
+        MlffError
+            With the case, the near keys of the file and how to map them.
+        """
+        from pytest_mlff.metrics.errors import ERROR_METRICS
+
+        for index, plan in enumerate(self.spec.cases):
+            chosen = ERROR_METRICS.get(plan.metric)
+            if chosen is None or not plan.thresholds:
+                continue
+            for variant in self.variants:
+                datasets = [self.source.load(one) for one in self.test_molecules(variant)]
+                if any(one.frames.labelled(chosen.quantity).any() for one in datasets):
+                    continue
+                raise MlffError(
+                    f"{self.spec.at('cases', index, 'metric')}: {plan.metric} has a threshold, "
+                    f"but {datasets[0].source}: {datasets[0].labels.lacking(chosen.quantity)}"
+                )
 
 
 def spec_paths(suites: Iterable[Located]) -> tuple[Path, ...]:

@@ -12,10 +12,10 @@ Labels are neither needed nor kept.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-from pytest_mlff.datasets.frames import Frames
-from pytest_mlff.datasets.npz import read_npz
+from pytest_mlff.datasets.readers.npz import read_npz
+from pytest_mlff.datasets.readers.structures import read_structures
 from pytest_mlff.datasets.registry import BUILTIN_DATASETS, open_dataset
 from pytest_mlff.datasets.splits import cut
 from pytest_mlff.errors import MlffError
@@ -24,6 +24,8 @@ from pytest_mlff.specs.wording import did_you_mean
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from pytest_mlff.datasets.frames import Frames
 
 __all__ = ["ROLES", "frames_named", "frames_of_file", "frames_of_variant"]
 
@@ -41,18 +43,8 @@ def frames_of_file(path: Path) -> Frames:
     if path.is_dir() or not path.exists():
         raise MlffError(f"{path}: {'is a folder, not a file' if path.is_dir() else 'no such file'}")
     if path.suffix == ".npz":
-        return read_npz(path).frames.without_labels()
-    from ase.io import read
-
-    try:
-        found: Any = read(path, index=":")
-    except Exception as error:  # readers of ASE's formats fail in many ways
-        text = " ".join(str(error).split())[:120] or type(error).__name__
-        raise MlffError(f"{path}: cannot be read as a structure file ({text})") from error
-    structures = found if isinstance(found, list) else [found]
-    if not structures:
-        raise MlffError(f"{path}: holds no structures")
-    return Frames.from_atoms(structures).without_labels()
+        return read_npz(path, labels=False).frames
+    return read_structures(path).frames.without_labels()
 
 
 def frames_of_variant(

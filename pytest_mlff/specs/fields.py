@@ -17,6 +17,7 @@ from pytest_mlff.specs.wording import did_you_mean
 
 __all__ = [
     "SYMBOLS",
+    "AtomTypes",
     "AxisName",
     "AxisValues",
     "DatasetName",
@@ -67,6 +68,17 @@ def _species(value: Any) -> tuple[str, ...]:
     if len(set(words)) < len(words):
         raise ValueError(f"names a species twice: {', '.join(words)}")
     return words
+
+
+def _atom_types(value: Any) -> dict[int, str]:
+    if not isinstance(value, dict) or not value:
+        raise ValueError(f"must map atom types to elements, e.g. {{1: Cu}}, is {_shown(value)}")
+    for number, symbol in value.items():
+        if not isinstance(number, int) or isinstance(number, bool) or number < 1:
+            raise ValueError(f"atom types are whole numbers from 1, not {number!r}")
+        if symbol not in SYMBOLS:
+            raise ValueError(f"type {number}: {symbol!r} is no chemical symbol")
+    return dict(value)
 
 
 def _plan_species(value: Any) -> tuple[str, ...]:
@@ -166,6 +178,11 @@ _SPECIES_SCHEMA = _one_or_many(
 
 
 Words = Annotated[tuple[str, ...], PlainValidator(_words), WithJsonSchema(_one_or_many(_TEXTS))]
+AtomTypes = Annotated[
+    dict[int, str],
+    PlainValidator(_atom_types),
+    WithJsonSchema({"type": "object", "additionalProperties": {"type": "string"}}),
+]
 PlanSpecies = Annotated[
     tuple[str, ...], PlainValidator(_plan_species), WithJsonSchema(_SPECIES_SCHEMA)
 ]

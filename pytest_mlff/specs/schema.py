@@ -21,6 +21,7 @@ from pydantic import (
 
 from pytest_mlff.specs import checks
 from pytest_mlff.specs.fields import (
+    AtomTypes,
     AxisName,
     AxisValues,
     DatasetName,
@@ -221,8 +222,9 @@ class DatasetOption(_Model):
     units: str | None = Field(
         default=None,
         min_length=1,
-        description="Units of your file: energy, optionally a comma and a length, e.g. "
-        "`kcal/mol` or `Hartree, Bohr`.",
+        description="Units of your file: energy, optionally a comma and a length, and another "
+        "and the unit of stress, e.g. `kcal/mol`, `Hartree, Bohr` or `eV, Å, GPa` (`-kbar` where "
+        "compression is positive).",
     )
     level_of_theory: str | None = Field(
         default=None,
@@ -237,6 +239,19 @@ class DatasetOption(_Model):
     )
     forces_key: str | None = Field(
         default=None, min_length=1, description="Key of forces, where ASE does not know it."
+    )
+    stress_key: str | None = Field(
+        default=None,
+        min_length=1,
+        description="Key of stress: 3×3 or xx yy zz yz xz xy, positive under tension.",
+    )
+    virial_key: str | None = Field(
+        default=None,
+        min_length=1,
+        description="Key of virials, minus stress times volume, in the unit of energy.",
+    )
+    species: AtomTypes | None = Field(
+        default=None, description="Element of each atom type of a LAMMPS file, e.g. {1: Cu}."
     )
 
 

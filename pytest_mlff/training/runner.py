@@ -148,6 +148,16 @@ def training_job(
         raise MlffError(
             f"{variant}: the spec cuts no training frames, so {recipe.path.name} cannot be trained"
         )
+    for name, one in (("training", sets.train), ("validation", sets.validation)):
+        if one is None:
+            continue
+        for quantity in ("energy", "forces"):
+            labelled = one.frames.labelled(quantity)
+            if not labelled.all():
+                raise MlffError(
+                    f"{variant}: {len(labelled) - int(labelled.sum())} of {len(labelled)} {name} "
+                    f"frames have no {quantity}; a recipe trains on frames that have both"
+                )
     digests = sets.digests
     key = {
         "recipe": recipe.digest,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from pytest_mlff.datasets.npz import read_npz
+from pytest_mlff.datasets.readers.npz import read_npz
 from pytest_mlff.errors import MlffError
 from pytest_mlff.gate.baseline import load_baseline
 from pytest_mlff.gate.files import sealed

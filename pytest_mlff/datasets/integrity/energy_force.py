@@ -155,7 +155,8 @@ def _of_dataset(molecule: str, dataset: Dataset) -> _Finding:
     if frames.energy is None or frames.forces is None:
         lacking = "energies" if frames.energy is None else "forces"
         return _Finding(f"{molecule} has no {lacking} to compare", None)
-    pairs = pair_work(group_dataset(molecule, dataset))
+    groups = group_dataset(molecule, dataset)
+    pairs = pair_work([g for g in groups if g.energy is not None and g.forces is not None])
     outliers = _outliers(pairs)
     single = 0 < len(outliers) <= _SINGLE * len(frames)
     # One wrong energy among the closest pairs would hide all that the others say.

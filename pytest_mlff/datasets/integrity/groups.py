@@ -78,7 +78,11 @@ def _groups(
     for n_atoms in np.unique(frames.counts):
         alike = np.flatnonzero(frames.counts == n_atoms)
         part = frames.select(alike)
-        rows = np.concatenate([part.numbers.reshape(len(part), n_atoms), part.pbc], axis=1)
+        # Frames without a label make groups of their own, which label checks pass by.
+        labelled = np.stack([part.labelled("energy"), part.labelled("forces")], axis=1)
+        rows = np.concatenate(
+            [part.numbers.reshape(len(part), n_atoms), part.pbc, labelled], axis=1
+        )
         kinds, kind_of = np.unique(rows, axis=0, return_inverse=True)
         for kind in range(len(kinds)):
             chosen = np.flatnonzero(kind_of.reshape(-1) == kind)
@@ -91,8 +95,12 @@ def _groups(
                 cell=one.cell,
                 molecules=(molecule,) * len(one),
                 numbering=numbering[alike[chosen]],
-                energy=one.energy,
-                forces=None if one.forces is None else one.forces.reshape(shape),
+                energy=one.energy if labelled[chosen[0], 0] else None,
+                forces=(
+                    one.forces.reshape(shape)
+                    if one.forces is not None and labelled[chosen[0], 1]
+                    else None
+                ),
             )
             yield group.key, group
 

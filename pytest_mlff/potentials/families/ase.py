@@ -111,7 +111,7 @@ class AsePotential:
             try:
                 force = np.asarray(atoms.get_forces(), dtype=np.float64)
                 energy = atoms.get_potential_energy(force_consistent=energy_name == "free_energy")
-                energies[index] = float(energy)
+                energies[index] = _one_number(energy)
                 if with_stress and frames.pbc[index].all():
                     stress = self._stress(atoms)
                     with_stress = stress is not None
@@ -145,3 +145,11 @@ class AsePotential:
         except PropertyNotImplementedError:
             return None
         return stress
+
+
+def _one_number(energy: Any) -> float:
+    """An energy, also as the array of one number that a network's raw output is."""
+    array = np.asarray(energy, dtype=np.float64)
+    if array.size != 1:
+        raise ValueError(f"energy of shape {array.shape}, expected one number")
+    return float(array.reshape(-1)[0])

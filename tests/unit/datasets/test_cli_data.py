@@ -15,7 +15,7 @@ from pytest_mlff.cli import data
 from pytest_mlff.datasets import open_dataset
 from pytest_mlff.datasets.embedded import EMBEDDED_FOLDER
 from pytest_mlff.datasets.molecules import MOLECULES
-from pytest_mlff.datasets.npz import read_npz
+from pytest_mlff.datasets.readers.npz import read_npz
 from pytest_mlff.errors import MlffError
 
 if TYPE_CHECKING:

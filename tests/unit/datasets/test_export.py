@@ -13,9 +13,9 @@ import pytest
 from pytest_mlff.datasets.dataset import Dataset
 from pytest_mlff.datasets.export import export_frame_sets
 from pytest_mlff.datasets.frames import Frames
-from pytest_mlff.datasets.npz import read_npz
+from pytest_mlff.datasets.readers.npz import read_npz
+from pytest_mlff.datasets.readers.structures import read_structures
 from pytest_mlff.datasets.splits import FrameSets, cut
-from pytest_mlff.datasets.structures import read_structures
 from pytest_mlff.errors import MlffError
 from pytest_mlff.specs import ResolvedSelection, ResolvedSelections
 
@@ -72,8 +72,8 @@ def test_extxyz_keeps_every_bit(tmp_path: Path) -> None:
     written = export_frame_sets(sets, tmp_path / "out", "extxyz", {"variant": "v"})
     assert [path.name for path in written] == ["train.extxyz", "test.extxyz", "split.json"]
     assert sets.train_frames is not None
-    _equal(read_structures(tmp_path / "out" / "train.extxyz"), sets.train_frames)
-    _equal(read_structures(tmp_path / "out" / "test.extxyz"), sets.test_frames)
+    _equal(read_structures(tmp_path / "out" / "train.extxyz").frames, sets.train_frames)
+    _equal(read_structures(tmp_path / "out" / "test.extxyz").frames, sets.test_frames)
     last = ase.io.read(tmp_path / "out" / "train.extxyz", -1)
     assert last.info["molecule"] == "methane"
     assert last.info["time_index"] == 27

@@ -65,13 +65,15 @@ def test_concatenating_is_selecting_in_turn() -> None:
     assert again.structure_digest == frames.structure_digest
 
 
-def test_a_label_that_one_part_lacks_is_dropped() -> None:
+def test_a_label_that_one_part_lacks_is_absent_there() -> None:
     frames = Frames.from_atoms(_structures(1, 2))
     bare = frames.without_labels()
     assert bare.energy is None
     assert bare.structure_digest == frames.structure_digest
     assert bare.digest != frames.digest
-    assert Frames.concatenate([frames, bare]).energy is None
+    both = Frames.concatenate([frames, bare])
+    for quantity in ("energy", "forces", "stress"):
+        assert both.labelled(quantity).tolist() == [True, True, False, False]
 
 
 def test_digest_sees_every_array() -> None:

@@ -10,7 +10,7 @@ import pytest
 from scipy import constants
 
 from pytest_mlff.datasets.conversion import FileUnits, parse_units
-from pytest_mlff.datasets.npz import read_npz, read_npz_numbers
+from pytest_mlff.datasets.readers.npz import read_npz, read_npz_numbers
 from pytest_mlff.errors import MlffError
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ def test_md17_copes_with_column_energies_and_strange_keys(tmp_path: Path) -> Non
         theory=np.array("CCSD(T)"),
         perms=np.array([{"an": "object"}], dtype=object),
     )
-    content = read_npz(path)
+    content = read_npz(path, layout="md17")
     assert content.level_of_theory == "CCSD(T)"
     assert content.frames.time_index is None
     np.testing.assert_allclose(content.frames.energy, raw["E"][:, 0] * KCAL_MOL, rtol=3e-8)
@@ -180,9 +180,9 @@ def _flip(path: Path) -> None:
         (lambda path: path.unlink(), "no such file"),
         (lambda path: (path.unlink(), path.mkdir()), "a directory"),
         (lambda path: np.save(path.open("wb"), np.zeros(3)), "one bare array"),
-        (lambda path: _md17(path, F=None), "expected the keys .*z, R, E, F .*found z, R, E$"),
+        (lambda path: _md17(path, R=None), "expected the keys .*z, R, E, F .*found z, E, F$"),
         (lambda path: _md17(path, F=np.zeros((5, 2, 3))), r"'F' has shape \(5, 2, 3\), expected"),
-        (lambda path: _md17(path, E=np.zeros(4)), r"'E' has shape \(4,\), expected \(5\)"),
+        (lambda path: _md17(path, E=np.zeros(4)), r"'E' has shape \(4,\), expected \(5,\)"),
         (lambda path: _md17(path, E=np.full(5, np.nan)), "'E' .energies. is not finite in 5 of 5"),
         (lambda path: _md17(path, z=np.array([0, 1, 1])), "no elements"),
         (lambda path: _md17(path, z=np.array(["C", "H", "H"])), "holds <U1, not numbers"),
@@ -197,7 +197,7 @@ def test_bad_files_in_one_line(
     _md17(path)
     spoil(path)
     with pytest.raises(MlffError, match=message) as caught:
-        read_npz(path)
+        read_npz(path, units=FileUnits("eV"))
     assert str(caught.value).startswith(str(path))
     assert "\n" not in str(caught.value)
 

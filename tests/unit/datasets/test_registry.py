@@ -103,13 +103,17 @@ def test_own_npz(tmp_path: Path) -> None:
         tmp_path / "water.npz", z=np.array([8, 1, 1]), R=np.zeros((4, 3, 3)), E=np.zeros((4, 1)),
         F=np.zeros((4, 3, 3)), theory="CCSD(T)",
     )  # fmt: skip
-    source = _own(tmp_path, path="water.npz")
+    source = _own(tmp_path, path="water.npz", units="eV")
     assert source.molecules == ("water",)
     assert source.species("water") == ("H", "O")
+    with pytest.raises(MlffError, match="does not say its units; set `units`"):
+        _own(tmp_path, path="water.npz").load("water")
     dataset = source.load("water")
     assert dataset.level_of_theory == "CCSD(T)"
     assert not dataset.time_ordered
-    told = _own(tmp_path, path="water.npz", time_ordered=True, level_of_theory="mine").load("water")
+    told = _own(
+        tmp_path, path="water.npz", time_ordered=True, level_of_theory="mine", units="eV"
+    ).load("water")
     assert told.time_ordered
     assert told.level_of_theory == "mine"
     assert told.timestep_fs is None

@@ -163,10 +163,40 @@ def test_exploded_but_finite_forces_stay_finite_numbers() -> None:
 
 
 @pytest.mark.parametrize("metric", ERROR_METRICS)
-def test_missing_labels_are_unsupported(metric: str) -> None:
+def test_missing_labels_are_an_error(metric: str) -> None:
+    """Not "unsupported", which beside other cases is a green run."""
     frames, prediction = mixed_frames()
-    with pytest.raises(NotSupportedError, match="the dataset has none"):
+    with pytest.raises(MlffError, match="no test frame has any") as caught:
         measure(metric, frames.without_labels(), prediction)
+    assert not isinstance(caught.value, NotSupportedError)
+
+
+@pytest.mark.parametrize("metric", ERROR_METRICS)
+def test_labels_of_some_frames_are_measured_on_those(metric: str) -> None:
+    frames, prediction = mixed_frames()
+    some = np.arange(2, len(frames), 3)
+    bare = frames.without_labels()
+    parts = [(frames if index in some else bare).select([index]) for index in range(len(frames))]
+    found = measure(metric, Frames.concatenate(parts), prediction)
+    wanted = measure(metric, frames.select(some), prediction.select(frames, some))
+    assert found.value == wanted.value
+    assert found.n_frames == len(some)
+    assert f"on the {len(some)} of {len(frames)} frames" in str(found.evidence["labelled"])
+    assert found.series is not None
+    assert wanted.series is not None
+    np.testing.assert_array_equal(found.series.order, some[wanted.series.order])
+
+
+def test_a_column_of_energies_never_broadcasts() -> None:
+    """The mutant: (B, 1) minus (B,) is a matrix, and a perfect model looks wrong by its spread."""
+    frames, prediction = mixed_frames()
+    assert frames.energy is not None
+    column = replace(prediction, energy=frames.energy[:, None])
+    broadcast = np.abs(np.asarray(column.energy) - frames.energy).mean()
+    assert broadcast > 0.1
+    for guard in (lambda: measure("energy_mae", frames, column), lambda: column.check(frames, "m")):
+        with pytest.raises(MlffError, match=r"shape \(60, 1\)"):
+            guard()
 
 
 def test_unserved_input_is_one_clear_line() -> None:
@@ -187,7 +217,7 @@ def test_unserved_input_is_one_clear_line() -> None:
         measure("energy_mae", frames.select([]), prediction)
     assert frames.energy is not None
     energy = frames.energy.copy()
-    energy[3] = math.nan
+    energy[3] = math.inf
     with pytest.raises(MlffError, match=r"reference energy.*first in frame 3") as caught:
         measure("energy_mae", replace(frames, energy=energy), prediction)
     assert not isinstance(caught.value, NotSupportedError)

@@ -25,7 +25,8 @@ LOAD = [
      "spec.yaml:17: frames.test.begin: unknown key (keys: count, end, molecules, pick, start)"),
     ("unknown key in a dataset", [("  embedded:", "  embedded: {axis: {}}")],
      "spec.yaml:7: datasets.embedded.axis: unknown key; did you mean 'axes'? (keys: axes, "
-     "energy_key, forces_key, format, level_of_theory, path, time_ordered, units, where)"),
+     "energy_key, forces_key, format, level_of_theory, path, species, stress_key, "
+     "time_ordered, units, virial_key, where)"),
     ("no schema version", [("schema_version: 1\n", "")],
      "spec.yaml:1: schema_version: is missing"),
     ("another schema version", [("schema_version: 1\n", "schema_version: 2\n")],

@@ -1,0 +1,362 @@
+"""Reference labels as files hold them: their keys, and from raw values to checked arrays.
+
+Sign and order of stress: ASE's, σ = (1/V) ∂E/∂ε, positive under tension. Six numbers are
+xx yy zz yz xz xy; nine are the rows of the matrix. A virial is W = −V σ, as DeePMD and QUIP
+write it.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+import numpy as np
+
+from pytest_mlff.errors import MlffError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from pytest_mlff.datasets.conversion import FileUnits
+    from pytest_mlff.datasets.frames import Frames
+
+__all__ = [
+    "QUANTITIES",
+    "KeysSaid",
+    "LabelKeys",
+    "LabelReport",
+    "check_one_level",
+    "force_rows",
+    "is_label",
+    "labels_of",
+    "one_number",
+    "stress_matrix",
+]
+
+QUANTITIES: Final = ("energy", "forces", "stress")
+_WORDS: Final[Mapping[str, frozenset[str]]] = {
+    "energy": frozenset(("energy", "energies", "e", "u", "u0", "etot", "toten", "ener")),
+    "forces": frozenset(("force", "forces", "f", "gradient", "gradients", "grad", "frc")),
+    "stress": frozenset(("stress", "stresses", "virial", "virials", "sigma", "pressure")),
+}
+_NEUTRAL: Final = frozenset(
+    (
+        *("total", "tot", "potential", "pot", "free", "corrected", "formation", "atomization"),
+        *("per", "atom", "raw", "mean", "key", "label", "labels", "ev", "ha", "hartree"),
+    )
+)
+"""Words of a key that tell neither the quantity nor the level."""
+
+
+@dataclass(frozen=True)
+class LabelKeys:
+    """Keys that the spec names; None where the usual name is meant."""
+
+    energy: str | None = None
+    forces: str | None = None
+    stress: str | None = None
+    virial: str | None = None
+
+    @property
+    def named(self) -> frozenset[str]:
+        """Every key that is named."""
+        keys = (self.energy, self.forces, self.stress, self.virial)
+        return frozenset(key for key in keys if key is not None)
+
+
+class KeysSaid(Protocol):
+    """The part of a spec's ``DatasetOption`` that names keys."""
+
+    @property
+    def energy_key(self) -> str | None:
+        """Key of energies."""
+
+    @property
+    def forces_key(self) -> str | None:
+        """Key of forces."""
+
+    @property
+    def stress_key(self) -> str | None:
+        """Key of stress."""
+
+    @property
+    def virial_key(self) -> str | None:
+        """Key of virials."""
+
+
+@dataclass(frozen=True)
+class LabelReport:
+    """What a file holds of labels, for messages.
+
+    Attributes
+    ----------
+    keys : tuple of str
+        Keys of the file that look like labels.
+    faults : mapping of str to str
+        Quantities whose labels were left aside, and why.
+    """
+
+    keys: tuple[str, ...] = ()
+    faults: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+
+    def lacking(self, quantity: str) -> str:
+        """Why there are no labels of a quantity, and how to map what is near."""
+        if quantity in self.faults:
+            return self.faults[quantity]
+        near = [key for key in self.keys if _quantity_of(key) == quantity]
+        if not near:
+            held = f" (it holds {', '.join(self.keys)})" if self.keys else ""
+            return f"the data hold no {quantity}{held}"
+        virial = quantity == "stress" and "vir" in near[0].lower()
+        option = "virial_key" if virial else f"{quantity}_key"
+        return (
+            f"the data hold no {quantity}; near it is {', '.join(repr(key) for key in near[:5])}: "
+            f"if that is meant, set `{option}: {near[0]}` beside the dataset's path"
+        )
+
+
+def _tokens(key: str) -> list[str]:
+    """Words of a key, small letters: ``REF_forces``, ``dftEnergy``, ``wb97x_dz.energy``."""
+    parted = re.sub(r"(?<=[a-z])(?=[A-Z][a-z])", "_", key)
+    return [word for word in re.split(r"[^a-z0-9()*+]+", parted.lower()) if word]
+
+
+def _quantity_of(key: str) -> str | None:
+    if key.lower() == "free_energy":
+        return "energy"
+    words = set(_tokens(key))
+    # Last word first: "energy_forces" would be forces.
+    return next((name for name in ("stress", "forces", "energy") if words & _WORDS[name]), None)
+
+
+def is_label(key: str) -> bool:
+    """Whether a key of ``info`` or ``arrays`` holds reference values, which no model may see."""
+    return _quantity_of(key) is not None
+
+
+def _level_of(key: str) -> tuple[str, ...]:
+    """What a key says beside the quantity: ``dft`` of ``dft_energy``."""
+    if _quantity_of(key) is None:
+        return ()  # a name of somebody's own tells nothing
+    known = frozenset().union(*_WORDS.values(), _NEUTRAL)
+    return tuple(sorted(word for word in _tokens(key) if word not in known))
+
+
+def check_one_level(keys: LabelKeys, present: Iterable[str], where: str) -> None:
+    """Refuse energies and forces of two levels of theory.
+
+    Parameters
+    ----------
+    keys : LabelKeys
+        As named.
+    present : iterable of str
+        Keys that the file holds.
+    where : str
+        Begins the message.
+
+    Raises
+    ------
+    MlffError
+        If two keys name two levels, or a key's own level has a partner that is passed by.
+    """
+    taken = {
+        name: key
+        for name, key in (
+            ("energy", keys.energy or "energy"),
+            ("forces", keys.forces or "forces"),
+            ("stress", keys.stress or keys.virial),
+        )
+        if key is not None
+    }
+    levels = {name: _level_of(key) for name, key in taken.items()}
+    held = set(present)
+    for name, level in levels.items():
+        for other, its in levels.items():
+            if level == its or not level:
+                continue
+            partner = next(
+                (key for key in held if _quantity_of(key) == other and _level_of(key) == level),
+                None,
+            )
+            if its or (partner is not None and taken[other] in held):
+                hint = f"; {other} of the level of {taken[name]!r}: {partner!r}" if partner else ""
+                raise MlffError(
+                    f"{where}: {name} {taken[name]!r} and {other} {taken[other]!r} are of two "
+                    f"levels of theory; take both from one{hint}"
+                )
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, np.ndarray) and value.size > 1:
+        return f"an array of shape {value.shape}"
+    text = repr(value.tolist() if isinstance(value, np.ndarray | np.generic) else value)
+    return text if len(text) <= 40 else f"{text[:37]}..."
+
+
+def _numeric(value: Any, where: str) -> NDArray[np.float64]:
+    """A finite array of numbers."""
+    try:
+        array = np.asarray(value)
+    except ValueError:  # rows of different length
+        array = np.asarray(None)
+    if array.dtype.kind not in "fiu":
+        raise MlffError(f"{where} is {_shown(value)}, not a number")
+    if not np.isfinite(array).all():
+        raise MlffError(f"{where} is not finite")
+    return array.astype(np.float64)
+
+
+def one_number(value: Any, where: str) -> float:
+    """A label that is one number, also as an array of one.
+
+    Raises
+    ------
+    MlffError
+        Beginning with ``where``, if it is text, None, several numbers or not finite.
+    """
+    array = _numeric(value, where)
+    if array.size != 1:
+        raise MlffError(f"{where} holds {array.size} numbers, not one")
+    return float(array.reshape(-1)[0])
+
+
+def force_rows(value: Any, n_atoms: int, where: str) -> NDArray[np.float64]:
+    """Forces of one frame, shape (n_atoms, 3).
+
+    Raises
+    ------
+    MlffError
+        Beginning with ``where``.
+    """
+    array = _numeric(value, where)
+    if array.shape != (n_atoms, 3):
+        raise MlffError(f"{where} has shape {array.shape}, expected ({n_atoms}, 3)")
+    return array
+
+
+def stress_matrix(value: Any, where: str) -> NDArray[np.float64]:
+    """Stress or virial of one frame as a matrix, from 3×3, nine or six numbers.
+
+    Raises
+    ------
+    MlffError
+        Beginning with ``where``.
+    """
+    array = _numeric(value, where)
+    if array.shape == (6,):
+        xx, yy, zz, yz, xz, xy = array
+        return np.array([[xx, xy, xz], [xy, yy, yz], [xz, yz, zz]])
+    if array.size != 9:
+        raise MlffError(
+            f"{where} has {array.size} numbers; six (xx yy zz yz xz xy) or 3×3 are read"
+        )
+    return array.reshape(3, 3)
+
+
+def labels_of(
+    bare: Frames,
+    raw: Sequence[Mapping[str, Any]],
+    keys: LabelKeys,
+    units: FileUnits,
+    path: str,
+) -> tuple[dict[str, NDArray[np.float64] | None], LabelReport]:
+    """Labels of frames from the raw values of each, in eV and Å.
+
+    Parameters
+    ----------
+    bare : Frames
+        The structures, already in Å.
+    raw : sequence of mapping
+        For each frame every value that may be a label, by its key.
+    keys : LabelKeys
+        Which of them are meant.
+    units : FileUnits
+        Units of the values.
+    path : str
+        Begins messages.
+
+    Returns
+    -------
+    labels : dict of str to ndarray or None
+        ``energy``, ``forces`` and ``stress`` as :class:`Frames` takes them.
+    report : LabelReport
+        What else there is.
+
+    Raises
+    ------
+    MlffError
+        With file, frame and key, if a value is no number, or a named key is in no frame.
+    """
+    present = {key: None for one in raw for key, value in one.items() if value is not None}
+    check_one_level(keys, present, path)
+    for key in sorted(keys.named - present.keys()):
+        near = ", ".join(present) or "nothing like it"
+        raise MlffError(f"{path}: no frame has the key {key!r} (the file holds {near})")
+    faults: dict[str, str] = {}
+    found: dict[str, NDArray[np.float64] | None] = {"energy": None, "forces": None, "stress": None}
+
+    def at(index: int, key: str) -> str:
+        return f"{path}: frame {index}: {key!r}"
+
+    key = keys.energy or "energy"
+    energies = [one.get(key) for one in raw]
+    if any(value is not None or key in one for value, one in zip(energies, raw, strict=True)):
+        energy = np.array(
+            [
+                one_number(one[key], at(index, key)) if key in one else np.nan
+                for index, one in enumerate(raw)
+            ]
+        )
+        if keys.energy is None and len(energy) > 1 and not energy.any():
+            faults["energy"] = (
+                "every energy is exactly 0, which readers write where a file has none; "
+                "if it is meant, set `energy_key: energy` beside the dataset's path"
+            )
+        else:
+            found["energy"] = energy * units.energy_in_ev()
+    key = keys.forces or "forces"
+    if any(key in one for one in raw):
+        rows = [
+            force_rows(one[key], int(n_atoms), at(index, key))
+            if key in one
+            else np.full((int(n_atoms), 3), np.nan)
+            for index, (one, n_atoms) in enumerate(zip(raw, bare.counts, strict=True))
+        ]
+        found["forces"] = np.concatenate(rows) * units.forces_in_ev_per_angstrom()
+    try:
+        found["stress"] = _stress(bare, raw, keys, units, at)
+    except MlffError as error:
+        # Energies and forces are as good as ever; a threshold on stress says this line.
+        if keys.stress is not None or keys.virial is not None:
+            raise
+        faults["stress"] = str(error)
+    return found, LabelReport(tuple(key for key in present if is_label(key)), faults)
+
+
+def _stress(
+    bare: Frames, raw: Sequence[Mapping[str, Any]], keys: LabelKeys, units: FileUnits, at: Any
+) -> NDArray[np.float64] | None:
+    if keys.stress is not None and keys.virial is not None:
+        raise MlffError(f"{at(0, keys.virial)} and {keys.stress!r} both say the stress; name one")
+    key = keys.virial or keys.stress or "stress"
+    if not any(key in one for one in raw):
+        return None
+    matrices = np.stack(
+        [
+            stress_matrix(one[key], at(index, key)) if key in one else np.full((3, 3), np.nan)
+            for index, one in enumerate(raw)
+        ]
+    )
+    if keys.virial is None:
+        return matrices * units.stress_in_ev_per_cubic_angstrom()
+    volumes = np.abs(np.linalg.det(bare.cell))
+    labelled = ~np.isnan(matrices).all(axis=(1, 2))
+    if (volumes[labelled] == 0).any():
+        index = int(np.argmax(labelled & (volumes == 0)))
+        raise MlffError(f"{at(index, key)} is a virial, but the frame has no cell and no volume")
+    with np.errstate(divide="ignore"):
+        return np.asarray(-matrices * units.energy_in_ev() / volumes[:, None, None])

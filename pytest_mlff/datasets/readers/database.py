@@ -1,0 +1,78 @@
+"""ASE databases, whose labels stand in a calculator or, as SchNetPack keeps them, in ``data``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pytest_mlff.datasets.conversion import parse_units
+from pytest_mlff.datasets.labels import LabelKeys, is_label
+from pytest_mlff.errors import MlffError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ase import Atoms
+
+    from pytest_mlff.datasets.conversion import FileUnits
+
+__all__ = ["database_structures", "database_units"]
+
+
+def database_structures(plain: Path) -> tuple[list[Atoms], dict[str, Any], bool]:
+    """Structures of a database in the order of their ids.
+
+    Returns
+    -------
+    structures : list of Atoms
+        ``info`` holds the key-value pairs and ``data`` of each row.
+    metadata : dict
+        Of the whole database.
+    in_data : bool
+        Whether labels stand in ``data``, where ASE does not know their units.
+    """
+    from ase.db import connect
+
+    structures: list[Atoms] = []
+    in_data = False
+    with connect(plain) as database:
+        for row in database.select(sort="id"):
+            atoms = row.toatoms()
+            for key, value in (*row.key_value_pairs.items(), *dict(row.data).items()):
+                atoms.info.setdefault(key, value)
+            in_data |= any(is_label(key) for key in row.data)
+            structures.append(atoms)
+        return structures, dict(database.metadata), in_data
+
+
+def database_units(
+    metadata: dict[str, Any], in_data: bool, told: FileUnits | None, keys: LabelKeys, path: str
+) -> FileUnits | None:
+    """Units told by the user, else by the database (SchNetPack's ``_property_unit_dict``).
+
+    Raises
+    ------
+    MlffError
+        If user and file disagree, or labels stand in ``data`` and no one says their units.
+    """
+    of = metadata.get("_property_unit_dict") or {}
+    energy, forces = of.get(keys.energy or "energy"), of.get(keys.forces or "forces")
+    stated = None
+    if energy is not None or forces is not None:
+        length = str(metadata.get("_distance_unit") or "Ang")
+        energy = str(energy) if energy is not None else str(forces).rpartition("/")[0]
+        stated = parse_units(f"{energy}, {length}", f"{path}: metadata")
+        if forces is not None:
+            by, _, per = str(forces).rpartition("/")
+            if parse_units(f"{by}, {per}", f"{path}: metadata") != stated:
+                raise MlffError(
+                    f"{path}: metadata: forces in {forces} are not energies in {energy} per "
+                    f"{length}; convert the file first"
+                )
+    if told is not None and stated is not None and told != stated:
+        raise MlffError(f"{path}: states its units as {stated}, but the spec says {told}")
+    if in_data and told is None and stated is None:
+        raise MlffError(
+            f"{path}: the database does not say the units of its labels; set `units` beside its "
+            "path, e.g. units: eV"
+        )
+    return told or stated

@@ -1,0 +1,71 @@
+"""Extended XYZ through ASE, with labels kept as they stand and odd spellings understood."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+__all__ = ["MARK", "comment_parser", "tidied"]
+
+MARK: Final = "mlff-label:"
+"""Begins keys of ``info`` that ASE would move into a calculator, or refuse, unseen."""
+
+_LABEL = re.compile(r"(?<![^\s])(energy|free_energy|stress|virial)(?==)", re.IGNORECASE)
+_SYMBOL = re.compile(r"^(D|T|[A-Z][a-z]?)[_\-]?\d+$|^[DT]$")
+_SPECIES = re.compile(r"Properties=\"?([^\s\"]+)", re.IGNORECASE)
+_BOM: Final = b"\xef\xbb\xbf"
+
+
+def comment_parser(text: str) -> dict[str, Any]:
+    """Read a comment line as ASE does, with the labels that it would act on marked."""
+    from ase.io.extxyz import key_val_str_to_dict
+
+    found: dict[str, Any] = key_val_str_to_dict(_LABEL.sub(rf"{MARK}\1", text))
+    return found
+
+
+def tidied(plain: Path, folder: Path) -> Path:
+    """The file, or a copy without byte order mark and with symbols such as D or H1 as elements."""
+    with plain.open("rb") as stream:
+        marked = stream.read(3) == _BOM
+    text = plain.read_text(encoding="utf-8-sig", errors="replace")
+    lines = text.splitlines()
+    changed = False
+    for row, column in _atom_rows(lines):
+        words = lines[row].split()
+        if len(words) > column and _SYMBOL.match(words[column]):
+            symbol = re.sub(r"[_\-]?\d+$", "", words[column])
+            words[column] = "H" if symbol in ("D", "T") else symbol
+            lines[row] = " ".join(words)
+            changed = True
+    if not changed and not marked:
+        return plain
+    copy = folder / f"tidied-{plain.name}"
+    copy.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return copy
+
+
+def _atom_rows(lines: list[str]) -> Iterator[tuple[int, int]]:
+    """Number of every line of an atom, with the column that its species stands in."""
+    row = 0
+    while row < len(lines) and lines[row].split()[:1] and lines[row].split()[0].isdigit():
+        count = int(lines[row].split()[0])
+        named = _SPECIES.search(lines[row + 1]) if row + 1 < len(lines) else None
+        column = _species_column("species:S:1" if named is None else named[1])
+        for atom in range(row + 2, min(row + 2 + count, len(lines))):
+            yield atom, column
+        row += 2 + count
+
+
+def _species_column(properties: str) -> int:
+    fields = properties.split(":")
+    column = 0
+    for name, width in zip(fields[::3], fields[2::3], strict=False):
+        if name == "species":
+            return column
+        column += int(width) if width.isdigit() else 1
+    return 0
