@@ -1,32 +1,48 @@
 """The store: a content-addressed folder of what is expensive to compute.
 
 An entry is addressed by its kind and the digest of its key, any JSON-able mapping
-that names everything the content depends on. Writes are atomic (a reader sees the
-whole entry or none), arrays carry a checksum, and an unreadable entry counts as
-absent, so it is computed again rather than trusted.
+that names everything the content depends on. Its first line holds kind, key and the
+checksum of what follows, so that a damaged entry, or one of another key in its place,
+is noticed. Writes are atomic: a reader sees the whole entry or none.
+
+A store that cannot be written costs speed, not the measurement: one warning is given.
+What is worth keeping and how it is read is for `pytest_mlff.products`.
 """
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
-import io
 import json
 import os
+import sys
 import tempfile
-from dataclasses import dataclass
+import warnings
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-from pytest_mlff.errors import MlffError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    import numpy as np
-    from numpy.typing import NDArray
+__all__ = [
+    "DamagedEntryError",
+    "Store",
+    "StoreWarning",
+    "can_write",
+    "digest_of",
+    "pack",
+    "unpack",
+    "write_atomically",
+]
 
-__all__ = ["Store", "can_write", "digest_of", "write_atomically"]
+
+class StoreWarning(UserWarning):
+    """Something in the store had to be computed again, or cannot be kept."""
+
+
+class DamagedEntryError(Exception):
+    """A stored entry is not what was written there; the message says in what way."""
 
 
 def digest_of(key: Mapping[str, Any]) -> str:
@@ -77,6 +93,46 @@ def write_atomically(path: Path, content: bytes | Iterable[bytes]) -> None:
         raise
 
 
+_VALUE, _END = b'"value": ', b"}\n"
+
+
+def pack(kind: str, key: Mapping[str, Any], suffix: str, content: bytes) -> bytes:
+    """An entry as it is written: a line that says whose it is, then its content.
+
+    Parameters
+    ----------
+    kind : str
+    key : mapping
+        JSON-able.
+    suffix : str
+        Of its file. ``.json`` is JSON as a whole, for people and tools that look inside.
+    content : bytes
+    """
+    checksum = hashlib.sha256(content).hexdigest()
+    header = {"kind": kind, "key": dict(key), "sha256": checksum}
+    line = json.dumps(header, sort_keys=True).encode()
+    if suffix == ".json":
+        return line.removesuffix(b"}") + b",\n" + _VALUE + content + _END
+    return line + b"\n" + content
+
+
+def unpack(kind: str, key: Mapping[str, Any], suffix: str, written: bytes) -> bytes:
+    """The content of an entry.
+
+    Raises
+    ------
+    DamagedEntryError
+        If it is not what `pack` made of this kind and key.
+    """
+    # The first line follows from the content and the key, so that there is nothing to parse.
+    content = written.partition(b"\n")[2]
+    if suffix == ".json":
+        content = content.removeprefix(_VALUE).removesuffix(_END)
+    if pack(kind, key, suffix, content) != written:
+        raise DamagedEntryError("is damaged, or is another entry")
+    return content
+
+
 @dataclass(frozen=True)
 class Store:
     """A store below one folder, safe to share between processes.
@@ -88,86 +144,84 @@ class Store:
     """
 
     root: Path
+    _told: set[str] = field(default_factory=set, init=False, repr=False, compare=False)
 
     def path(self, kind: str, key: Mapping[str, Any], suffix: str) -> Path:
         """Where the entry lies."""
         digest = digest_of(key)
         return self.root / kind / digest[:2] / f"{digest}{suffix}"
 
-    def get_json(self, kind: str, key: Mapping[str, Any]) -> dict[str, Any] | None:
-        """Read a JSON entry; None if it is absent or unreadable."""
+    def read(self, kind: str, key: Mapping[str, Any], suffix: str) -> bytes | None:
+        """The content of an entry; None if there is none.
+
+        Raises
+        ------
+        DamagedEntryError
+            If something else lies there.
+        """
         try:
-            content = json.loads(self.path(kind, key, ".json").read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+            written = self.path(kind, key, suffix).read_bytes()
+        except (FileNotFoundError, NotADirectoryError):
             return None
-        return content["value"] if isinstance(content, dict) and "value" in content else None
+        except OSError as error:
+            raise DamagedEntryError(f"cannot be read ({error.strerror or error})") from error
+        return unpack(kind, key, suffix, written)
 
-    def put_json(self, kind: str, key: Mapping[str, Any], value: Mapping[str, Any]) -> None:
-        """Write a JSON entry; its key is kept beside the value, for people who look inside."""
-        text = json.dumps({"key": dict(key), "value": dict(value)}, indent=1, sort_keys=True)
-        self._write(self.path(kind, key, ".json"), text.encode())
+    def write(self, kind: str, key: Mapping[str, Any], suffix: str, content: bytes) -> bool:
+        """Write an entry.
 
-    def get_arrays(self, kind: str, key: Mapping[str, Any]) -> dict[str, NDArray[Any]] | None:
-        """Read an entry of named arrays; None if it is absent, truncated or altered."""
-        import numpy as np
-
-        try:
-            content = self.path(kind, key, ".npz").read_bytes()
-        except OSError:
-            return None
-        checksum, payload = content[:32], content[32:]
-        if hashlib.sha256(payload).digest() != checksum:
-            return None
-        with np.load(io.BytesIO(payload), allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files}
-
-    def put_arrays(
-        self, kind: str, key: Mapping[str, Any], arrays: Mapping[str, NDArray[np.generic]]
-    ) -> None:
-        """Write an entry of named arrays, checksum first."""
-        import numpy as np
-
-        stream = io.BytesIO()
-        np.savez(stream, allow_pickle=False, **{name: np.asarray(a) for name, a in arrays.items()})
-        payload = stream.getvalue()
-        self._write(self.path(kind, key, ".npz"), hashlib.sha256(payload).digest() + payload)
-
-    def _write(self, path: Path, content: bytes) -> None:
+        Returns
+        -------
+        bool
+            False where the store cannot be written, of which one warning is given.
+        """
         try:
             ignore = self.root / ".gitignore"
             if not ignore.exists():
                 # The store lies in a repository more often than not.
                 write_atomically(ignore, b"*\n")
-            write_atomically(path, content)
+            write_atomically(self.path(kind, key, suffix), pack(kind, key, suffix, content))
         except OSError as error:
-            raise MlffError(
-                f"store {self.root}: cannot write ({error.strerror or error}); "
-                "choose another folder with --mlff-store=DIR"
-            ) from error
+            self._cannot_write(error)
+            return False
+        return True
+
+    def tell(self, line: str, about: str | None = None) -> None:
+        """Give a warning, one for each thing that it is about (the line itself if not given)."""
+        about = about or line
+        if about in self._told:
+            return
+        self._told.add(about)
+        line = f"store {self.root}: {line}"
+        try:
+            warnings.warn(line, StoreWarning, stacklevel=2)
+        except StoreWarning:  # where warnings are errors: the measurement is none the worse
+            print(f"mlff: warning: {line}", file=sys.stderr)
+
+    def _cannot_write(self, error: OSError) -> None:
+        line = f"cannot be written ({error.strerror or error}), so nothing is kept"
+        self.tell(f"{line}: --mlff-store=DIR names another", about="writing")
 
     @contextlib.contextmanager
     def lock(self, kind: str, key: Mapping[str, Any]) -> Iterator[None]:
         """Hold the entry's lock, so that processes compute it once and the others wait.
 
-        The operating system frees the lock when its holder dies, however it dies.
+        The operating system frees the lock when its holder dies, however it dies. Where there
+        can be no lock, work may be done twice, but writes stay atomic.
         """
         path = self.path(kind, key, ".lock")
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            stream = path.open("a+b")
-        except OSError as error:
-            raise MlffError(
-                f"store {self.root}: cannot write ({error.strerror or error}); "
-                "choose another folder with --mlff-store=DIR"
-            ) from error
-        with stream:
-            _lock(stream.fileno())
+        with contextlib.ExitStack() as held:
+            try:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                _lock(held.enter_context(path.open("a+b")).fileno())
+            except OSError as error:
+                self._cannot_write(error)
             yield
 
 
 def _lock(descriptor: int) -> None:
     try:
         import fcntl
-    except ImportError:  # Windows: work may be done twice, but writes stay atomic.
+    except ImportError:  # Windows
         return
     fcntl.flock(descriptor, fcntl.LOCK_EX)

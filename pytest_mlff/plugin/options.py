@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_mlff.run.options import DEVICES, DTYPES, STRICTNESS, Located, Options
+from pytest_mlff.run.options import DEVICES, DTYPES, STRICTNESS, TRUST, Located, Options
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,6 +51,12 @@ def add_options(parser: pytest.Parser) -> None:
     add("dataset", "dataset for specs that allow several (default: their first)", metavar="NAME")
     add("data", "folder where datasets lie (default: the user's cache)", metavar="DIR")
     add("store", "folder for what is expensive (default: .mlff-store)", metavar="DIR")
+    add(
+        "store-trust",
+        "what a stored prediction pass is worth: verify (a few frames are compared with the model; "
+        "default), full or none",
+        choices=TRUST,
+    )
     add("report", "write the JSON report to FILE", metavar="FILE")
     add("html", "write the HTML report to FILE", metavar="FILE")
     add(
@@ -136,6 +142,7 @@ def read_options(config: pytest.Config, invocation_dir: Path) -> Options | None:
         dtype=choice("dtype", DTYPES),
         strictness=choice("strictness", STRICTNESS) or "",
         seed=_integer(config, "seed", invocation_dir),
+        store_trust=choice("store_trust", TRUST) or "verify",
     )
 
 

@@ -15,7 +15,7 @@ import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -23,14 +23,16 @@ from pytest_mlff.errors import MlffError
 from pytest_mlff.potentials.failures import FrameError, is_out_of_memory, raise_if_poisoned
 from pytest_mlff.potentials.memory import available_memory, keep_freed_memory, peak_memory
 from pytest_mlff.potentials.protocol import Prediction
+from pytest_mlff.products import JSON, Entry, find, keep
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from pytest_mlff.datasets.frames import Frames
     from pytest_mlff.potentials.protocol import Potential
+    from pytest_mlff.store import Store
 
-__all__ = ["BatchPlan", "BatchStore", "evaluate", "find_batch_size", "joined"]
+__all__ = ["BatchPlan", "evaluate", "find_batch_size", "joined"]
 
 STORE_KIND: Final = "batch-size"
 # Frames per batch that are tried, at the mean frame size.
@@ -46,16 +48,6 @@ WORTH_CLIMBING: Final = 0.98
 ROUNDS: Final = 2
 # A batch may take half of the memory that is left.
 MEMORY_SHARE: Final = 0.5
-
-
-class BatchStore(Protocol):
-    """The part of :class:`pytest_mlff.store.Store` that is used here."""
-
-    def get_json(self, kind: str, key: dict[str, Any]) -> dict[str, Any] | None:
-        """Read an entry."""
-
-    def put_json(self, kind: str, key: dict[str, Any], value: dict[str, Any]) -> None:
-        """Write an entry."""
 
 
 @dataclass(frozen=True)
@@ -264,26 +256,25 @@ def _key(potential: Potential, frames: Frames) -> dict[str, Any] | None:
     }
 
 
-def _remembered(store: BatchStore | None, key: dict[str, Any] | None) -> int | None:
-    entry = None if store is None or key is None else store.get_json(STORE_KIND, key)
+def _remembered(store: Store | None, key: dict[str, Any] | None) -> int | None:
+    entry = None if store is None or key is None else find(store, Entry(STORE_KIND, key, JSON))
     size = None if entry is None else entry.get("max_atoms")
     return size if isinstance(size, int) and size > 0 else None
 
 
-def _remember(store: BatchStore | None, key: dict[str, Any] | None, probe: _Probe) -> None:
+def _remember(store: Store | None, key: dict[str, Any] | None, probe: _Probe) -> None:
+    # Sizes that were found on too few frames are not worth keeping.
     if store is not None and key is not None and probe.settled:
         seconds = {str(n): statistics.median(times) for n, times in probe.timings.items()}
-        entry = {"max_atoms": probe.best(), "seconds_per_atom": seconds}
-        store.put_json(STORE_KIND, key, entry)
+        value = {"max_atoms": probe.best(), "seconds_per_atom": seconds}
+        keep(store, Entry(STORE_KIND, key, JSON), value)
 
 
 def _one_by_one(potential: Potential) -> bool:
     return bool(getattr(potential, "one_by_one", False))
 
 
-def find_batch_size(
-    potential: Potential, frames: Frames, *, store: BatchStore | None = None
-) -> int:
+def find_batch_size(potential: Potential, frames: Frames, *, store: Store | None = None) -> int:
     """Find the fastest batch size by a short probe.
 
     Parameters
@@ -334,7 +325,7 @@ def evaluate(
     *,
     batch: BatchPlan | int | None = None,
     progress: Callable[[int, int], None] | None = None,
-    store: BatchStore | None = None,
+    store: Store | None = None,
 ) -> Prediction:
     """Evaluate frames in batches.
 

@@ -36,8 +36,8 @@ if TYPE_CHECKING:
 
     from pytest_mlff.datasets.frames import Frames
     from pytest_mlff.potentials.protocol import Potential
-    from pytest_mlff.similarity.windows import VectorStore
     from pytest_mlff.specs.yaml_source import Location, YamlSource
+    from pytest_mlff.store import Store
 
 __all__ = ["RoutedPotential", "Window", "load_routed", "read_windows"]
 
@@ -327,7 +327,7 @@ def load_routed(
     *,
     families: Sequence[str],
     settings: SoapSettings | None = None,
-    store: VectorStore | None = None,
+    store: Store | None = None,
     data_dir: Path | None = None,
 ) -> RoutedPotential:
     """Load all members of a routed source and describe their windows.

@@ -8,8 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_mlff import __version__
 from pytest_mlff.errors import NotSupportedError
+from pytest_mlff.products import JSON, Product, once
+from pytest_mlff.store import digest_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from pytest_mlff.datasets.integrity import IntegrityResult
     from pytest_mlff.datasets.splits import FrameSets
     from pytest_mlff.store import Store
@@ -49,15 +53,14 @@ class Soundness:
         NotSupportedError
             If the data cannot tell.
         MlffError
-            If there is no such check, or the store cannot be written.
+            If there is no such check.
         """
-        from pytest_mlff.store import digest_of
-
         key = self._key(name, sets)
         digest = digest_of(key)
         if digest not in self._known:
-            with self.store.lock(_KIND, key):
-                self._known[digest] = self._stored(name, sets, key)
+            form = JSON.of(_plain, _back)
+            product = Product(_KIND, key, form, make=lambda: _done(name, sets))
+            self._known[digest] = once(self.store, product)
         found = self._known[digest]
         if isinstance(found, NotSupportedError):
             raise found
@@ -86,21 +89,24 @@ class Soundness:
             }
         return key
 
-    def _stored(
-        self, name: str, sets: FrameSets, key: dict[str, Any]
-    ) -> IntegrityResult | NotSupportedError:
-        from pytest_mlff.datasets.integrity import IntegrityResult, check_integrity
 
-        value = self.store.get_json(_KIND, key)
-        if value is not None:
-            if "unsupported" in value:
-                return NotSupportedError(str(value["unsupported"]))
-            frames = tuple((str(molecule), int(number)) for molecule, number in value["frames"])
-            return IntegrityResult(**{**value, "frames": frames})
-        try:
-            found = check_integrity(name, sets)
-        except NotSupportedError as error:
-            self.store.put_json(_KIND, key, {"unsupported": str(error)})
-            return error
-        self.store.put_json(_KIND, key, asdict(found))
-        return found
+def _done(name: str, sets: FrameSets) -> IntegrityResult | NotSupportedError:
+    from pytest_mlff.datasets.integrity import check_integrity
+
+    try:
+        return check_integrity(name, sets)
+    except NotSupportedError as error:
+        return error
+
+
+def _plain(found: IntegrityResult | NotSupportedError) -> Mapping[str, Any]:
+    return {"unsupported": str(found)} if isinstance(found, NotSupportedError) else asdict(found)
+
+
+def _back(value: Mapping[str, Any]) -> IntegrityResult | NotSupportedError:
+    from pytest_mlff.datasets.integrity import IntegrityResult
+
+    if "unsupported" in value:
+        return NotSupportedError(str(value["unsupported"]))
+    frames = tuple((str(molecule), int(number)) for molecule, number in value["frames"])
+    return IntegrityResult(**{**value, "frames": frames})

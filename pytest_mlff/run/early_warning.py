@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pytest_mlff.errors import MissingExtraError
+from pytest_mlff.products import ARRAYS, Product, once
 
 if TYPE_CHECKING:
     import numpy as np
@@ -28,12 +29,13 @@ def _best(test: Frames, train: Frames, store: Store) -> NDArray[np.float64]:
         "train": train.structure_digest,
         "settings": settings.key,
     }
-    with store.lock(_KIND, key):
-        known = store.get_arrays(_KIND, key)
-        if known is not None:
-            return known["best"]
-        best = nearest(test, train, settings).best
-        store.put_arrays(_KIND, key, {"best": best})
+    form = ARRAYS.of(lambda best: {"best": best}, lambda arrays: _of_length(arrays["best"], test))
+    return once(store, Product(_KIND, key, form, make=lambda: nearest(test, train, settings).best))
+
+
+def _of_length(best: NDArray[np.float64], frames: Frames) -> NDArray[np.float64]:
+    if best.shape != (len(frames),):
+        raise ValueError(f"{len(best)} values for {len(frames)} frames")
     return best
 
 
@@ -58,11 +60,6 @@ def foresight(
         frame) and error, and the area under the ROC curve for the worst tenth of the frames
         (SAIBench-MLFF proposes similarity as the early warning), each with a 95 % interval where
         there are enough frames. Empty where dscribe is not installed.
-
-    Raises
-    ------
-    MlffError
-        If the store cannot be written.
     """
     from pytest_mlff.metrics import mean_interval
     from pytest_mlff.similarity import warning_quality

@@ -8,7 +8,7 @@ also those of other processes and later runs.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,10 +18,9 @@ from pytest_mlff.gate.outcome import Outcome
 from pytest_mlff.gate.threshold import Judgement, Verdict, judge_threshold
 from pytest_mlff.metrics.errors import ERROR_METRICS, measure
 from pytest_mlff.metrics.measurement import Measurement
-from pytest_mlff.potentials.failures import LostContexts
-from pytest_mlff.potentials.protocol import Prediction
 from pytest_mlff.run.data_checks import Soundness
 from pytest_mlff.run.models import Models, other_precisions
+from pytest_mlff.run.predictions import PredictionPasses
 from pytest_mlff.specs.metric_ids import DATA_IDS, LAW_IDS
 
 if TYPE_CHECKING:
@@ -38,75 +37,9 @@ if TYPE_CHECKING:
     from pytest_mlff.store import Store
     from pytest_mlff.training.runner import TrainingJob, TrainingResult
 
-__all__ = ["Evaluation", "PredictionPasses"]
+__all__ = ["Evaluation"]
 
 _LAW_FRAMES = 8
-
-
-@dataclass
-class PredictionPasses:
-    """Prediction passes of one process, shared with others through the store.
-
-    Attributes
-    ----------
-    store : Store
-        Where passes of models with a digest are kept.
-    computed : int
-        Passes that this process computed itself.
-    contexts : LostContexts
-        GPUs that this process has lost: nothing more is computed on them, but passes
-        that are known are as good as ever.
-    """
-
-    store: Store
-    computed: int = 0
-    contexts: LostContexts = field(default_factory=LostContexts)
-    _known: dict[tuple[int, str], Prediction] = field(default_factory=dict, repr=False)
-
-    def of(self, potential: Potential, frames: Frames) -> Prediction:
-        """The potential evaluated once on ``frames``.
-
-        Raises
-        ------
-        MlffError
-            If the model cannot be evaluated, or the store cannot be written.
-        """
-        key = (id(potential), frames.structure_digest)
-        if key not in self._known:
-            self._known[key] = self._stored(potential, frames)
-        return self._known[key]
-
-    def _stored(self, potential: Potential, frames: Frames) -> Prediction:
-        info = potential.info
-        if info.digest is None:
-            # A factory's model may change behind the same name, so nothing of it is kept.
-            return self._compute(potential, frames)
-        key = {
-            "model": info.digest,
-            "family": info.family,
-            "versions": dict(info.versions),
-            "device": info.device,
-            "dtype": info.dtype,
-            "frames": frames.structure_digest,
-        }
-        with self.store.lock("predictions", key):
-            arrays = self.store.get_arrays("predictions", key)
-            if arrays is not None:
-                return Prediction(arrays["energy"], arrays["forces"], arrays.get("stress"))
-            prediction = self._compute(potential, frames)
-            found = {"energy": prediction.energy, "forces": prediction.forces}
-            if prediction.stress is not None:
-                found["stress"] = prediction.stress
-            self.store.put_arrays("predictions", key, found)
-        return prediction
-
-    def _compute(self, potential: Potential, frames: Frames) -> Prediction:
-        from pytest_mlff.potentials.batching import evaluate
-
-        info = potential.info
-        with self.contexts.guard(info.device, info.name):
-            self.computed += 1
-            return evaluate(potential, frames.without_labels(), store=self.store)
 
 
 class Evaluation:
@@ -136,8 +69,10 @@ class Evaluation:
     ) -> None:
         self.options = options
         self.store = store
-        self.models = Models(options, self.frame_sets, adapters, threads, train)
-        self.passes = PredictionPasses(store, contexts=self.models.contexts)
+        self.models = Models(options, store, self.frame_sets, adapters, threads, train=train)
+        self.passes = PredictionPasses(
+            store, contexts=self.models.contexts, trust=options.store_trust
+        )
         self.soundness = Soundness(store)
         self._frame_sets: dict[tuple[str, str, str], FrameSets] = {}
 

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from pytest_mlff.errors import MlffError
 from pytest_mlff.potentials.failures import LostContexts, is_poisoned
-from pytest_mlff.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     from pytest_mlff.run.options import Located, Options
     from pytest_mlff.run.plan import PlannedSpec
     from pytest_mlff.specs import Variant
+    from pytest_mlff.store import Store
     from pytest_mlff.training.recipe import Recipe
     from pytest_mlff.training.runner import TrainingJob, TrainingResult
     from pytest_mlff.training.trainers.protocol import Trainer
@@ -35,6 +35,8 @@ class Models:
     ----------
     options : Options
         What the user asked for.
+    store : Store
+        The store.
     frame_sets : callable
         From a planned spec and a variant to its frames.
     adapters : sequence of Adapter
@@ -53,13 +55,15 @@ class Models:
     def __init__(
         self,
         options: Options,
+        store: Store,
         frame_sets: Callable[[PlannedSpec, Variant], FrameSets],
         adapters: Sequence[Adapter] = (),
         threads: int | None = None,
+        *,
         train: Callable[[TrainingJob], TrainingResult] | None = None,
     ) -> None:
         self.options = options
-        self.store = Store(options.store_dir)
+        self.store = store
         self.adapters = tuple(adapters)
         self.threads = threads
         self.trained = 0

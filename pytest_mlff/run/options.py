@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["DEVICES", "DTYPES", "STRICTNESS", "Located", "Options"]
+__all__ = ["DEVICES", "DTYPES", "STRICTNESS", "TRUST", "Located", "Options"]
 
 DEVICES = ("auto", "cpu", "cuda")
 DTYPES = ("float32", "float64")
 STRICTNESS = ("fast", "ci", "thorough")
+TRUST = ("verify", "full", "none")
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,9 @@ class Options:
         Workers per GPU.
     store_dir : Path
         The store.
+    store_trust : str
+        What a stored prediction pass is worth: ``verify`` compares a few frames with the model,
+        ``full`` takes it as it is, ``none`` computes anew.
     device, dtype : str
         ``auto``/``cpu``/``cuda``; ``float32``/``float64`` or None for the model's own.
     strictness : str
@@ -82,3 +86,4 @@ class Options:
     dtype: str | None
     strictness: str
     seed: int
+    store_trust: str = "verify"

@@ -10,11 +10,12 @@ Fig. 4, plot this mean against the training window).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from pytest_mlff.errors import MlffError
+from pytest_mlff.products import ARRAYS, Product, once
 from pytest_mlff.similarity.soap import SoapSettings, soap_chunks
 
 if TYPE_CHECKING:
@@ -23,29 +24,18 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from pytest_mlff.datasets.frames import Frames
+    from pytest_mlff.store import Store
 
-__all__ = ["VectorStore", "mean_vector", "similarity"]
+__all__ = ["mean_vector", "similarity"]
 
 STORE_KIND: Final = "soap-mean"
-
-
-class VectorStore(Protocol):
-    """The part of :class:`pytest_mlff.store.Store` that is used here."""
-
-    def get_arrays(self, kind: str, key: Mapping[str, Any]) -> dict[str, NDArray[Any]] | None:
-        """Read an entry."""
-
-    def put_arrays(
-        self, kind: str, key: Mapping[str, Any], arrays: Mapping[str, NDArray[np.generic]]
-    ) -> None:
-        """Write an entry."""
 
 
 def mean_vector(
     frames: Frames,
     settings: SoapSettings,
     *,
-    store: VectorStore | None = None,
+    store: Store | None = None,
     n_jobs: int = 1,
     progress: Callable[[int], object] | None = None,
 ) -> NDArray[np.float64]:
@@ -80,27 +70,31 @@ def mean_vector(
         raise MlffError("a similarity needs at least one frame on either side")
     settings = settings.covering(frames)
     key = {**settings.key, "structures": frames.structure_digest, "layout": 1}
-    if store is not None:
-        found = store.get_arrays(STORE_KIND, key)
-        mean = None if found is None else found.get("mean")
-        if mean is not None and mean.shape == (settings.size,):
-            return np.asarray(mean, dtype=np.float64)
-    total = np.zeros(settings.size)
-    for vectors in soap_chunks(frames, settings, n_jobs=n_jobs):
-        total += vectors.sum(axis=0)
-        if progress is not None:
-            progress(len(vectors))
-    mean = total / len(frames)
-    if store is not None:
-        store.put_arrays(STORE_KIND, key, {"mean": mean})
-    return mean
+
+    def make() -> NDArray[np.float64]:
+        total = np.zeros(settings.size)
+        for vectors in soap_chunks(frames, settings, n_jobs=n_jobs):
+            total += vectors.sum(axis=0)
+            if progress is not None:
+                progress(len(vectors))
+        return total / len(frames)
+
+    def back(arrays: Mapping[str, Any]) -> NDArray[np.float64]:
+        if arrays["mean"].shape != (settings.size,):
+            raise ValueError(f"the mean has {arrays['mean'].shape} instead of {settings.size}")
+        return np.asarray(arrays["mean"], dtype=np.float64)
+
+    if store is None:
+        return make()
+    form = ARRAYS.of(lambda mean: {"mean": mean}, back)
+    return once(store, Product(STORE_KIND, key, form, make=make))
 
 
 def similarity(
     a: Frames,
     b: Frames,
     settings: SoapSettings | None = None,
-    store: VectorStore | None = None,
+    store: Store | None = None,
     *,
     n_jobs: int = 1,
 ) -> float:

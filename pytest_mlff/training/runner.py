@@ -8,13 +8,13 @@ depends on; a finished training is never repeated, an interrupted one goes on.
 from __future__ import annotations
 
 import hashlib
-import shutil
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pytest_mlff.datasets.export import extxyz_text
 from pytest_mlff.errors import MlffError
+from pytest_mlff.products import FOLDER, Files, Product, find, once
 from pytest_mlff.store import Store, digest_of, write_atomically
 from pytest_mlff.training.fixture import TrainingFixture
 from pytest_mlff.training.trainers.registry import open_trainer
@@ -181,31 +181,41 @@ def training_job(
     )
 
 
-def _result(job: TrainingJob, value: Mapping[str, Any], *, trained: bool) -> TrainingResult | None:
-    checkpoint = job.folder / str(value["checkpoint"])
-    try:
-        content = checkpoint.read_bytes()
-    except OSError:
-        return None
-    if hashlib.sha256(content).hexdigest() != value["sha256"]:
-        return None
-    return TrainingResult(
-        checkpoint=checkpoint,
-        sha256=value["sha256"],
-        digest=job.digest,
-        trained=trained,
-        seconds=float(value["seconds"]),
-        steps=value["steps"],
-        loss=tuple((step, loss, watched) for step, loss, watched in value["loss"]),
-        reference_energies=dict(value["reference_energies"]),
-        reference_note=str(value["reference_note"]),
-    )
+def _product(job: TrainingJob) -> Product[TrainingResult]:
+    def plain(result: TrainingResult) -> Files:
+        note = {
+            "seconds": result.seconds,
+            "steps": result.steps,
+            "loss": [list(point) for point in result.loss],
+            "reference_energies": dict(result.reference_energies),
+            "reference_note": result.reference_note,
+            "recipe": job.recipe.name,
+            "variant": job.variant,
+            "sha256": result.sha256,
+        }
+        return Files(note, (result.checkpoint.relative_to(job.folder).as_posix(),))
+
+    def back(files: Files) -> TrainingResult:
+        (checkpoint,) = files.names
+        note = files.note
+        return TrainingResult(
+            checkpoint=job.folder / checkpoint,
+            sha256=str(note["sha256"]),
+            digest=job.digest,
+            trained=False,
+            seconds=float(note["seconds"]),
+            steps=note["steps"],
+            loss=tuple((step, loss, watched) for step, loss, watched in note["loss"]),
+            reference_energies=dict(note["reference_energies"]),
+            reference_note=str(note["reference_note"]),
+        )
+
+    return Product(KIND, job.key, FOLDER.of(plain, back), make=lambda: _train(job))
 
 
 def stored_result(job: TrainingJob) -> TrainingResult | None:
     """The finished training from the store; None if there is none, or its checkpoint is damaged."""
-    value = Store(job.store_root).get_json(KIND, job.key)
-    return None if value is None else _result(job, value, trained=False)
+    return find(Store(job.store_root), _product(job), quiet=True)
 
 
 def run_job(job: TrainingJob) -> TrainingResult:
@@ -217,20 +227,15 @@ def run_job(job: TrainingJob) -> TrainingResult:
     Raises
     ------
     MlffError
-        If the training fails or the store cannot be written.
+        If the training fails, or its folder in the store cannot be written.
     """
-    store = Store(job.store_root)
-    with store.lock(KIND, job.key):
-        done = stored_result(job)
-        if done is not None:
-            return done
-        if store.get_json(KIND, job.key) is not None:
-            # It was finished once, so what is left of it is not an interrupted training.
-            shutil.rmtree(job.folder, ignore_errors=True)
-        return _train(job, store)
+    try:
+        return once(Store(job.store_root), _product(job))
+    except OSError as error:
+        raise _not_kept(job, error) from error
 
 
-def _train(job: TrainingJob, store: Store) -> TrainingResult:
+def _train(job: TrainingJob) -> TrainingResult:
     trainer = open_trainer(job.recipe)
     fixture, note = _fixture(job)
     started = time.monotonic()
@@ -240,24 +245,19 @@ def _train(job: TrainingJob, store: Store) -> TrainingResult:
     checkpoint = fit.checkpoint.absolute()
     if not checkpoint.is_relative_to(job.folder):
         kept = job.folder / checkpoint.name
-        _write(job, kept, checkpoint.read_bytes())
+        write_atomically(kept, checkpoint.read_bytes())
         checkpoint = kept
-    value = {
-        "checkpoint": checkpoint.relative_to(job.folder).as_posix(),
-        "sha256": hashlib.sha256(checkpoint.read_bytes()).hexdigest(),
-        "seconds": seconds,
-        "steps": fit.steps,
-        "loss": [list(point) for point in fit.loss],
-        "reference_energies": dict(fixture.reference_energies),
-        "reference_note": note,
-        "recipe": job.recipe.name,
-        "variant": job.variant,
-    }
-    store.put_json(KIND, job.key, value)
-    result = _result(job, value, trained=True)
-    if result is None:
-        raise MlffError(f"{job.variant}: the checkpoint {checkpoint} changed while it was stored")
-    return result
+    return TrainingResult(
+        checkpoint=checkpoint,
+        sha256=hashlib.sha256(checkpoint.read_bytes()).hexdigest(),
+        digest=job.digest,
+        trained=True,
+        seconds=seconds,
+        steps=fit.steps,
+        loss=fit.loss,
+        reference_energies=dict(fixture.reference_energies),
+        reference_note=note,
+    )
 
 
 def _fixture(job: TrainingJob) -> tuple[TrainingFixture, str]:
@@ -276,7 +276,7 @@ def _fixture(job: TrainingJob) -> tuple[TrainingFixture, str]:
     for role, frames in (("train", train), ("validation", validation)):
         if frames is not None:
             files[role] = job.folder / f"{role}.extxyz"
-            _write(job, job.folder / f"{role}.extxyz", extxyz_text(frames).encode())
+            write_atomically(job.folder / f"{role}.extxyz", extxyz_text(frames).encode())
     assert files["train"] is not None
     fixture = TrainingFixture(
         variant=job.variant,
@@ -293,14 +293,11 @@ def _fixture(job: TrainingJob) -> tuple[TrainingFixture, str]:
     return fixture, note
 
 
-def _write(job: TrainingJob, path: Path, content: bytes) -> None:
-    try:
-        write_atomically(path, content)
-    except OSError as error:
-        raise MlffError(
-            f"store {job.store_root}: cannot write ({error.strerror or error}); choose another "
-            "folder with --mlff-store=DIR"
-        ) from error
+def _not_kept(job: TrainingJob, error: OSError) -> MlffError:
+    return MlffError(
+        f"{job.variant}: the training cannot be kept in {job.store_root} "
+        f"({error.strerror or error}); --mlff-store=DIR names another folder"
+    )
 
 
 def _seconds_before(path: Path) -> float:

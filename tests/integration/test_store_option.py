@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+import io
+import json
+import os
+import shutil
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
-from support.repos import SPEC, model_repo, read_json, run_case
+import numpy as np
+import pytest
+from support.repos import CASES, SPEC, model_repo, read_json, run_case
+
+from pytest_mlff.store import pack
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -61,11 +71,81 @@ def test_a_factorys_answers_are_not_kept(pytester: Pytester) -> None:
     assert _passes(root / ".mlff-store") == {}
 
 
-def test_a_store_that_cannot_be_written_is_said(pytester: Pytester, tiny_demo: str) -> None:
+@pytest.mark.parametrize("workers", ["-n0", "-n2"])
+def test_a_store_that_cannot_be_written_costs_nothing_but_speed(
+    pytester: Pytester, tiny_demo: str, workers: str
+) -> None:
     root = model_repo(pytester, EASY)
     (root / "file").write_text("")
-    result = run_case(pytester, "--mlff-store=file", model=tiny_demo)
-    assert result.ret == 1
-    reasons = {case["reason"] for case in read_json(root / "report.json")["cases"]}
-    assert len(reasons) == 1
-    assert "--mlff-store" in reasons.pop()
+    result = run_case(pytester, "--mlff-store=file", "-p", "xdist", workers, model=tiny_demo)
+    assert result.ret == 0
+    assert result.stdout.str().count("cannot be written") == 1
+    assert {case["verdict"] for case in read_json(root / "report.json")["cases"]} == {"passed"}
+
+
+def _refused(folder: Path) -> list[str]:
+    """A command's first words where root, too, is refused what a folder's mode forbids."""
+    if os.geteuid() != 0:
+        return []
+    drop = "-dac_override,-dac_read_search,-fowner"
+    words = ["setpriv", f"--bounding-set={drop}", f"--inh-caps={drop}"]
+    if shutil.which("setpriv") is None:
+        pytest.skip("root may write everywhere, and there is no setpriv to forbid it")
+    if subprocess.run([*words, "touch", str(folder / "x")], check=False).returncode == 0:
+        pytest.skip("setpriv does not take root's rights here")
+    return words
+
+
+def test_a_read_only_folder_gives_one_warning(pytester: Pytester, tiny_demo: str) -> None:
+    root = model_repo(pytester, EASY)
+    (root / "closed").mkdir(mode=0o555)
+    done = subprocess.run(
+        [
+            *_refused(root / "closed"), sys.executable, "-m", "pytest", "-p", "no:cacheprovider",
+            f"--mlff-model={tiny_demo}", "--mlff-suite=../specs/small.yaml", "--mlff-only",
+        ],
+        cwd=root / "closed", capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout
+    assert done.stdout.count("cannot be written") == 1
+    assert f"{CASES} passed" in done.stdout
+
+
+def test_a_forged_pass_is_noticed_unless_it_is_to_be_trusted(
+    pytester: Pytester, tiny_demo: str
+) -> None:
+    root = model_repo(pytester, EASY)
+    run_case(pytester, model=tiny_demo)
+    values = _values(root)
+    (path,) = _passes(root / ".mlff-store")
+    header, _, content = path.read_bytes().partition(b"\n")
+    head = json.loads(header)
+    with np.load(io.BytesIO(content)) as archive:
+        arrays = {name: 0.5 * archive[name] for name in archive.files}
+    stream = io.BytesIO()
+    np.savez(stream, **arrays)
+    forged = pack(head["kind"], head["key"], ".npz", stream.getvalue())
+
+    def run(trust: str) -> tuple[list[float], int]:
+        path.write_bytes(forged)
+        result = run_case(pytester, f"--mlff-store-trust={trust}", model=tiny_demo)
+        assert result.ret == 0
+        return _values(root), result.stdout.str().count("is not what the model says")
+
+    assert run("verify") == (values, 1)
+    assert run("none") == (values, 0)
+    believed, told = run("full")
+    assert told == 0
+    assert believed != values
+    pytester.makeini("[pytest]\nmlff_store_trust = full")
+    path.write_bytes(forged)
+    run_case(pytester, model=tiny_demo)
+    assert _values(root) == believed
+
+
+def test_an_unknown_trust_is_refused(pytester: Pytester) -> None:
+    model_repo(pytester)
+    pytester.makeini("[pytest]\nmlff_store_trust = some")
+    result = run_case(pytester)
+    assert result.ret == 4
+    result.stderr.fnmatch_lines(["*mlff_store_trust: 'some' is none of verify, full, none*"])

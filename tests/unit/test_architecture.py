@@ -23,7 +23,7 @@ PACKAGE = Path(pytest_mlff.__file__).parent
 # Lower rows know nothing of higher ones.
 ROWS: dict[str, int] = {
     "errors": 0, "units": 0, "store": 0,
-    "specs": 1, "statistics": 1,
+    "products": 1, "specs": 1, "statistics": 1,
     "datasets": 2,
     "potentials": 3, "similarity": 3,
     "metrics": 4, "simulation": 4,

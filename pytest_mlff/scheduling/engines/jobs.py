@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_mlff.errors import MlffError
-from pytest_mlff.store import Store, write_atomically
+from pytest_mlff.store import DamagedEntryError, Store, pack, unpack, write_atomically
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -196,11 +196,12 @@ class JobRecords:
             If the store cannot be written.
         """
         text = json.dumps(dataclasses.asdict(record), indent=1, sort_keys=True)
+        content = pack(KIND, {"call": record.key}, ".json", text.encode())
         try:
             ignore = self.root / ".gitignore"
             if not ignore.exists():
                 write_atomically(ignore, b"*\n")
-            write_atomically(self.root / KIND / f"{record.key}.json", text.encode())
+            write_atomically(self.root / KIND / f"{record.key}.json", content)
         except OSError as error:
             raise MlffError(
                 f"store {self.root}: cannot write ({error.strerror or error}); "
@@ -251,7 +252,9 @@ class JobRecords:
         with contextlib.suppress(*_UNREADABLE):
             try:
                 kind, value = pickle.loads(content)
-            except (ImportError, AttributeError, TypeError, ValueError) as error:
+            except _UNREADABLE:
+                raise
+            except Exception as error:  # a pickle with a wrong byte may raise anything
                 return Outcome(error=f"MlffError: its result cannot be read: {one_line(error)}")
             return Outcome(value=value) if kind == "success" else Outcome(error=str(value))
         return None
@@ -261,9 +264,9 @@ class JobRecords:
 
     def _load(self, path: Path) -> JobRecord | None:
         try:
-            content = json.loads(path.read_text(encoding="utf-8"))
+            content = json.loads(unpack(KIND, {"call": path.stem}, ".json", path.read_bytes()))
             return JobRecord(**{**content, "ended": tuple(content["ended"])})
-        except (OSError, ValueError, TypeError, KeyError):
+        except (DamagedEntryError, OSError, ValueError, TypeError, KeyError):
             return None
 
 

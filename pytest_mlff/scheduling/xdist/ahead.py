@@ -11,6 +11,7 @@ from concurrent.futures import FIRST_COMPLETED, wait
 from typing import TYPE_CHECKING, Any
 
 from pytest_mlff.errors import MlffError
+from pytest_mlff.products import JSON, Entry, find, forget, keep
 from pytest_mlff.scheduling.shows import only_shows
 
 if TYPE_CHECKING:
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
 
 __all__ = ["only_stored", "train_all", "train_for", "will_run"]
 
-# Why an engine's trainings failed, for the processes that run their cases.
-_FAILURES = "failures"
 # Its unit is seconds of budget, so that a rate would say nothing.
 _BAR = "{desc}: {percentage:3.0f}%|{bar}| [{elapsed}<{remaining}{postfix}]"
 # File systems shared by many machines show new files late.
@@ -289,7 +288,7 @@ def train_for(
     if not missing:
         return
     for one in missing:
-        store.path(_FAILURES, one.job.key, ".json").unlink(missing_ok=True)
+        forget(store, _failure(one.job))
     # At a terminal pytest has left its cursor behind the number of items or workers.
     start = "\n" if sys.stderr.isatty() else ""
     print(
@@ -300,7 +299,12 @@ def train_for(
     failed = train_all(missing, options, executors=executors)
     for one in missing:
         if one.job.digest in failed:
-            store.put_json(_FAILURES, one.job.key, {"line": failed[one.job.digest]})
+            keep(store, _failure(one.job), {"line": failed[one.job.digest]})
+
+
+def _failure(job: TrainingJob) -> Entry[Mapping[str, Any]]:
+    """Why an engine's training failed, for the processes that run its cases."""
+    return Entry("failures", job.key, JSON)
 
 
 def only_stored(engine: str) -> Callable[[TrainingJob], TrainingResult]:
@@ -325,7 +329,7 @@ def only_stored(engine: str) -> Callable[[TrainingJob], TrainingResult]:
         result = stored_result(job)
         if result is not None:
             return result
-        left = Store(job.store_root).get_json(_FAILURES, job.key)
+        left = find(Store(job.store_root), _failure(job))
         if left is not None:
             raise MlffError(str(left["line"]))
         hint = " (`mlff jobs` lists its jobs)" if engine == "slurm" else ""

@@ -13,7 +13,7 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from pytest_mlff.errors import MlffError
+from pytest_mlff.products import JSON, Entry, find, keep
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -23,8 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Durations", "read_durations", "remember"]
 
-_KIND = "durations"
-_KEY = {"format": 1}
+_ENTRY = Entry("durations", {"format": 1}, JSON)
 # A group taken for shorter than it is may start last and hold up the run; one taken for longer
 # only starts early. So growth is believed at once, and a fast run (its pass was in the store)
 # only slowly.
@@ -123,7 +122,7 @@ def _by_kind(seconds: Mapping[str, float]) -> dict[str, float]:
 
 def read_durations(store: Store) -> Durations:
     """What the store remembers; nothing if its entry is absent or makes no sense."""
-    found = store.get_json(_KIND, _KEY)
+    found = find(store, _ENTRY)
     listed = found.get("seconds") if found else None
     if not isinstance(listed, list):
         return Durations()
@@ -146,11 +145,7 @@ def remember(store: Store, measured: Mapping[Name, float]) -> bool:
     """
     if not measured:
         return True
-    try:
-        with store.lock(_KIND, _KEY):
-            after = read_durations(store).updated(measured)
-            # A list keeps the order, which the store's sorted keys would not.
-            store.put_json(_KIND, _KEY, {"seconds": [list(pair) for pair in after.seconds.items()]})
-    except MlffError:
-        return False
-    return True
+    with store.lock(_ENTRY.kind, _ENTRY.key):
+        after = read_durations(store).updated(measured)
+        # A list keeps the order, which the store's sorted keys would not.
+        return keep(store, _ENTRY, {"seconds": [list(pair) for pair in after.seconds.items()]})

@@ -14,6 +14,7 @@ from pytest_mlff.datasets.dataset import Dataset
 from pytest_mlff.datasets.frames import Frames
 from pytest_mlff.datasets.splits import FrameSets, IndexSet
 from pytest_mlff.errors import MlffError
+from pytest_mlff.products import JSON, Entry, keep
 from pytest_mlff.run.trainings import Wanted
 from pytest_mlff.scheduling.engines import registry as engines
 from pytest_mlff.scheduling.xdist.ahead import only_stored, train_all, will_run
@@ -250,7 +251,7 @@ def test_processes_that_leave_training_to_an_engine(make: Callable[..., Wanted])
         "s/spec/n3: engine slurm has not trained it (`mlff jobs` lists its jobs)"
     )
     assert not job.folder.exists()
-    Store(job.store_root).put_json("failures", job.key, {"line": "the loss is NaN"})
+    keep(Store(job.store_root), Entry("failures", job.key, JSON), {"line": "the loss is NaN"})
     with pytest.raises(MlffError, match=r"^the loss is NaN$"):
         only_stored("slurm")(job)
     trained = run_job(job)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pytest_mlff.products import JSON, Entry, keep
 from pytest_mlff.scheduling.xdist.durations import Durations, read_durations, remember
 from pytest_mlff.scheduling.xdist.groups import Group, Name
 from pytest_mlff.store import Store
@@ -97,7 +98,7 @@ def test_what_was_not_seen_for_longest_is_forgotten_first(
 )
 def test_a_senseless_entry_counts_as_absent(tmp_path: Path, value: dict[str, object]) -> None:
     store = Store(tmp_path / "store")
-    store.put_json("durations", {"format": 1}, value)
+    keep(store, Entry("durations", {"format": 1}, JSON), value)
     assert read_durations(store) == Durations()
 
 
