@@ -33,6 +33,7 @@ __all__ = [
     "Recipe",
     "Routed",
     "Source",
+    "names_recipe",
     "parse_source",
 ]
 
@@ -108,6 +109,9 @@ class Factory:
 Source = Demo | Checkpoint | CheckpointSet | Recipe | Routed | Factory
 
 
+_YAML = (".yaml", ".yml")
+
+
 def _is_routed(path: Path) -> bool:
     """Whether a YAML file is a mapping with the key ``routed``."""
     from pytest_mlff.specs.yaml_source import read_yaml
@@ -117,6 +121,20 @@ def _is_routed(path: Path) -> bool:
     except MlffError:  # whoever reads it as a recipe says what is wrong with it
         return False
     return isinstance(content, dict) and "routed" in content
+
+
+def names_recipe(text: str, cwd: Path) -> bool:
+    """Whether a model source is a recipe, without asking whether it is in order.
+
+    Parameters
+    ----------
+    text : str
+        The source.
+    cwd : Path
+        Folder that relative paths start from.
+    """
+    path = cwd / text
+    return path.suffix.lower() in _YAML and not _is_routed(path)
 
 
 def _file(text: str, location: str, cwd: Path, family: str | None) -> Source:
@@ -130,7 +148,7 @@ def _file(text: str, location: str, cwd: Path, family: str | None) -> Source:
             )
         return CheckpointSet(text, location, cwd, family)
     path = cwd / location
-    if path.suffix.lower() in (".yaml", ".yml") and family is None:
+    if path.suffix.lower() in _YAML and family is None:
         if not path.is_file() and (RECIPE_FOLDER / location).is_file():
             path = RECIPE_FOLDER / location
         if not path.is_file():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 __all__ = ["DEVICES", "DTYPES", "STRICTNESS", "TRUST", "Located", "Options"]
@@ -24,6 +25,13 @@ class Located:
     def path(self) -> Path:
         """The word as a path."""
         return self.folder / Path(self.text).expanduser()
+
+    @cached_property
+    def is_recipe(self) -> bool:
+        """Whether it names a recipe, which is trained; told without opening it as one."""
+        from pytest_mlff.potentials.source import names_recipe
+
+        return names_recipe(self.text, self.folder)
 
 
 @dataclass(frozen=True)

@@ -265,6 +265,7 @@ def train_for(
     MlffError
         If there is no such engine, or it cannot take jobs.
     """
+    from pytest_mlff.run.needs import TRAINING, needs_of
     from pytest_mlff.run.trainings import wanted_trainings
     from pytest_mlff.scheduling.xdist.groups import finder
     from pytest_mlff.training.runner import stored_result
@@ -280,7 +281,9 @@ def train_for(
             one.case.variant,
         )
         for one in cases
-        if one is not None and one.source is not None
+        if one is not None
+        and one.source is not None
+        and any(need.kind == TRAINING for need in needs_of(one))
     }
     # Cases of unsound data say so themselves, and no training is spent on them.
     wanted = wanted_trainings(session.evaluation, places.values()).wanted

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from pytest_mlff.scheduling.xdist.durations import read_durations, remember
-from pytest_mlff.scheduling.xdist.groups import Name, cut_own_tests, finder, group_items
+from pytest_mlff.scheduling.xdist.groups import cut_own_tests, finder, group_items
 from pytest_mlff.scheduling.xdist.idle import announce_idle
 
 if TYPE_CHECKING:
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     import pytest
 
+    from pytest_mlff.run.needs import Need
     from pytest_mlff.run.session import Session
     from pytest_mlff.scheduling.xdist.groups import Group
     from pytest_mlff.scheduling.xdist.scheduler import GroupScheduling
@@ -68,7 +69,7 @@ class Stopwatch:
         elif report.when not in ("setup", "call"):
             self._ended[nodeid] = False  # its worker died; the time is that of a crash
 
-    def by_group(self, session: Session, nodeids: Iterable[str]) -> dict[Name, float]:
+    def by_group(self, session: Session, nodeids: Iterable[str]) -> dict[Need, float]:
         """Seconds of every group of which each item has run to its end.
 
         Parameters
@@ -79,7 +80,7 @@ class Stopwatch:
             All items that were collected; those of a group that was cut short give nothing.
         """
         listed = list(nodeids)
-        measured: dict[Name, float] = {}
+        measured: dict[Need, float] = {}
         for group in group_items(listed, finder(session)):
             ids = [listed[position] for position in group.items]
             if group.name.kind == "own":

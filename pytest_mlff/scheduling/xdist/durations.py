@@ -18,7 +18,8 @@ from pytest_mlff.products import JSON, Entry, find, keep
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from pytest_mlff.scheduling.xdist.groups import Group, Name
+    from pytest_mlff.run.needs import Need
+    from pytest_mlff.scheduling.xdist.groups import Group
     from pytest_mlff.store import Store
 
 __all__ = ["Durations", "read_durations", "remember"]
@@ -88,12 +89,12 @@ class Durations:
 
         return [groups[number] for number in sorted(range(len(groups)), key=key)]
 
-    def updated(self, measured: Mapping[Name, float]) -> Durations:
+    def updated(self, measured: Mapping[Need, float]) -> Durations:
         """Durations after a run: exponential average, quick to grow and slow to shrink.
 
         Parameters
         ----------
-        measured : mapping of Name to float
+        measured : mapping of Need to float
             Seconds; of own tests per item.
         """
         seconds = dict(self.seconds)
@@ -135,7 +136,7 @@ def read_durations(store: Store) -> Durations:
     return Durations(seconds)
 
 
-def remember(store: Store, measured: Mapping[Name, float]) -> bool:
+def remember(store: Store, measured: Mapping[Need, float]) -> bool:
     """Take a run's durations into the store.
 
     Returns

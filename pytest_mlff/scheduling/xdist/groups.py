@@ -2,9 +2,9 @@
 
 A model with fixed weights shares one pass per set of test frames, whichever variant or
 spec asks for it; a recipe shares one training per set of training frames, whatever it is
-tested on; what needs no model shares the frames. Laws of a fixed model share nothing and
-stand alone. A repository's own tests are cut into runs of neighbours from one file, short
-enough to keep every worker busy.
+tested on; what needs no model shares the frames (`pytest_mlff.run.needs`). Laws of a fixed
+model share nothing and stand alone. A repository's own tests are cut into runs of neighbours
+from one file, short enough to keep every worker busy.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from pytest_mlff.run.needs import Need, needs_of
 from pytest_mlff.run.planned_case import LAW
 
 if TYPE_CHECKING:
@@ -21,34 +22,12 @@ if TYPE_CHECKING:
 
     from pytest_mlff.run.planned_case import PlannedCase
     from pytest_mlff.run.session import Session
-    from pytest_mlff.specs import Variant
-    from pytest_mlff.specs.expand import ResolvedSelection
 
-__all__ = ["KINDS", "Group", "Name", "cut_own_tests", "finder", "group_items", "name_of"]
+__all__ = ["OWN", "Group", "cut_own_tests", "finder", "group_items"]
 
-KINDS = ("training", "pass", "law", "data", "own")
-_RECIPES = (".yaml", ".yml")
+OWN = "own"
 # Chunks of own tests per worker: few enough to keep module fixtures alive, enough to even out.
 _CHUNKS_PER_WORKER = 4
-
-
-@dataclass(frozen=True, slots=True)
-class Name:
-    """What a group is called; the same on every machine and in every run.
-
-    Attributes
-    ----------
-    kind : str
-        One of `KINDS`.
-    text : str
-        What its items share.
-    """
-
-    kind: str
-    text: str
-
-    def __str__(self) -> str:
-        return f"{self.kind}: {self.text}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,61 +36,14 @@ class Group:
 
     Attributes
     ----------
-    name : Name
+    name : Need
         What they share.
     items : tuple of int
         Positions in the collection, ascending.
     """
 
-    name: Name
+    name: Need
     items: tuple[int, ...]
-
-
-def _selection(selection: ResolvedSelection | None, seed: int) -> str:
-    if selection is None:
-        return "none"
-    molecules = "+".join(selection.molecules) or "all"
-    words = [molecules, f"{selection.start!r}-{selection.end!r}%"]
-    if selection.pick != "all":
-        words.append(f"{selection.pick} {selection.count}")
-    if selection.pick == "random":
-        words.append(f"seed {seed}")
-    return " ".join(words)
-
-
-def _dataset(variant: Variant) -> str:
-    option = variant.option.model_dump(exclude={"axes", "where"}, exclude_none=True)
-    if "path" in option:
-        # The path starts from the spec's folder, so it names a file only together with the spec.
-        option["spec"] = f"{variant.spec.suite}/{variant.spec.name}"
-    settings = ", ".join(f"{key}={value}" for key, value in sorted(option.items()))
-    return f"{variant.dataset} ({settings})" if settings else variant.dataset
-
-
-def _trains(model: str) -> bool:
-    return model.lower().endswith(_RECIPES)
-
-
-def name_of(one: PlannedCase) -> Name:
-    """The group that a case belongs to.
-
-    The name is made of the model as the user wrote it, not of its digest: durations
-    remembered for one checkpoint then serve the next one of the same name.
-    """
-    variant = one.case.variant
-    spec, chosen = variant.spec, variant.selections
-    dataset = _dataset(variant)
-    train, validation, test = (
-        _selection(some, spec.seed) for some in (chosen.train, chosen.validation, chosen.test)
-    )
-    if one.source is None:
-        return Name("data", f"{dataset}, train {train}, test {test}")
-    model = one.source.text
-    if _trains(model) and chosen.train is not None:
-        return Name("training", f"{model}, {dataset}, train {train}, validation {validation}")
-    if one.function == LAW:
-        return Name("law", f"{model}, {spec.suite}/{spec.name}/{variant.id}/{one.case.metric}")
-    return Name("pass", f"{model.replace('{variant}', variant.id)}, {dataset}, test {test}")
 
 
 def finder(session: Session) -> Callable[[str], PlannedCase | None]:
@@ -152,10 +84,10 @@ def group_items(nodeids: Sequence[str], find: Callable[[str], PlannedCase | None
     list of Group
         In the order of their first items; each item is in exactly one of them.
     """
-    found: dict[Name, list[int]] = {}
+    found: dict[Need, list[int]] = {}
     for position, nodeid in enumerate(nodeids):
         one = find(nodeid)
-        name = Name("own", nodeid.partition("::")[0]) if one is None else name_of(one)
+        name = Need(OWN, nodeid.partition("::")[0]) if one is None else needs_of(one)[0]
         found.setdefault(name, []).append(position)
     return [Group(name, tuple(items)) for name, items in found.items()]
 
@@ -178,13 +110,13 @@ def cut_own_tests(
         Estimated duration of a group.
     """
     groups = list(groups)
-    own = [group for group in groups if group.name.kind == "own"]
+    own = [group for group in groups if group.name.kind == OWN]
     share = _CHUNKS_PER_WORKER * max(1, workers)
     count = sum(len(group.items) for group in own)
     total = sum(seconds(group) for group in own)
     cut: list[Group] = []
     for group in groups:
-        if group.name.kind != "own":
+        if group.name.kind != OWN:
             cut.append(group)
             continue
         size = len(group.items)

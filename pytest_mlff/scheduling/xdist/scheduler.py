@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 import pytest
 
-from pytest_mlff.scheduling.xdist.groups import Group, Name
+from pytest_mlff.run.needs import Need
+from pytest_mlff.scheduling.xdist.groups import Group
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Sequence
@@ -155,7 +156,7 @@ class GroupScheduling:
         if self.collection is None:
             raise ValueError(f"{item}: nothing was collected yet")
         position = self.collection.index(item)
-        self._queue.appendleft(Group(Name("own", item), (position,)))
+        self._queue.appendleft(Group(Need("own", item), (position,)))
         self._feed_all()
 
     def withdraw(self, items: Collection[str]) -> list[str]:

@@ -9,17 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_mlff.run.needs import Need, needs_of
 from pytest_mlff.run.options import Located
 from pytest_mlff.run.plan import plan_spec
 from pytest_mlff.run.planned_case import PlannedCase, nodeid_of, planned_cases
 from pytest_mlff.scheduling.xdist.durations import Durations
 from pytest_mlff.scheduling.xdist.groups import (
     Group,
-    Name,
     cut_own_tests,
     finder,
     group_items,
-    name_of,
 )
 
 if TYPE_CHECKING:
@@ -82,10 +81,10 @@ def cases(tmp_path: Path) -> Any:
     return cases
 
 
-def names(cases: Iterator[PlannedCase], kind: str) -> dict[Name, set[str]]:
-    found: dict[Name, set[str]] = {}
+def names(cases: Iterator[PlannedCase], kind: str) -> dict[Need, set[str]]:
+    found: dict[Need, set[str]] = {}
     for one in cases:
-        name = name_of(one)
+        name = needs_of(one)[0]
         if name.kind == kind:
             found.setdefault(name, set()).add(f"{one.case.variant.id}/{one.case.metric}")
     return found
@@ -147,7 +146,7 @@ def test_other_labels_are_another_pass(cases: Any) -> None:
     option = one.case.variant.option.model_copy(update={"level_of_theory": "another"})
     spec = one.case.variant.spec.model_copy(update={"datasets": {"embedded": option}})
     variant = replace(one.case.variant, spec=spec)
-    assert name_of(replace(one, case=replace(one.case, variant=variant))) != name_of(one)
+    assert needs_of(replace(one, case=replace(one.case, variant=variant))) != needs_of(one)
 
 
 def test_a_random_pick_depends_on_the_seed(cases: Any) -> None:
@@ -188,7 +187,7 @@ def test_every_item_is_in_one_group(cases: Any) -> None:
 def _own(sizes: dict[str, int]) -> list[Group]:
     found, first = [], 0
     for file, size in sizes.items():
-        found.append(Group(Name("own", file), tuple(range(first, first + size))))
+        found.append(Group(Need("own", file), tuple(range(first, first + size))))
         first += size
     return found
 
@@ -210,5 +209,5 @@ def test_a_slow_file_is_cut_by_time() -> None:
 
 
 def test_other_groups_are_never_cut() -> None:
-    groups = [Group(Name("pass", "a"), tuple(range(100))), *_own({})]
+    groups = [Group(Need("pass", "a"), tuple(range(100))), *_own({})]
     assert cut_own_tests(groups, 8, Durations().estimate) == groups

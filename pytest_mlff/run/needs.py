@@ -1,0 +1,95 @@
+"""What a case needs: the products behind its number, named before any of them is made.
+
+A product's key holds digests, which are known once its model and its frames are loaded. Its
+name is made of what the user wrote: the model as it was given, the dataset, the windows. So
+it is known at collection, is the same on every machine, and serves the next checkpoint of the
+same name, too. Cases that share a product have it under the same name; whoever groups cases,
+remembers durations, guards a GPU or trains ahead asks here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pytest_mlff.run.planned_case import LAW
+
+if TYPE_CHECKING:
+    from pytest_mlff.run.planned_case import PlannedCase
+    from pytest_mlff.specs import Variant
+    from pytest_mlff.specs.expand import ResolvedSelection
+
+__all__ = ["DATA", "LAW_RUN", "PASS", "TRAINING", "Need", "needs_of"]
+
+TRAINING, PASS, LAW_RUN, DATA = "training", "pass", "law", "data"
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """A product that cases wait for; the same on every machine and in every run.
+
+    Attributes
+    ----------
+    kind : str
+        ``training``, ``pass``, ``law`` (one law's search, which nobody shares) or ``data``
+        (frames and what is computed of them alone).
+    text : str
+        What it is made of.
+    """
+
+    kind: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.kind}: {self.text}"
+
+
+def needs_of(one: PlannedCase) -> tuple[Need, ...]:
+    """Every product that a case needs, in the order in which they are made.
+
+    The first is what takes longest, and what the cases that share it should run beside.
+
+    Parameters
+    ----------
+    one : PlannedCase
+        Nothing of it is loaded.
+    """
+    variant = one.case.variant
+    spec, chosen = variant.spec, variant.selections
+    dataset = _dataset(variant)
+    train, validation, test = (
+        _window(some, spec.seed) for some in (chosen.train, chosen.validation, chosen.test)
+    )
+    if one.source is None:
+        return (Need(DATA, f"{dataset}, train {train}, test {test}"),)
+    model, first = one.source.text, ()  # type: tuple[str, tuple[Need, ...]]
+    if one.source.is_recipe and chosen.train is not None:
+        text = f"{model}, {dataset}, train {train}, validation {validation}"
+        first = (Need(TRAINING, text),)
+        model = text  # one model per training
+    if one.function == LAW:
+        text = f"{model}, {spec.suite}/{spec.name}/{variant.id}/{one.case.metric}"
+        return (*first, Need(LAW_RUN, text))
+    text = f"{model.replace('{variant}', variant.id)}, {dataset}, test {test}"
+    return (*first, Need(PASS, text))
+
+
+def _window(selection: ResolvedSelection | None, seed: int) -> str:
+    if selection is None:
+        return "none"
+    molecules = "+".join(selection.molecules) or "all"
+    words = [molecules, f"{selection.start!r}-{selection.end!r}%"]
+    if selection.pick != "all":
+        words.append(f"{selection.pick} {selection.count}")
+    if selection.pick == "random":
+        words.append(f"seed {seed}")
+    return " ".join(words)
+
+
+def _dataset(variant: Variant) -> str:
+    option = variant.option.model_dump(exclude={"axes", "where"}, exclude_none=True)
+    if "path" in option:
+        # The path starts from the spec's folder, so it names a file only together with the spec.
+        option["spec"] = f"{variant.spec.suite}/{variant.spec.name}"
+    settings = ", ".join(f"{key}={value}" for key, value in sorted(option.items()))
+    return f"{variant.dataset} ({settings})" if settings else variant.dataset
