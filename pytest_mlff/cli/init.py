@@ -14,6 +14,7 @@ from pytest_mlff import __version__
 from pytest_mlff.cli.ask import agreed
 from pytest_mlff.cli.init_files import Planned, described, write_all
 from pytest_mlff.cli.init_measure import Measured, measure
+from pytest_mlff.cli.init_owners import owners_file
 from pytest_mlff.cli.init_spec import TEMPLATES, draft, first_spec, quoted
 from pytest_mlff.errors import MlffError
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
     from pytest_mlff.potentials.source import Source
 
-__all__ = ["Wanted", "initialise", "register"]
+__all__ = ["Wanted", "initialise", "register", "workflow_text"]
 
 WORKFLOW: Final = ".github/workflows/mlff.yml"
 SPEC: Final = "specs/first.yaml"
@@ -41,6 +42,8 @@ class Wanted:
         As ``--mlff-model`` takes it; relative paths start from the folder.
     requirement : str or None
         What the workflow installs; None for this version and the extra of the model's family.
+    owners : str or None
+        Who has to review changes of what judges, e.g. ``@org/team``; None for nobody.
     yes, dry_run, force : bool
         Do not ask; do not write; replace files that differ.
     """
@@ -48,6 +51,7 @@ class Wanted:
     folder: Path
     model: str = "demo"
     requirement: str | None = None
+    owners: str | None = None
     yes: bool = False
     dry_run: bool = False
     force: bool = False
@@ -68,13 +72,17 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument(
         "--requirement", metavar="REQ", help="what the workflow installs (default: this version)"
     )
+    parser.add_argument(
+        "--owners", metavar="WHO",
+        help="write CODEOWNERS lines: WHO (@org/team) reviews changes of what judges the model",
+    )  # fmt: skip
     parser.add_argument("--yes", action="store_true", help="write without asking")
     parser.add_argument("--dry-run", action="store_true", help="show everything, write nothing")
     parser.add_argument("--force", action="store_true", help="replace files that differ")
     parser.set_defaults(
         run=lambda given: initialise(
             Wanted(
-                given.folder, given.model, given.requirement,
+                given.folder, given.model, given.requirement, given.owners,
                 yes=given.yes, dry_run=given.dry_run, force=given.force,
             )
         )
@@ -101,6 +109,8 @@ def initialise(wanted: Wanted) -> int:
         _ = Planned(folder, name, b"").before  # a wrong target is told before minutes are spent
     print(f"mlff: measuring {model} on embedded frames …", file=sys.stderr)
     files, remarks = _prepared(folder, model, wanted.requirement)
+    if wanted.owners:
+        files.append(owners_file(folder, wanted.owners))
     remarks += _git_remarks(folder, model)
     for file in files:
         print("\n".join(described(file, content=wanted.dry_run)))
@@ -187,7 +197,8 @@ def _prepared(folder: Path, model: str, requirement: str | None) -> tuple[list[P
             files += _baseline(folder, model, scratch, baseline, remarks)
         if len(files) == 1:
             baseline = ""
-    workflow = _workflow(model, baseline, requirement or _requirement(measured), _branch(folder))
+    wants = requirement or _requirement(measured)
+    workflow = workflow_text(model, SPEC, baseline, wants, _branch(folder))
     return [Planned(folder, WORKFLOW, workflow.encode()), *files], remarks
 
 
@@ -224,13 +235,14 @@ def _requirement(measured: Measured) -> str:
     return f"pytest-mlff[{','.join(sorted({*extras, 'report'}))}]=={__version__}"
 
 
-def _workflow(model: str, baseline: str, requirement: str, branch: str) -> str:
+def workflow_text(model: str, suite: str, baseline: str, requirement: str, branch: str) -> str:
+    """The workflow for a model repository."""
     if not requirement.isprintable() or "${{" in requirement:
         raise MlffError(f"--requirement {requirement!r} cannot stand in a workflow")
     text = (TEMPLATES / "mlff.yml").read_text(encoding="utf-8")
     values = {
         "@MODEL@": model,
-        "@SUITE@": SPEC,
+        "@SUITE@": suite,
         "@BASELINE@": baseline,
         "@REQUIREMENT@": requirement,
         "@BRANCH@": branch,
@@ -285,6 +297,8 @@ def _git_remarks(folder: Path, model: str) -> list[str]:
 def _hints(model: str) -> str:
     return (
         'make the check "mlff / gate" a required one in the settings of the repository.\n'
+        "A workflow cannot protect its own file from a pull request: have owners review what\n"
+        "judges (mlff init --owners @ORG/TEAM writes CODEOWNERS; docs/github.md says more).\n"
         "To have pytest run the spec with your own tests, put this into pytest.ini (or the same\n"
         "keys under [tool.pytest.ini_options] in pyproject.toml):\n"
         f"    [pytest]\n    mlff_model = {model}\n    mlff_suite = {SPEC}\n"

@@ -28,6 +28,7 @@ _ROOMS = (
     "report",
     "baseline",
     "compare",
+    "judge",
 )
 
 

@@ -177,6 +177,7 @@ class RunRecord(_Record):
     spec_digests: dict[str, str] = Field(description="Spec to SHA-256 of its file.")
     data_digests: dict[str, str] = Field(description="Dataset/molecule to SHA-256.")
     model_digests: dict[str, str | None]
+    sources: list[str] = Field(default=[], description="What `--mlff-model` named, in order.")
     collected: int = Field(description="Cases that were to be run.")
     deselected: int = Field(
         default=0,

@@ -120,6 +120,7 @@ def build_report(
             },
             model_digests={info.name: info.digest for info in infos}
             | {recipe.name: recipe.digest for recipe in recipes},
+            sources=[source.text for source in options.models],
             collected=len(session.expected),
             deselected=session.deselected,
             baselines={

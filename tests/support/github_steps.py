@@ -11,13 +11,15 @@ import re
 import subprocess
 import sys
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
 
+import pytest_mlff
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from pathlib import Path
 
 __all__ = ["Done", "Machine", "parse_workflow", "read_workflow"]
 
@@ -79,6 +81,7 @@ class Machine:
     skipped: Mapping[str, str]
     environment: Mapping[str, str] = field(default_factory=dict)
     outputs: dict[str, dict[str, str]] = field(default_factory=dict)
+    outcomes: dict[str, str] = field(default_factory=dict)
     failed: bool = False
 
     def value(self, text: Any) -> str:
@@ -89,6 +92,9 @@ class Machine:
         found = re.fullmatch(r"steps\.(\w+)\.outputs\.(\w+)", expression)
         if found is not None:
             return self.outputs.get(found[1], {}).get(found[2], "")
+        found = re.fullmatch(r"steps\.(\w+)\.outcome", expression)
+        if found is not None:
+            return self.outcomes.get(found[1], "skipped")
         known = self.known[expression]
         return known if isinstance(known, str) else known()
 
@@ -106,11 +112,15 @@ class Machine:
             return True
         if term == "success()":
             return not self.failed
-        found = re.fullmatch(r"(\S+) (==|!=) '([^']*)'", term)
+        found = re.fullmatch(r"(\S+) (==|!=) (\S+)", term)
         assert found is not None, term
-        name = found[1]
-        left = environment[name[4:]] if name.startswith("env.") else self._expression(name)
-        return (left == found[3]) == (found[2] == "==")
+        left, right = (self._operand(name, environment) for name in (found[1], found[3]))
+        return (left == right) == (found[2] == "==")
+
+    def _operand(self, name: str, environment: Mapping[str, str]) -> str:
+        if name.startswith("'"):
+            return name.strip("'")
+        return environment[name[4:]] if name.startswith("env.") else self._expression(name)
 
     def run(self, steps: list[dict[str, Any]], environment: Mapping[str, Any]) -> list[Done]:
         """Run steps in order; after a failure only those that ask for it."""
@@ -161,6 +171,7 @@ class Machine:
         )
         self.failed |= done.returncode != 0
         if "id" in step:
+            self.outcomes[step["id"]] = "failure" if done.returncode else "success"
             lines = files["output"].read_text(encoding="utf-8").splitlines()
             self.outputs[step["id"]] = dict(line.split("=", 1) for line in lines)
         summary = files["summary"]
@@ -172,6 +183,8 @@ class Machine:
         folder = self.scratch / "bin"
         folder.mkdir(exist_ok=True)
         script = folder / "python"
-        script.write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n', encoding="utf-8")
+        here = Path(pytest_mlff.__file__).parents[1]
+        lines = ("#!/bin/sh", f'PYTHONPATH="{here}" exec "{sys.executable}" "$@"', "")
+        script.write_text("\n".join(lines), encoding="utf-8")
         script.chmod(0o755)
         return folder

@@ -28,7 +28,9 @@ pytestmark = pytest.mark.skipif(
 )
 
 _EXPRESSION = re.compile(r"\$\{\{(.*?)\}\}", re.DOTALL)
-_PINNED = re.compile(r"actions/(checkout|setup-python|cache|upload-artifact)@v[0-9]+|\./")
+_DEFAULT_BRANCH = "github.ref_name == github.event.repository.default_branch"
+_ACTIONS = "checkout|setup-python|cache/restore|cache/save|upload-artifact"
+_PINNED = re.compile(rf"actions/({_ACTIONS})@v[0-9]+|\./")
 
 
 def _texts(
@@ -59,6 +61,8 @@ def _step_problems(steps: list[dict[str, Any]], *, composite: bool) -> list[str]
         name = step.get("name", step.get("uses", number))
         if ("uses" in step) == ("run" in step):
             problems.append(f"{name}: either uses or run")
+        if "cache/save" in step.get("uses", "") and _DEFAULT_BRANCH not in str(step.get("if")):
+            problems.append(f"{name}: pull requests fill the store of others")
         if "uses" in step and not _PINNED.fullmatch(step["uses"]):
             problems.append(f"{name}: not pinned to a major version of a known action")
         if "run" in step:
@@ -205,6 +209,10 @@ def _output_from_nowhere(document: dict[str, Any]) -> None:
     document["outputs"]["verdict"]["value"] = "${{ steps.rum.outputs.verdict }}"
 
 
+def _requests_fill_the_store(document: dict[str, Any]) -> None:
+    del _step(document, "Save what is expensive")["if"]
+
+
 def _green_alone_is_kept(document: dict[str, Any]) -> None:
     _step(document, "Keep the reports")["if"] = "steps.run.outputs.stem != ''"
 
@@ -212,7 +220,8 @@ def _green_alone_is_kept(document: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     "spoil",
     [_undeclared, _interpolated, _no_such_step, _no_such_step_in_a_condition, _unpinned, _stranger,
-     _no_shell, _not_bash, _unused, _output_from_nowhere, _green_alone_is_kept],
+     _no_shell, _not_bash, _unused, _output_from_nowhere, _green_alone_is_kept,
+     _requests_fill_the_store],
 )  # fmt: skip
 def test_a_spoilt_action_is_caught(spoil: Callable[[dict[str, Any]], None]) -> None:
     document = copy.deepcopy(read_workflow(ACTION))

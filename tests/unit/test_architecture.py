@@ -31,7 +31,7 @@ ROWS: dict[str, int] = {
     "laws": 6,
     "gate": 7,
     "reports": 8,
-    "run": 9,
+    "run": 9, "judge": 9,
     "scheduling": 10, "plugin": 10, "cli": 10,
     "__init__": 10,  # the face: it offers names of every room, each imported when asked for
 }  # fmt: skip

@@ -1,0 +1,9 @@
+"""What judges a pull request: which of it the request changes, and what its run came to."""
+
+from __future__ import annotations
+
+from pytest_mlff.judge.changes import changes
+from pytest_mlff.judge.edits import Edit, worst_first
+from pytest_mlff.judge.verdict import Outcome, outcome_of
+
+__all__ = ["Edit", "Outcome", "changes", "outcome_of", "worst_first"]

@@ -1,0 +1,76 @@
+"""Two versions of a stored baseline."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pytest_mlff.errors import MlffError
+from pytest_mlff.gate.baseline import load_baseline
+from pytest_mlff.judge.edits import Edit
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pytest_mlff.gate.records import CaseRecord
+
+__all__ = ["baseline_edits"]
+
+
+def baseline_edits(name: str, before: Path, after: Path) -> list[Edit]:
+    """What a pull request changes in a baseline file.
+
+    A lower value holds the model to more; any other change may hold it to less.
+
+    Parameters
+    ----------
+    name : str
+        The file, as a reader knows it.
+    before, after : Path
+        That of the base branch and that of the request.
+    """
+    if not before.is_file():
+        return [Edit("stricter", name, "is new")] if after.is_file() else []
+    if not after.is_file():
+        return [Edit("baseline", name, "is gone")]
+    if before.read_bytes() == after.read_bytes():
+        return []
+    old = load_baseline(before).cases
+    try:
+        new = load_baseline(after).cases
+    except MlffError as error:
+        return [Edit("baseline", name, f"it can no longer be read: {error}")]
+    edits = []
+    for case_id, entry in old.items():
+        now = new.get(case_id)
+        if now is None:
+            edits.append(Edit("baseline", f"{name}: {case_id}", "is gone", float("inf")))
+            continue
+        edit = _edit(f"{name}: {case_id}", entry.record, now.record)
+        edits += [] if edit is None else [edit]
+    edits += [
+        Edit("stricter", f"{name}: {case_id}", "is new") for case_id in new.keys() - old.keys()
+    ]
+    return edits or [Edit("baseline", name, "is changed")]
+
+
+def _edit(where: str, old: CaseRecord, new: CaseRecord) -> Edit | None:
+    was, now = old.series.value, new.series.value
+    text = f"{was:.4g} → {now:.4g} {new.identity.unit}"
+    other = old.identity.difference(new.identity)
+    if now > was:
+        return Edit("baseline", where, text, now / was if was > 0 else float("inf"))
+    if other is not None:
+        return Edit("baseline", where, f"{text}, {other}")
+    # Noisier values would hide a worsening as well as larger ones.
+    if _spread(new) > _spread(old):
+        return Edit("baseline", where, f"{text}, with a larger spread over the frames")
+    if now < was:
+        return Edit("stricter", where, text)
+    same = np.array_equal(old.series.totals, new.series.totals)
+    return None if same else Edit("baseline", where, "per-frame values are others")
+
+
+def _spread(record: CaseRecord) -> float:
+    return float(np.std(record.series.totals / record.series.weights))

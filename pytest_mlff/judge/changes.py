@@ -1,0 +1,84 @@
+"""Everything that a pull request changes in what judges it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pytest_mlff.errors import MlffError
+from pytest_mlff.judge.baselines import baseline_edits
+from pytest_mlff.judge.edits import Edit, worst_first
+from pytest_mlff.judge.settings import conftest_edits, file_edits, ini_edits
+from pytest_mlff.judge.specs import spec_edits
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+__all__ = ["Judge", "changes"]
+
+_SUFFIXES = (".yaml", ".yml")
+_ENVIRONMENT = ("requirements.txt", "pyproject.toml", "setup.py")
+
+
+@dataclass(frozen=True)
+class Judge:
+    """What judges a model.
+
+    Attributes
+    ----------
+    suites : sequence of str
+        As ``--mlff-suite`` takes them; files relative to the root.
+    baseline : str
+        File relative to the root; empty for none.
+    workflow : str
+        File relative to the root; empty where it is not known.
+    """
+
+    suites: Sequence[str]
+    baseline: str = ""
+    workflow: str = ""
+
+    @property
+    def files(self) -> list[str]:
+        """Specs that lie in the repository; others come with the package."""
+        return [suite for suite in self.suites if suite.endswith(_SUFFIXES)]
+
+
+def changes(judge: Judge, base: Path, head: Path) -> list[Edit]:
+    """Compare two branches.
+
+    Parameters
+    ----------
+    judge : Judge
+    base, head : Path
+        Roots of the two branches.
+
+    Returns
+    -------
+    list of Edit
+        Worst first. A ``no judge`` says that the base branch cannot judge at all.
+    """
+    try:
+        edits = [edit for name in judge.files for edit in _spec(name, base, head)]
+        if judge.baseline:
+            name = judge.baseline
+            edits += baseline_edits(name, base / name, head / name)
+        edits += ini_edits(base, head)
+    except MlffError as error:
+        return [Edit("no judge", "the base branch", str(error))]
+    edits += conftest_edits(base, head, [name.rpartition("/")[0] for name in judge.files])
+    if judge.workflow:
+        edits += file_edits("workflow", base, head, judge.workflow)
+    for name in _ENVIRONMENT:
+        edits += file_edits("environment", base, head, name)
+    return worst_first(edits)
+
+
+def _spec(name: str, base: Path, head: Path) -> list[Edit]:
+    if not (base / name).is_file():
+        what = "the base branch has none, so the request alone could judge itself"
+        return [Edit("no judge", name, what)]
+    if not (head / name).is_file():
+        return [Edit("case removed", name, "the spec is gone", float("inf"))]
+    return spec_edits(name, base / name, head / name)

@@ -1,0 +1,66 @@
+"""An edit of what judges a model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Literal, get_args
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = ["Edit", "Kind", "worst_first"]
+
+Kind = Literal[
+    "no judge",
+    "threshold loosened",
+    "margin widened",
+    "case removed",
+    "dataset changed",
+    "frames changed",
+    "addopts",
+    "mlff setting",
+    "conftest",
+    "baseline",
+    "pytest setting",
+    "spec setting",
+    "workflow",
+    "stricter",
+    "environment",
+]
+_ORDER: Final = {kind: rank for rank, kind in enumerate(get_args(Kind))}
+_HARMLESS: Final = ("stricter", "environment")
+
+
+@dataclass(frozen=True)
+class Edit:
+    """One thing that a pull request changes.
+
+    Attributes
+    ----------
+    kind : str
+        What sort of change, worst first in `Kind`.
+    where : str
+        File, or spec and case.
+    what : str
+        Before and after.
+    size : float
+        How large it is among its kind: the factor of a threshold.
+    """
+
+    kind: Kind
+    where: str
+    what: str
+    size: float = 0.0
+
+    @property
+    def grave(self) -> bool:
+        """Whether a maintainer has to accept it."""
+        return self.kind not in _HARMLESS
+
+    def __str__(self) -> str:
+        return f"{self.kind}: {self.where}: {self.what}"
+
+
+def worst_first(edits: Iterable[Edit]) -> list[Edit]:
+    """Gravest kind first, then the largest."""
+    return sorted(edits, key=lambda edit: (_ORDER[edit.kind], -edit.size, edit.where, edit.what))

@@ -1,0 +1,187 @@
+"""Two versions of a spec, compared case by case: what may a model do that it might not before?"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from typing import TYPE_CHECKING, Any
+
+from pytest_mlff.errors import MlffError
+from pytest_mlff.judge.edits import Edit
+from pytest_mlff.specs import cases_of, expand, load_spec
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from pytest_mlff.judge.edits import Kind
+    from pytest_mlff.specs import Case, Spec, Variant
+
+__all__ = ["spec_edits"]
+
+_EACH = "each"
+"""Stands for the species that no threshold names: which there are, only the data say."""
+_NAMED = 3
+
+
+def spec_edits(name: str, before: Path, after: Path) -> list[Edit]:
+    """What a pull request changes in a spec.
+
+    Parameters
+    ----------
+    name : str
+        The file, as a reader knows it.
+    before, after : Path
+        The spec of the base branch and that of the request.
+
+    Raises
+    ------
+    MlffError
+        If the base branch's spec is not in order.
+    """
+    old = load_spec(before)
+    try:
+        new = load_spec(after)
+        edits = _settings(name, old, new)
+        for dataset in old.datasets:
+            if dataset in new.datasets:
+                first = dataset == next(iter(old.datasets))
+                edits += _cases(name if first else f"{name} on {dataset}", old, new, dataset)
+    except MlffError as error:
+        return [Edit("case removed", name, f"it can no longer be read: {error}")]
+    return edits
+
+
+def _settings(name: str, old: Spec, new: Spec) -> list[Edit]:
+    edits = []
+    if new.margin != old.margin:
+        kind: Kind = "margin widened" if new.margin > old.margin else "stricter"
+        edits.append(Edit(kind, name, f"margin {old.margin:g} → {new.margin:g}", new.margin))
+    if next(iter(new.datasets)) != next(iter(old.datasets)):
+        first = f"{next(iter(old.datasets))} → {next(iter(new.datasets))}"
+        edits.append(Edit("dataset changed", name, f"first dataset {first}"))
+    for dataset in old.datasets:
+        told = _dataset(old, dataset), _dataset(new, dataset)
+        edits += [
+            Edit("dataset changed", name, f"{dataset}: {key} {told[0].get(key)} → {one}")
+            for key, one in told[1].items()
+            if told[0].get(key) != one
+        ]
+        edits += [
+            Edit("dataset changed", name, f"{dataset}: no {key} any more")
+            for key in told[0].keys() - told[1].keys()
+        ]
+    for field in ("seed", "reference_energies"):
+        if (was := getattr(old, field)) != (now := getattr(new, field)):
+            edits.append(Edit("spec setting", name, f"{field} {was} → {now}"))
+    return edits
+
+
+def _dataset(spec: Spec, dataset: str) -> dict[str, Any]:
+    """What a spec says of a dataset, and what lies in its file."""
+    option = spec.datasets.get(dataset)
+    if option is None:
+        return {}
+    told = {
+        key: value
+        for key, value in option.model_dump(mode="python", exclude={"axes", "where"}).items()
+        if value is not None
+    }
+    if option.path is not None and spec.path is not None:
+        file = spec.path.parent / option.path
+        told["content"] = (
+            hashlib.sha256(file.read_bytes()).hexdigest()[:12] if file.is_file() else "missing"
+        )
+    return {"there": True, **told}
+
+
+def _cases(name: str, old: Spec, new: Spec, dataset: str) -> list[Edit]:
+    species = sorted(_symbols(old) | _symbols(new))
+    before = dict(_expanded(old, dataset, species))
+    after = dict(_expanded(new, dataset, species))
+    found: dict[tuple[Kind, str, str, float], list[str]] = defaultdict(list)
+    for key, case in before.items():
+        variant, metric = key
+        now = after.get(key)
+        if now is None:
+            found["case removed", metric, "is gone", 0.0].append(variant)
+            continue
+        for kind, what, size in _differences(case, now):
+            found[kind, metric, what, size].append(variant)
+    for variant, metric in after.keys() - before.keys():
+        found["stricter", metric, "is new", 0.0].append(variant)
+    return [
+        Edit(kind, f"{name}: {metric}", f"{what} ({_listed(variants)})", size)
+        for (kind, metric, what, size), variants in found.items()
+    ]
+
+
+def _listed(variants: list[str]) -> str:
+    shown = sorted(variants)[:_NAMED]
+    more = len(variants) - len(shown)
+    return ", ".join(shown) + (f" and {more} more" if more else "")
+
+
+def _symbols(spec: Spec) -> set[str]:
+    """Species that a spec names."""
+    words = [word for plan in spec.cases for word in plan.species]
+    words += [word for plan in spec.cases for one in plan.thresholds for word in one.species or ()]
+    return set(words) - {"all", "each"}
+
+
+def _expanded(
+    spec: Spec, dataset: str, species: list[str]
+) -> Iterator[tuple[tuple[str, str], Case]]:
+    for variant in expand(spec, dataset):
+        for case in _cases_of(variant, species):
+            over = f"[{case.species}]" if case.species else ""
+            yield (variant.id, f"{case.metric}{over}"), case
+
+
+def _cases_of(variant: Variant, species: list[str]) -> tuple[Case, ...]:
+    try:
+        return cases_of(variant, [*species, _EACH])
+    except MlffError:
+        # Thresholds may name every species, and none be left for others.
+        return cases_of(variant, species)
+
+
+def _limits(case: Case) -> dict[str, float]:
+    """The sides on which a threshold bounds a value."""
+    found = {side: getattr(case.threshold, side, None) for side in ("max", "min")}
+    return {side: value for side, value in found.items() if value is not None}
+
+
+def _differences(old: Case, new: Case) -> Iterator[tuple[Kind, str, float]]:
+    before, after = _limits(old), _limits(new)
+    unit = "" if old.threshold is None else f" {old.threshold.unit}"
+    if old.threshold and new.threshold and old.threshold.unit != new.threshold.unit:
+        yield "threshold loosened", f"unit{unit} → {new.threshold.unit}", float("inf")
+    for side in sorted(before.keys() | after.keys()):
+        was, now = before.get(side), after.get(side)
+        if was == now:
+            continue
+        text = f"{side} {_number(was)} → {_number(now)}{unit}"
+        looser = now is None or (was is not None and (now > was) == (side == "max"))
+        if not looser:
+            yield "stricter", text, 0.0
+        else:
+            yield "threshold loosened", text, _factor(was, now)
+    if old.variant.selections != new.variant.selections:
+        yield "frames changed", f"{old.variant.selections.test} → {new.variant.selections.test}", 0
+    if dict(old.options) != dict(new.options):
+        yield "spec setting", f"options {_options(old.options)} → {_options(new.options)}", 0.0
+
+
+def _number(value: float | None) -> str:
+    return "none" if value is None else f"{value:g}"
+
+
+def _factor(was: float | None, now: float | None) -> float:
+    if was is None or now is None or not min(was, now) > 0:
+        return float("inf")
+    return max(was, now) / min(was, now)
+
+
+def _options(options: Mapping[str, Any]) -> str:
+    return ", ".join(f"{key}={value}" for key, value in sorted(options.items())) or "none"
