@@ -124,6 +124,7 @@ class ActivePlugin:
         worker: bool,
         strict_junit: bool,
     ) -> None:
+        from pytest_mlff.plugin.inert import InertLog
         from pytest_mlff.plugin.results import Tally
         from pytest_mlff.scheduling.gpu.lost import Restarts, pass_finder
         from pytest_mlff.scheduling.xdist.distribution import Stopwatch
@@ -134,6 +135,7 @@ class ActivePlugin:
         self.gate = gate
         self.worker = worker
         self.tally = Tally(session, gate, selection, strict_junit=strict_junit)
+        self.log = InertLog()
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionstart(self, session: pytest.Session) -> None:
@@ -142,6 +144,8 @@ class ActivePlugin:
         from pytest_mlff.plugin.start import refuses_code
         from pytest_mlff.scheduling.shows import only_shows
 
+        if not self.worker:
+            self.log.close(session.config)
         if self.worker or not self.session.joins or only_shows(session.config):
             return
         try:
@@ -318,6 +322,10 @@ class ActivePlugin:
             self.stopwatch.finish(self.session)
             self.restarts.finish(session.config)
             return (yield)
+
+    def pytest_unconfigure(self, config: pytest.Config) -> None:
+        """Give GitHub its commands, now that nothing of a model speaks any more."""
+        self.log.open(config, self.tally.commands)
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Show the table of measurements."""

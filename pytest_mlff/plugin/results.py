@@ -341,8 +341,6 @@ class Tally:
             terminal.write_line(
                 summary_line(list(self.records.values()), len(self.session.expected))
             )
-        for command in self.commands:
-            terminal.write_line(command)
         for told in self.lines:
             colour = {"red": True, "bold": True} if told.alarm else {}
             terminal.write_line(f"mlff: {told.text}", **colour)
