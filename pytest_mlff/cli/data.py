@@ -240,8 +240,9 @@ def _verify(options: argparse.Namespace) -> int:
 
 
 def _export(options: argparse.Namespace) -> int:
-    from pytest_mlff.datasets import cut, open_dataset
+    from pytest_mlff.datasets import cut
     from pytest_mlff.datasets.export import export_frame_sets
+    from pytest_mlff.datasets.sources import open_sources
     from pytest_mlff.specs import expand, find_specs, load_spec
 
     paths = find_specs([options.spec], Path.cwd())
@@ -256,14 +257,9 @@ def _export(options: argparse.Namespace) -> int:
             f"{options.spec}: no variant {options.variant!r}; it has {', '.join(shown)}{more}"
         )
     variant = variants[options.variant]
-    source = open_dataset(
-        variant.dataset,
-        spec.datasets[variant.dataset],
-        data_dir=options.data,
-        spec_dir=None if spec.path is None else spec.path.parent,
-    )
+    source, others = open_sources([variant], options.data)
     written = export_frame_sets(
-        cut(variant, source),
+        cut(variant, source, others),
         options.out,
         options.format,
         {

@@ -92,7 +92,8 @@ def validate(paths: Sequence[str]) -> int:
             for path in find_specs([name], Path.cwd()):
                 spec = load_spec(path)
                 counts = [
-                    f"{key}: {_count(len(_checked(spec, key)), 'variant')}" for key in spec.datasets
+                    f"{key}: {_count(len(_checked(spec, key)), 'variant')}"
+                    for key in _runs_on(spec)
                 ]
                 print(f"OK {spec.suite}/{spec.name} ({', '.join(counts)})")
         except MlffError as error:
@@ -144,20 +145,38 @@ def _limit(case: Case) -> str:
 
 
 def _checked(spec: Spec, dataset: str) -> tuple[Variant, ...]:
+    """The variants on a dataset; the user's own files are read as a run would read them."""
     variants = expand(spec, dataset)
     for variant in variants:
         cases_of(variant, _species(variant))
+    used = {one.dataset or dataset for one in variants[0].selections.named.values()}
+    if spec.path is not None and all(spec.datasets[key].path is not None for key in used):
+        from pytest_mlff.datasets.splits import cut
+        from pytest_mlff.run.plan import plan_spec
+
+        planned = plan_spec(spec.path, dataset, None)
+        planned.check_data()
+        for variant in planned.variants:
+            cut(variant, planned.source, planned.others)
     return variants
+
+
+def _runs_on(spec: Spec) -> list[str]:
+    """Datasets that a run may be on: not those that only single sets of frames name."""
+    named = {one.dataset for one in spec.frames.by_role().values()}
+    own = [key for key in spec.datasets if key not in named]
+    return own or [spec.frames.test.dataset or next(iter(spec.datasets))]
 
 
 def _species(variant: Variant) -> tuple[str, ...]:
     """Symbols in the test frames, as far as they can be told without the data."""
-    from pytest_mlff.datasets.registry import open_dataset
+    from pytest_mlff.datasets.sources import open_sources
 
-    spec_dir = variant.spec.path.parent if variant.spec.path else None
     try:
-        source = open_dataset(variant.dataset, variant.option, spec_dir=spec_dir)
-        found = {s for name in variant.selections.test.molecules for s in source.species(name)}
+        source, others = open_sources([variant], None)
+        test = variant.selections.test
+        of = source if test.dataset is None else others[test.dataset]
+        found = {s for name in test.molecules or of.molecules for s in of.species(name)}
     except MlffError:
         named = {word for case in variant.spec.cases for word in case.species}
         return tuple(sorted(named - {"all", "each"})) or (_UNKNOWN_SPECIES,)

@@ -10,7 +10,7 @@ platforms, unlike the stream behind ``Generator.permutation``.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
@@ -21,7 +21,7 @@ from pytest_mlff.datasets.frames import Frames
 from pytest_mlff.errors import MlffError, NotSupportedError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from numpy.typing import NDArray
 
@@ -52,15 +52,15 @@ class _Selection(Protocol):
     def pick(self) -> str: ...
     @property
     def count(self) -> int | None: ...
+    @property
+    def dataset(self) -> str | None: ...
 
 
 class _Selections(Protocol):
     @property
     def train(self) -> _Selection | None: ...
     @property
-    def validation(self) -> _Selection | None: ...
-    @property
-    def test(self) -> _Selection: ...
+    def named(self) -> Mapping[str, _Selection]: ...
 
 
 class _Spec(Protocol):
@@ -115,11 +115,18 @@ class IndexSet:
 
 @dataclass(frozen=True, eq=False)
 class FrameSets:
-    """The frames of one fixture variant; training and validation where the spec has them."""
+    """The sets of frames of one fixture variant by name; ``others`` are those a spec made up."""
 
     test: IndexSet
     train: IndexSet | None = None
     validation: IndexSet | None = None
+    others: Mapping[str, IndexSet] = field(default_factory=dict)
+
+    @property
+    def named(self) -> dict[str, IndexSet]:
+        """Every set that there is, by its name."""
+        roles = {"train": self.train, "validation": self.validation, "test": self.test}
+        return {name: one for name, one in roles.items() if one is not None} | dict(self.others)
 
     @property
     def test_frames(self) -> Frames:
@@ -139,11 +146,7 @@ class FrameSets:
     @property
     def digests(self) -> dict[str, str]:
         """Digest of each set that exists, by its name."""
-        return {
-            name: found.digest
-            for name in ("train", "validation", "test")
-            if (found := getattr(self, name)) is not None
-        }
+        return {name: one.digest for name, one in self.named.items()}
 
 
 def _exact(percent: float) -> Fraction:
@@ -241,7 +244,8 @@ def _drawn_from_one_window(train: _Selection | None, selection: _Selection, mole
     """Whether random training and validation frames come from the same window."""
     return (
         train is not None
-        and molecule in train.molecules
+        and (molecule in train.molecules or not train.molecules)
+        and train.dataset == selection.dataset
         and (train.start, train.end) == (selection.start, selection.end)
         and train.pick == selection.pick == "random"
         and train.count is not None
@@ -267,19 +271,27 @@ def _validation_order(
     return order[::-1]
 
 
-def _check_disjoint(sets: Sequence[tuple[str, IndexSet]], where: str) -> None:
-    for position, (name, first) in enumerate(sets):
-        for other, second in sets[position + 1 :]:
-            for molecule in first.indices.keys() & second.indices.keys():
-                shared = np.intersect1d(first.indices[molecule], second.indices[molecule])
-                if len(shared):
-                    raise MlffError(
-                        f"{where}: {name} and {other} share {len(shared)} frames of {molecule} "
-                        f"(first: frame {shared[0]}); mend their windows"
-                    )
+def _check_disjoint(sets: Mapping[str, IndexSet], where: str) -> None:
+    """No set shares frames with the test set, nor training with validation frames."""
+    pairs = [(name, "test") for name in sets if name != "test"]
+    if "train" in sets and "validation" in sets:
+        pairs.append(("train", "validation"))
+    for name, other in pairs:
+        first, second = sets[name], sets[other]
+        for molecule in first.indices.keys() & second.indices.keys():
+            if first.datasets[molecule] is not second.datasets[molecule]:
+                continue
+            shared = np.intersect1d(first.indices[molecule], second.indices[molecule])
+            if len(shared):
+                raise MlffError(
+                    f"{where}: {name} and {other} share {len(shared)} frames of {molecule} "
+                    f"(first: frame {shared[0]}); mend their windows"
+                )
 
 
-def cut(variant: VariantLike, source: DatasetSource) -> FrameSets:
+def cut(
+    variant: VariantLike, source: DatasetSource, others: Mapping[str, DatasetSource] | None = None
+) -> FrameSets:
     """Cut the frames of a fixture variant.
 
     ``count`` is per molecule. Frames come back in time order, molecule after molecule.
@@ -290,6 +302,8 @@ def cut(variant: VariantLike, source: DatasetSource) -> FrameSets:
         From :func:`pytest_mlff.specs.expand`.
     source : DatasetSource
         From :func:`pytest_mlff.datasets.registry.open_dataset`.
+    others : mapping of str to DatasetSource, optional
+        Datasets that single sets name, by their key in the spec.
 
     Raises
     ------
@@ -303,8 +317,9 @@ def cut(variant: VariantLike, source: DatasetSource) -> FrameSets:
     def index_set(role: str, selection: _Selection) -> IndexSet:
         indices: dict[str, NDArray[np.int64]] = {}
         datasets: dict[str, Dataset] = {}
-        for molecule in selection.molecules or source.molecules:
-            dataset = datasets[molecule] = source.load(molecule)
+        of = source if selection.dataset is None else (others or {})[selection.dataset]
+        for molecule in selection.molecules or of.molecules:
+            dataset = datasets[molecule] = of.load(molecule)
             try:
                 window = _window(selection, dataset, role)
                 size = window[1] - window[0]
@@ -320,15 +335,11 @@ def cut(variant: VariantLike, source: DatasetSource) -> FrameSets:
             indices[molecule] = window[0] + chosen
         return IndexSet(indices, datasets)
 
-    train = None if selections.train is None else index_set("train", selections.train)
-    validation = (
-        None if selections.validation is None else index_set("validation", selections.validation)
+    found = {name: index_set(name, one) for name, one in selections.named.items()}
+    _check_disjoint(found, variant.id)
+    return FrameSets(
+        test=found.pop("test"),
+        train=found.pop("train", None),
+        validation=found.pop("validation", None),
+        others=found,
     )
-    test = index_set("test", selections.test)
-    present = [
-        (name, one)
-        for name, one in (("train", train), ("validation", validation), ("test", test))
-        if one is not None
-    ]
-    _check_disjoint(present, variant.id)
-    return FrameSets(test=test, train=train, validation=validation)

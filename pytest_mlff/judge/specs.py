@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
+from pytest_mlff.datasets.own_files import content_digest
 from pytest_mlff.errors import MlffError
 from pytest_mlff.judge.edits import Edit
 from pytest_mlff.specs import cases_of, expand, load_spec
@@ -88,10 +88,7 @@ def _dataset(spec: Spec, dataset: str) -> dict[str, Any]:
         if value is not None
     }
     if option.path is not None and spec.path is not None:
-        file = spec.path.parent / option.path
-        told["content"] = (
-            hashlib.sha256(file.read_bytes()).hexdigest()[:12] if file.is_file() else "missing"
-        )
+        told["content"] = content_digest(spec.path.parent, option.path)
     return {"there": True, **told}
 
 

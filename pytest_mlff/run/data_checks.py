@@ -67,15 +67,19 @@ class Soundness:
         return found
 
     def _key(self, name: str, sets: FrameSets) -> dict[str, Any]:
-        roles = (sets.train, sets.validation, sets.test)
+        named = sets.named
         key: dict[str, Any] = {
             "check": name,
             "version": __version__,
             "datasets": {
-                molecule: dataset.digest
-                for one in roles
-                if one is not None
-                for molecule, dataset in one.datasets.items()
+                molecule: sorted(
+                    {
+                        one.datasets[molecule].digest
+                        for one in named.values()
+                        if molecule in one.datasets
+                    }
+                )
+                for molecule in {name for one in named.values() for name in one.datasets}
             },
         }
         if name not in _OF_DATASETS:
@@ -84,8 +88,7 @@ class Soundness:
                     molecule: hashlib.sha256(positions.tobytes()).hexdigest()
                     for molecule, positions in one.indices.items()
                 }
-                for role, one in zip(("train", "validation", "test"), roles, strict=True)
-                if one is not None
+                for role, one in named.items()
             }
         return key
 

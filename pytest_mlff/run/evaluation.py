@@ -99,7 +99,7 @@ class Evaluation:
 
         key = (planned.spec.suite, planned.spec.name, variant.id)
         if key not in self._frame_sets:
-            self._frame_sets[key] = cut(variant, planned.source)
+            self._frame_sets[key] = cut(variant, planned.source, planned.others)
         return self._frame_sets[key]
 
     def evaluate(self, case: Case, planned: PlannedSpec, source: Located | None) -> Outcome:

@@ -78,6 +78,8 @@ def _window(selection: ResolvedSelection | None, seed: int) -> str:
     if selection is None:
         return "none"
     molecules = "+".join(selection.molecules) or "all"
+    if selection.dataset is not None:
+        molecules = f"{selection.dataset}: {molecules}"
     words = [molecules, f"{selection.start!r}-{selection.end!r}%"]
     if selection.pick != "all":
         words.append(f"{selection.pick} {selection.count}")

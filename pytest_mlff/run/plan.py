@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from pytest_mlff.datasets.registry import open_dataset
+from pytest_mlff.datasets.sources import open_sources
 from pytest_mlff.errors import MlffError
 from pytest_mlff.specs import builtin_folder, cases_of, expand, find_specs, load_spec
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     from pytest_mlff.datasets.dataset import DatasetSource
@@ -35,12 +35,15 @@ class PlannedSpec:
         The opened dataset.
     variants : tuple of Variant
         Points of its axes.
+    others : mapping of str to DatasetSource
+        Datasets that single sets of frames name, by their key in the spec.
     """
 
     path: Path
     spec: Spec
     source: DatasetSource
     variants: tuple[Variant, ...]
+    others: Mapping[str, DatasetSource] = field(default_factory=dict)
 
     @cached_property
     def cases(self) -> tuple[Case, ...]:
@@ -61,7 +64,12 @@ class PlannedSpec:
 
     def test_molecules(self, variant: Variant) -> tuple[str, ...]:
         """Molecules that the test frames of a variant come from."""
-        return variant.selections.test.molecules or self.source.molecules
+        return variant.selections.test.molecules or self.test_source(variant).molecules
+
+    def test_source(self, variant: Variant) -> DatasetSource:
+        """The dataset that the test frames of a variant come from."""
+        named = variant.selections.test.dataset
+        return self.source if named is None else self.others[named]
 
     def test_species(self, variant: Variant) -> tuple[str, ...]:
         """Chemical symbols of the test frames, alphabetically."""
@@ -70,7 +78,7 @@ class PlannedSpec:
                 {
                     symbol
                     for molecule in self.test_molecules(variant)
-                    for symbol in self.source.species(molecule)
+                    for symbol in self.test_source(variant).species(molecule)
                 }
             )
         )
@@ -88,9 +96,9 @@ class PlannedSpec:
         MlffError
             If a file is missing, corrupt or does not hold what it should.
         """
-        molecules = {m for variant in self.variants for m in self.test_molecules(variant)}
-        for molecule in sorted(molecules):
-            self.source.load(molecule)
+        for variant in self.variants:
+            for molecule in self.test_molecules(variant):
+                self.test_source(variant).load(molecule)
         self.check_labels()
 
     def check_labels(self) -> None:
@@ -108,7 +116,8 @@ class PlannedSpec:
             if chosen is None or not plan.thresholds:
                 continue
             for variant in self.variants:
-                datasets = [self.source.load(one) for one in self.test_molecules(variant)]
+                source = self.test_source(variant)
+                datasets = [source.load(one) for one in self.test_molecules(variant)]
                 if any(one.frames.labelled(chosen.quantity).any() for one in datasets):
                     continue
                 raise MlffError(
@@ -136,9 +145,8 @@ def plan_spec(path: Path, dataset: str | None, data_dir: Path | None) -> Planned
     """
     spec = load_spec(path)
     variants = expand(spec, dataset)
-    name = variants[0].dataset
-    source = open_dataset(name, spec.datasets[name], data_dir=data_dir, spec_dir=path.parent)
-    return PlannedSpec(path, spec, source, variants)
+    source, others = open_sources(variants, data_dir)
+    return PlannedSpec(path, spec, source, variants, others)
 
 
 def make_plan(options: Options, paths: tuple[Path, ...]) -> tuple[PlannedSpec, ...]:

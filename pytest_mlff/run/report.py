@@ -114,9 +114,10 @@ def build_report(
                 for p in session.plan
             },
             data_digests={
-                f"{p.source.name}/{molecule}": p.source.load(molecule).digest
+                f"{p.test_source(v).name}/{molecule}": p.test_source(v).load(molecule).digest
                 for p in session.plan
-                for molecule in sorted({m for v in p.variants for m in p.test_molecules(v)})
+                for v in p.variants
+                for molecule in p.test_molecules(v)
             },
             model_digests={info.name: info.digest for info in infos}
             | {recipe.name: recipe.digest for recipe in recipes},

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 from pytest_mlff.datasets.readers.npz import read_npz
 from pytest_mlff.datasets.readers.structures import read_structures
 from pytest_mlff.datasets.registry import BUILTIN_DATASETS, open_dataset
+from pytest_mlff.datasets.sources import open_sources
 from pytest_mlff.datasets.splits import cut
 from pytest_mlff.errors import MlffError
 from pytest_mlff.specs import expand, find_specs, load_spec
@@ -93,13 +94,9 @@ def frames_of_variant(
             f"it has {', '.join(known[:6])}{more}"
         )
     chosen = variants[variant]
-    source = open_dataset(
-        chosen.dataset,
-        loaded.datasets[chosen.dataset],
-        data_dir=data_dir,
-        spec_dir=paths[0].parent,
-    )
-    frames: Frames | None = getattr(cut(chosen, source), f"{role}_frames")
+    source, others = open_sources([chosen], data_dir)
+    found = cut(chosen, source, others).named.get(role)
+    frames = None if found is None else found.frames
     if frames is None:
         raise MlffError(f"{spec}: variant {variant} has no {role} frames")
     return frames.without_labels()

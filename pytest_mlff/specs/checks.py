@@ -6,6 +6,7 @@ that is checked. :func:`raise_problems` hands them to pydantic.
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Final
 
 from pydantic_core import PydanticCustomError
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from pytest_mlff.specs.schema import (
         CasePlan,
         DatasetOption,
+        FramesPlan,
         Provenance,
         Selection,
         SpecFile,
@@ -36,6 +38,7 @@ __all__ = [
     "check_case",
     "check_provenance",
     "check_selection",
+    "check_sets",
     "check_spec",
     "check_threshold",
     "raise_problems",
@@ -45,6 +48,9 @@ Problem = tuple[tuple[str | int, ...], str]
 
 BUILTIN_DATASETS: Final = ("embedded", "rmd17", "md17")
 """Datasets that need no path."""
+ROLES: Final = ("train", "validation", "test")
+"""Sets of frames that have a meaning of their own."""
+_SLIPS: Final = {"training": "train", "val": "validation", "valid": "validation", "tests": "test"}
 CROSS_CHECK: Final = "cross_check"
 """Type of pydantic errors raised here; their context has the location within the model."""
 
@@ -107,6 +113,21 @@ def _point(by: Sequence[str], values: Sequence[object]) -> str:
     return ", ".join(f"{axis} {value}" for axis, value in zip(by, values, strict=True))
 
 
+def check_sets(plan: FramesPlan) -> Iterator[Problem]:
+    """A set of another name is no slip for one of the three."""
+    for name in plan.by_role():
+        if name in ROLES:
+            continue
+        near = _SLIPS.get(name) or next(iter(get_close_matches(name, ROLES, 1, 0.75)), None)
+        if near is not None:
+            yield (
+                (name,),
+                f"unknown set; did you mean {near!r}? (your own sets need names less like it)",
+            )
+        if not name.isidentifier():
+            yield (name,), f"{name!r} cannot name a set; use letters, digits and _"
+
+
 def check_case(case: CasePlan) -> Iterator[Problem]:
     """Units and species fit the metric; every threshold can apply to some case."""
     metric = METRICS[case.metric]
@@ -156,6 +177,10 @@ def check_spec(spec: SpecFile) -> Iterator[Problem]:
         yield from _check_names(("where",), spec.where, spec)
     for role, selection in spec.frames.by_role().items():
         at = ("frames", role)
+        if selection.dataset is not None and selection.dataset not in spec.datasets:
+            near = did_you_mean(selection.dataset, spec.datasets)
+            known = ", ".join(spec.datasets)
+            yield (*at, "dataset"), f"unknown dataset{near} (datasets: {known})"
         for index, molecule in enumerate(selection.molecules):
             yield from _check_template((*at, "molecules", index), molecule, spec)
         for key in ("start", "end", "count"):

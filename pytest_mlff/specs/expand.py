@@ -38,6 +38,8 @@ class ResolvedSelection:
         ``all``, ``first``, ``evenly`` or ``random``.
     count : int or None
         Frames per molecule, at least 1; None for ``all``.
+    dataset : str or None
+        Key in ``spec.datasets`` that the frames come from; None for the variant's own.
     """
 
     molecules: tuple[str, ...]
@@ -45,15 +47,23 @@ class ResolvedSelection:
     end: float
     pick: Literal["all", "first", "evenly", "random"]
     count: int | None
+    dataset: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ResolvedSelections:
-    """The selections of one variant."""
+    """The selections of one variant by name; ``others`` are sets that the spec made up."""
 
     train: ResolvedSelection | None
     validation: ResolvedSelection | None
     test: ResolvedSelection
+    others: Mapping[str, ResolvedSelection] = field(default_factory=dict, hash=False)
+
+    @property
+    def named(self) -> dict[str, ResolvedSelection]:
+        """Every set that there is, by its name."""
+        roles = {"train": self.train, "validation": self.validation, "test": self.test}
+        return {name: one for name, one in roles.items() if one is not None} | dict(self.others)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +112,8 @@ def expand(spec: Spec, dataset: str | None = None) -> tuple[Variant, ...]:
     spec : Spec
         A checked spec.
     dataset : str, optional
-        Key in ``spec.datasets``; the first otherwise. Its axis values and its ``where``
-        replace those of the spec.
+        Key in ``spec.datasets``; that of the test set or the first otherwise. Its axis
+        values and its ``where`` replace those of the spec.
 
     Raises
     ------
@@ -113,7 +123,7 @@ def expand(spec: Spec, dataset: str | None = None) -> tuple[Variant, ...]:
         0-100 or share frames with those of the test, counts that are no positive
         whole numbers.
     """
-    name = next(iter(spec.datasets)) if dataset is None else dataset
+    name = dataset or spec.frames.test.dataset or next(iter(spec.datasets))
     if name not in spec.datasets:
         raise MlffError(
             f"{spec.at('datasets')}: {spec.suite}/{spec.name} does not run on dataset {name!r}"
@@ -175,24 +185,26 @@ def _written(values: Mapping[str, Scalar]) -> str:
 
 def _resolve(spec: Spec, variant: str, names: Mapping[str, Scalar]) -> ResolvedSelections:
     frames = spec.frames
+    found = {
+        role: _selection(spec, variant, role, selection, names)
+        for role, selection in frames.by_role().items()
+    }
+    test = found.pop("test")
     selections = ResolvedSelections(
-        _selection(spec, variant, "train", frames.train, names) if frames.train else None,
-        _selection(spec, variant, "validation", frames.validation, names)
-        if frames.validation
-        else None,
-        _selection(spec, variant, "test", frames.test, names),
+        found.pop("train", None), found.pop("validation", None), test, found
     )
-    pairs = (
-        ("train", selections.train, "test", selections.test),
-        ("validation", selections.validation, "test", selections.test),
-        ("validation", selections.validation, "train", selections.train),
-    )
+    named = selections.named
+    pairs = [(role, one, "test", test) for role, one in named.items() if role != "test"]
+    if selections.train is not None and selections.validation is not None:
+        pairs.append(("validation", selections.validation, "train", selections.train))
     for role, one, other_role, other in pairs:
-        if one is None or other is None or one.end <= other.start or other.end <= one.start:
+        if one.end <= other.start or other.end <= one.start or one.dataset != other.dataset:
             continue
         if other_role == "train" and _drawn_together(one, other):
             continue
         shared = [name for name in one.molecules if name in other.molecules]
+        if not one.molecules or not other.molecules:
+            shared = ["every system"]
         if shared:
             raise MlffError(
                 f"{spec.at('frames', role)}: variant {variant}: window {one.start:g}-{one.end:g} % "
@@ -231,7 +243,9 @@ def _selection(
     if len(set(molecules)) < len(molecules):
         twice = next(name for name in molecules if molecules.count(name) > 1)
         raise MlffError(f"{spec.at(*at, 'molecules')}: variant {variant}: {twice} is named twice")
-    return ResolvedSelection(molecules, float(start), float(end), selection.pick, count)
+    return ResolvedSelection(
+        molecules, float(start), float(end), selection.pick, count, selection.dataset
+    )
 
 
 def _number(
@@ -251,7 +265,7 @@ def _number(
 
 def _molecules(spec: Spec, selection: Selection, names: Mapping[str, Scalar]) -> tuple[str, ...]:
     filled = [fill(template, names) for template in selection.molecules]
-    if spec.datasets[str(names["dataset"])].path is not None:
+    if spec.datasets[selection.dataset or str(names["dataset"])].path is not None:
         # A user's own file may be called anything, also by letters a to g.
         return tuple(filled)
     return tuple(name for text in filled for name in molecules_named(text))

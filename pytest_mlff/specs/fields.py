@@ -25,6 +25,7 @@ __all__ = [
     "Metric",
     "NumberOrExpression",
     "OptionValue",
+    "Paths",
     "Pick",
     "PlanSpecies",
     "TableRow",
@@ -182,6 +183,11 @@ AtomTypes = Annotated[
     dict[int, str],
     PlainValidator(_atom_types),
     WithJsonSchema({"type": "object", "additionalProperties": {"type": "string"}}),
+]
+Paths = Annotated[
+    str | tuple[str, ...],
+    PlainValidator(lambda value: value if isinstance(value, str) and value else _words(value)),
+    WithJsonSchema(_one_or_many(_TEXTS)),
 ]
 PlanSpecies = Annotated[
     tuple[str, ...], PlainValidator(_plan_species), WithJsonSchema(_SPECIES_SCHEMA)

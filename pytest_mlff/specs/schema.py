@@ -29,6 +29,7 @@ from pytest_mlff.specs.fields import (
     Metric,
     NumberOrExpression,
     OptionValue,
+    Paths,
     Pick,
     PlanSpecies,
     TableRow,
@@ -159,12 +160,25 @@ class CasePlan(_Model):
         return self
 
 
-class Selection(_Model):
-    """Frames of one or several molecules, cut from a window of their time-ordered trajectory."""
+def _systems_too(schema: dict[str, Any]) -> None:
+    schema["properties"]["systems"] = schema["properties"]["molecules"]
 
+
+class Selection(_Model):
+    """Frames of one or several systems, cut from a window of their time-ordered trajectory."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, strict=True, json_schema_extra=_systems_too
+    )
+
+    dataset: DatasetName | None = Field(
+        default=None,
+        description="Key in `datasets` that these frames come from; that of the run otherwise.",
+    )
     molecules: Words = Field(
-        description="Names, joined letters a-g, or templates such as {molecule}. Your own file's "
-        "molecule is called after the file."
+        default=(),
+        description="Names, joined letters a-g, or templates such as {molecule}; `systems` is "
+        "another word for it. Your own files are called after their names. Without it all.",
     )
     start: NumberOrExpression = Field(
         default=0, description="Begin of the window in percent of the trajectory."
@@ -181,6 +195,13 @@ class Selection(_Model):
         default=None, description="Frames per molecule; goes with every pick but all."
     )
 
+    @model_validator(mode="before")
+    @classmethod
+    def _systems(cls, data: Any) -> Any:
+        if isinstance(data, dict) and "systems" in data and "molecules" not in data:
+            return {("molecules" if key == "systems" else key): one for key, one in data.items()}
+        return data
+
     @model_validator(mode="after")
     def _check(self) -> Self:
         checks.raise_problems(checks.check_selection(self))
@@ -188,7 +209,10 @@ class Selection(_Model):
 
 
 class FramesPlan(_Model):
-    """Which frames are trained on, validated on and tested on."""
+    """Named sets of frames: which are trained on, validated on, tested on, and any further."""
+
+    model_config = ConfigDict(extra="allow", frozen=True, strict=True)
+    __pydantic_extra__: dict[str, Selection]
 
     train: Selection | None = Field(default=None, description="Frames a recipe trains on.")
     validation: Selection | None = Field(
@@ -199,7 +223,13 @@ class FramesPlan(_Model):
     def by_role(self) -> dict[str, Selection]:
         """The selections that are there, by ``train`` / ``validation`` / ``test``."""
         found = {"train": self.train, "validation": self.validation, "test": self.test}
-        return {role: selection for role, selection in found.items() if selection is not None}
+        named = {role: selection for role, selection in found.items() if selection is not None}
+        return named | self.__pydantic_extra__
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        checks.raise_problems(checks.check_sets(self))
+        return self
 
 
 class DatasetOption(_Model):
@@ -211,8 +241,10 @@ class DatasetOption(_Model):
     where: ExpressionText | None = Field(
         default=None, description="Replaces the spec's `where`; `true` lifts it."
     )
-    path: str | None = Field(
-        default=None, min_length=1, description="Your own file, relative to the spec."
+    path: Paths | None = Field(
+        default=None,
+        description="Your own file, relative to the spec; also a folder, a glob, or a list. "
+        "`file.xyz@:100` takes a range of frames. Each file is a system.",
     )
     format: str | None = Field(
         default=None,

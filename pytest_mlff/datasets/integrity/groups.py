@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
     from numpy.typing import NDArray
 
@@ -139,11 +139,16 @@ def group_dataset(molecule: str, dataset: Dataset) -> list[Group]:
 
 def present_sets(sets: FrameSets) -> dict[str, IndexSet]:
     """The sets that exist, by the name that messages give them."""
-    named = {"training": sets.train, "validation": sets.validation, "test": sets.test}
-    return {name: one for name, one in named.items() if one is not None}
+    return {("training" if name == "train" else name): one for name, one in sets.named.items()}
 
 
 def datasets_of(sets: FrameSets) -> Mapping[str, Dataset]:
-    """Every dataset that some set takes frames from, by molecule."""
-    parts: Iterable[IndexSet] = present_sets(sets).values()
-    return {molecule: part.datasets[molecule] for part in parts for molecule in part.indices}
+    """Every dataset that some set takes frames from, by molecule, and dataset where two differ."""
+    found: dict[str, Dataset] = {}
+    for part in sets.named.values():
+        for molecule in part.indices:
+            dataset = part.datasets[molecule]
+            known = found.setdefault(molecule, dataset)
+            if known.digest != dataset.digest:
+                found[f"{dataset.name}/{molecule}"] = dataset
+    return found

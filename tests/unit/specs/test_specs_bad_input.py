@@ -22,7 +22,8 @@ LOAD = [
      "spec.yaml:24: cases[0].thresholds[0].provenance.doi: unknown key "
      "(keys: frames, reference, seeds, source)"),
     ("unknown key in a selection", [("molecule}\", start: 90", "molecule}\", begin: 90")],
-     "spec.yaml:17: frames.test.begin: unknown key (keys: count, end, molecules, pick, start)"),
+     "spec.yaml:17: frames.test.begin: unknown key (keys: count, dataset, "
+     "end, molecules, pick, start)"),
     ("unknown key in a dataset", [("  embedded:", "  embedded: {axis: {}}")],
      "spec.yaml:7: datasets.embedded.axis: unknown key; did you mean 'axes'? (keys: axes, "
      "energy_key, forces_key, format, level_of_theory, path, species, stress_key, "
@@ -157,8 +158,6 @@ LOAD = [
      "spec.yaml:7: datasets.a b: 'a b' cannot name a dataset; use letters, digits and . _ + -"),
     ("no test frames", [("  test: {molecules: \"{molecule}\", start: 90}\n", "")],
      "spec.yaml:15: frames.test: is missing"),
-    ("no molecules", [("{molecules: \"{molecule}\", start: 90}", "{start: 90}")],
-     "spec.yaml:17: frames.test.molecules: is missing"),
     ("molecules a number", [("{molecules: \"{molecule}\", start: 90}",
                              "{molecules: 5, start: 90}")],
      "spec.yaml:17: frames.test.molecules: must be text or a list of texts, is 5"),

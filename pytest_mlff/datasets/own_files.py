@@ -1,0 +1,232 @@
+"""The user's own files: one, several, a folder or a glob, each a system of its own."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections import Counter
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Protocol
+
+import numpy as np
+
+from pytest_mlff.datasets.cached import CachedSource
+from pytest_mlff.datasets.conversion import FileUnits, parse_units
+from pytest_mlff.datasets.dataset import Dataset
+from pytest_mlff.datasets.labels import KeysSaid, LabelKeys
+from pytest_mlff.datasets.readers.npz import read_npz, read_npz_numbers
+from pytest_mlff.datasets.readers.structures import read_structures
+from pytest_mlff.errors import MlffError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pytest_mlff.datasets.readers import FileContent
+
+__all__ = ["FileOption", "FileSource", "content_digest"]
+
+_PACKED: Final = (".gz", ".bz2", ".xz")
+_IN_FOLDERS: Final = (".xyz", ".extxyz", ".traj", ".db", ".npz", ".lammpstrj")
+_RANGE: Final = re.compile(r"@(-?\d*)(?::(-?\d*))?(?::(-?\d*))?$")
+
+
+class FileOption(KeysSaid, Protocol):
+    """What a spec says of a dataset: the part of its ``DatasetOption`` that is read here."""
+
+    @property
+    def path(self) -> Path | str | tuple[str, ...] | None:
+        """The user's own files, relative to the spec; None for a builtin dataset."""
+
+    @property
+    def format(self) -> str | None:
+        """``npz``, ``extxyz`` or any of ASE's formats; None: told by the file."""
+
+    @property
+    def units(self) -> str | None:
+        """Units of the file, see :func:`~pytest_mlff.datasets.conversion.parse_units`."""
+
+    @property
+    def level_of_theory(self) -> str | None:
+        """Method behind the labels; for ``embedded``, which label set is taken."""
+
+    @property
+    def time_ordered(self) -> bool | None:
+        """Whether the frames of the file are in time order."""
+
+    @property
+    def species(self) -> Mapping[int, str] | None:
+        """Element of each atom type of a LAMMPS file."""
+
+
+@dataclass(frozen=True)
+class _File:
+    """One file, and which of its frames are meant."""
+
+    path: Path
+    frames: slice | None = None
+
+    @property
+    def stem(self) -> str:
+        """File name without compression and format suffixes."""
+        name = self.path.name
+        for suffix in _PACKED:
+            name = name.removesuffix(suffix)
+        return Path(name).stem or name
+
+    @property
+    def is_npz(self) -> bool:
+        """Whether its name says that it is an npz file."""
+        name = self.path.name
+        for suffix in _PACKED:
+            name = name.removesuffix(suffix)
+        return name.endswith(".npz")
+
+
+class FileSource(CachedSource):
+    """The user's own files; each is a system that is called after its file.
+
+    Parameters
+    ----------
+    name : str
+        Name in the spec.
+    option : FileOption
+        What the spec says. ``path`` is a file, a folder (its files in alphabetic order), a glob
+        such as ``runs/*.extxyz``, or several of these; ``file.xyz@:100`` takes a range of frames.
+    spec_dir : Path or None
+        Folder that paths are relative to.
+
+    Raises
+    ------
+    MlffError
+        If a glob or folder holds no file, a range is none, or the units are unknown.
+    """
+
+    def __init__(self, name: str, option: FileOption, spec_dir: Path | None) -> None:
+        assert option.path is not None
+        told = option.path if isinstance(option.path, tuple) else (str(option.path),)
+        files = [one for text in told for one in _found(spec_dir or Path(), text)]
+        self.files = _named(files)
+        super().__init__(name, tuple(self.files))
+        self.option = option
+        self.units: FileUnits | None = (
+            None
+            if option.units is None
+            else parse_units(str(option.units), f"dataset {name!r} ({files[0].path.name})")
+        )
+
+    def _is_npz(self, file: _File) -> bool:
+        return file.is_npz if self.option.format is None else self.option.format == "npz"
+
+    def species(self, molecule: str) -> tuple[str, ...]:
+        """Chemical symbols in a file, alphabetically; of an npz only one key is read."""
+        self._check(molecule)
+        file = self.files[molecule]
+        if not self._is_npz(file) or molecule in self._loaded or file.frames is not None:
+            return self.load(molecule).frames.species
+        from ase.data import chemical_symbols
+
+        return tuple(sorted(chemical_symbols[z] for z in set(read_npz_numbers(file.path).tolist())))
+
+    def _content(self, file: _File) -> FileContent:
+        option = self.option
+        keys = LabelKeys(option.energy_key, option.forces_key, option.stress_key, option.virial_key)
+        if self._is_npz(file):
+            return read_npz(file.path, units=self.units, keys=keys)
+        return read_structures(
+            file.path,
+            file_format=option.format,
+            units=self.units,
+            keys=keys,
+            species=option.species,
+        )
+
+    def _read(self, molecule: str) -> Dataset:
+        file = self.files[molecule]
+        content = self._content(file)
+        frames, index_sets = content.frames, content.index_sets
+        if self.option.time_ordered and frames.time_index is None:
+            frames = replace(frames, time_index=np.arange(len(frames)))
+        if file.frames is not None:
+            n_frames = len(frames)
+            frames, index_sets = frames.select(file.frames), {}
+            if not len(frames):
+                raise MlffError(f"{file.path}: the range takes none of its {n_frames} frames")
+        return Dataset(
+            name=self.name,
+            molecule=molecule,
+            frames=frames,
+            level_of_theory=self.option.level_of_theory or content.level_of_theory or "not stated",
+            timestep_fs=content.timestep_fs,
+            licence="the user's own file",
+            source=str(file.path),
+            digest=frames.digest,
+            index_sets=index_sets,
+            labels=content.labels,
+        )
+
+
+def content_digest(base: Path, told: str | tuple[str, ...]) -> str:
+    """Short digest of the content of every file that a spec's ``path`` means; or ``missing``."""
+    digest = hashlib.sha256()
+    try:
+        for text in told if isinstance(told, tuple) else (told,):
+            for file in _found(base, text):
+                inside = sorted(file.path.rglob("*")) if file.path.is_dir() else [file.path]
+                for path in inside:
+                    if not path.is_dir():
+                        digest.update(path.read_bytes())
+    except (OSError, MlffError):
+        return "missing"
+    return digest.hexdigest()[:12]
+
+
+def _found(base: Path, text: str) -> list[_File]:
+    """Files that one entry of ``path`` means."""
+    frames = None
+    match = _RANGE.search(text)
+    if match is not None and not (base / text).exists():
+        text = text[: match.start()]
+        parts = [None if part in (None, "") else int(part) for part in match.groups()]
+        if match[2] is None and match[3] is None:
+            if parts[0] is None:
+                raise MlffError(f"{base / text}: '@' names no frames; write e.g. @:100 or @5")
+            parts[1] = parts[0] + 1 if parts[0] != -1 else None
+        if parts[2] == 0 or (parts[2] or 1) < 0:
+            raise MlffError(
+                f"{base / text}: frames are taken in their order, by steps of 1 or more"
+            )
+        frames = slice(*parts)
+    path = base / text
+    if any(letter in text for letter in "*?[") and not path.exists():
+        paths = sorted(one for one in base.glob(text) if one.is_file())
+        if not paths:
+            raise MlffError(f"{path}: no file fits this pattern")
+    elif path.is_dir() and (inside := _inside(path)):
+        paths = inside
+    else:
+        paths = [path]
+    return [_File(one, frames) for one in paths]
+
+
+def _inside(folder: Path) -> list[Path]:
+    """Data files in a folder; none of a folder that is one data set itself, as ASE has some."""
+
+    def plain(path: Path) -> str:
+        return path.with_suffix("").suffix if path.suffix in _PACKED else path.suffix
+
+    return sorted(one for one in folder.iterdir() if one.is_file() and plain(one) in _IN_FOLDERS)
+
+
+def _named(files: list[_File]) -> dict[str, _File]:
+    """Files by the name of their system: the stem, with its folder where several share one."""
+    counts = Counter(file.stem for file in files)
+    named: dict[str, _File] = {}
+    for file in files:
+        name = file.stem if counts[file.stem] == 1 else f"{file.path.parent.name}_{file.stem}"
+        if name in named:
+            raise MlffError(
+                f"{file.path}: {named[name].path} has the same name; name each file once"
+            )
+        named[name] = file
+    return named

@@ -1,0 +1,49 @@
+"""The datasets of a fixture variant: its own, and those that single sets of frames name."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pytest_mlff.datasets.registry import open_dataset
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from pytest_mlff.datasets.dataset import DatasetSource
+    from pytest_mlff.specs import Variant
+
+__all__ = ["open_sources"]
+
+
+def open_sources(
+    variants: Iterable[Variant], data_dir: Path | None
+) -> tuple[DatasetSource, dict[str, DatasetSource]]:
+    """Open the datasets that variants of one spec, on one dataset, take frames from.
+
+    Returns
+    -------
+    source : DatasetSource
+        Of the variants themselves.
+    others : dict of str to DatasetSource
+        By their key in the spec.
+
+    Raises
+    ------
+    MlffError
+        If one of them cannot be opened.
+    """
+    variants = list(variants)
+    spec = variants[0].spec
+    folder = None if spec.path is None else spec.path.parent
+
+    def opened(key: str) -> DatasetSource:
+        return open_dataset(key, spec.datasets[key], data_dir=data_dir, spec_dir=folder)
+
+    named = {one.dataset for variant in variants for one in variant.selections.named.values()}
+    others = {key: opened(key) for key in sorted(key for key in named if key is not None)}
+    own = variants[0].dataset
+    # Not opened where no set takes its frames: it may only stand for the others.
+    if all(one.dataset for variant in variants for one in variant.selections.named.values()):
+        return others[variants[0].selections.test.dataset or own], others
+    return opened(own), others
