@@ -137,8 +137,10 @@ def _units(archive: Archive, layout: Layout, told: FileUnits | None, published: 
                 ) from None
     if told is not None and stated is not None and told.energy_and_length != stated:
         raise MlffError(f"{archive.path}: states its units as {stated}, but the spec says {told}")
-    # Anybody may write files with MD17's short keys, in any units.
-    family = layout.units if published or layout.order is not None else None
+    # Anybody may write files with MD17's short keys, in any units; those that the authors of
+    # sGDML released before files stated units are known by what else they carry.
+    released = {"name", "theory", "type", "md5"}.issubset(archive.keys)
+    family = layout.units if published or released or layout.order is not None else None
     units = told or stated or family
     if units is None:
         raise MlffError(

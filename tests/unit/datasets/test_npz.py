@@ -117,6 +117,16 @@ def test_md17_copes_with_column_energies_and_strange_keys(tmp_path: Path) -> Non
     np.testing.assert_allclose(content.frames.energy, raw["E"][:, 0] * KCAL_MOL, rtol=3e-8)
 
 
+def test_only_releases_of_sgdml_need_not_say_their_units(tmp_path: Path) -> None:
+    path = tmp_path / "a.npz"
+    raw = _md17(path)
+    with pytest.raises(MlffError, match=r"does not say its units; set `units`"):
+        read_npz(path)
+    released = {"name": np.array(b"w"), "theory": "PBE", "type": np.array(b"d"), "md5": "0"}
+    _md17(path, **released)
+    np.testing.assert_allclose(read_npz(path).frames.energy, raw["E"][:, 0] * KCAL_MOL, rtol=3e-8)
+
+
 def test_file_states_its_units(tmp_path: Path) -> None:
     path = tmp_path / "a.npz"
     raw = _md17(path, e_unit=np.array("eV"), r_unit=np.array("Ang"))
