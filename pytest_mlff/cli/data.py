@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from tqdm import tqdm
 
     from pytest_mlff.datasets.dataset import Dataset
+    from pytest_mlff.datasets.generate import Protocol
 
 __all__ = ["register"]
 
@@ -50,6 +51,12 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     generate.add_argument(
         "--equilibration", type=float, metavar="FS", help="discarded time in fs before the first"
+    )
+    generate.add_argument(
+        "--replicas",
+        type=_positive,
+        metavar="N",
+        help="N short independent trajectories of each molecule, in one file with an index",
     )
     generate.add_argument("--force", action="store_true", help="make existing files anew")
     generate.set_defaults(run=_generate)
@@ -94,31 +101,48 @@ def _data_dir(parser: argparse.ArgumentParser) -> None:
 
 
 def _generate(options: argparse.Namespace) -> int:
-    from tqdm import tqdm
-
     from pytest_mlff.datasets import oracle
     from pytest_mlff.datasets.generate import default_protocol, molecule_named
-    from pytest_mlff.datasets.workers import generate_all
 
     oracle.calculator()  # says at once what is not installed
-    protocols = {}
-    for name in dict.fromkeys(options.molecule or _MOLECULES):
-        protocol = default_protocol(molecule_named(name))
-        if options.frames is not None:
-            protocol = replace(protocol, frames=options.frames)
-        if options.equilibration is not None:
-            protocol = replace(protocol, equilibration_fs=options.equilibration)
+    names = tuple(dict.fromkeys(options.molecule or _MOLECULES))
+    if options.replicas is None:
+        return _make(options, options.out, {n: default_protocol(molecule_named(n)) for n in names})
+    from pytest_mlff.datasets.replicas import folder_of, pack_replicas, replica_protocol
+
+    folders = [folder_of(options.out, number) for number in range(options.replicas)]
+    for number, folder in enumerate(folders):
+        code = _make(options, folder, dict.fromkeys(names, replica_protocol(number)))
+        if code:
+            return code
+    for name in names:
         target = options.out / f"{name}.npz"
+        pack_replicas([folder / f"{name}.npz" for folder in folders], target)
+        print(target)
+    return 0
+
+
+def _make(options: argparse.Namespace, out: Path, wanted: dict[str, Protocol]) -> int:
+    """Generate one trajectory of each molecule into a folder, unless it is there."""
+    from tqdm import tqdm
+
+    from pytest_mlff.datasets.workers import generate_all
+
+    asked = {"frames": options.frames, "equilibration_fs": options.equilibration}
+    asked = {key: value for key, value in asked.items() if value is not None}
+    protocols = {}
+    for name, protocol in wanted.items():
+        target = out / f"{name}.npz"
         if target.exists() and not options.force:
             print(f"{target}: already there (--force makes it anew)")
         else:
-            protocols[name] = protocol
+            protocols[name] = replace(protocol, **asked)
     if not protocols:
         return 0
     try:
-        options.out.mkdir(parents=True, exist_ok=True)
+        out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise MlffError(f"{options.out}: cannot be made ({error.strerror})") from error
+        raise MlffError(f"{out}: cannot be made ({error.strerror})") from error
     done = dict.fromkeys(protocols, 0)
     total = sum(protocol.frames for protocol in protocols.values())
     with tqdm(total=total, unit="frame", disable=None, file=sys.stderr) as bar:
@@ -129,13 +153,13 @@ def _generate(options: argparse.Namespace) -> int:
             bar.update(sum(done.values()) - bar.n)
 
         try:
-            written = generate_all(protocols, options.out, options.jobs, progress)
+            written = generate_all(protocols, out, options.jobs, progress)
         except KeyboardInterrupt:
             bar.close()
             print("interrupted; the same command goes on from the last checkpoint", file=sys.stderr)
             return 130
         except OSError as error:
-            raise MlffError(f"{options.out}: cannot be written ({error.strerror})") from error
+            raise MlffError(f"{out}: cannot be written ({error.strerror})") from error
     for path in written:
         print(path)
     return 0

@@ -10,6 +10,7 @@ key                    dtype        content
 ``positions``          float32      Å, shape (n_frames, n_atoms, 3)
 ``energy.<level>``     float64      eV, shape (n_frames,)
 ``forces.<level>``     float32      eV/Å, shape (n_frames, n_atoms, 3)
+``replica``            uint16       only of several trajectories: which, shape (n_frames,)
 ``metadata``           str          JSON: level of theory, time step, thermostat, licence …
 =====================  ===========  ===================================================
 
@@ -69,12 +70,15 @@ class EmbeddedTrajectory:
         Level of theory (lower case, e.g. ``gfn2-xtb``) to labels.
     metadata : mapping
         What the file says of its making; ``digest`` covers all arrays.
+    replica : ndarray of uint16, shape (n_frames,), optional
+        Which of several independent trajectories each frame is of.
     """
 
     numbers: NDArray[np.uint8]
     positions: NDArray[np.float32]
     labels: Mapping[str, Labels]
     metadata: Mapping[str, Any]
+    replica: NDArray[np.uint16] | None = None
 
 
 def _arrays(trajectory: EmbeddedTrajectory) -> dict[str, NDArray[Any]]:
@@ -85,6 +89,8 @@ def _arrays(trajectory: EmbeddedTrajectory) -> dict[str, NDArray[Any]]:
     for level, labels in trajectory.labels.items():
         arrays[f"energy.{level}"] = np.ascontiguousarray(labels.energy, dtype="<f8")
         arrays[f"forces.{level}"] = np.ascontiguousarray(labels.forces, dtype="<f4")
+    if trajectory.replica is not None:
+        arrays["replica"] = np.ascontiguousarray(trajectory.replica, dtype="<u2")
     return arrays
 
 
@@ -132,6 +138,7 @@ def read_trajectory(path: Path) -> EmbeddedTrajectory:
                 for level in levels
             },
             metadata=metadata,
+            replica=arrays.get("replica"),
         )
     except FileNotFoundError as error:
         raise MlffError(f"{path}: no such data file") from error

@@ -53,6 +53,8 @@ class Frames:
         ``config_type`` … (``atoms.info`` in ASE; see :mod:`pytest_mlff.datasets.extras`).
     per_atom : mapping of str to ndarray, shape (n_total, …)
         The same per atom: ``tags``, ``initial_charges``, ``initial_magmoms`` … (``atoms.arrays``).
+    replica : ndarray of int64, shape (n_frames,), optional
+        Which independent trajectory, start or draw each frame belongs to.
     """
 
     numbers: NDArray[np.int64]
@@ -66,6 +68,7 @@ class Frames:
     time_index: NDArray[np.int64] | None = None
     per_frame: Mapping[str, NDArray[Any]] = field(default_factory=lambda: MappingProxyType({}))
     per_atom: Mapping[str, NDArray[Any]] = field(default_factory=lambda: MappingProxyType({}))
+    replica: NDArray[np.int64] | None = None
 
     def __post_init__(self) -> None:
         n_frames, n_total = len(self.counts), int(self.counts.sum())
@@ -79,6 +82,7 @@ class Frames:
             "forces": (n_total, 3),
             "stress": (n_frames, 3, 3),
             "time_index": (n_frames,),
+            "replica": (n_frames,),
         }
         for name, shape in expected.items():
             array = getattr(self, name)
@@ -118,6 +122,7 @@ class Frames:
         energy: NDArray[Any] | None = None,
         forces: NDArray[Any] | None = None,
         time_index: NDArray[Any] | None = None,
+        replica: NDArray[Any] | None = None,
     ) -> Frames:
         """Build frames of one isolated molecule from stacked arrays.
 
@@ -133,6 +138,8 @@ class Frames:
             eV/Å.
         time_index : ndarray, shape (n_frames,), optional
             MD step of each frame.
+        replica : ndarray, shape (n_frames,), optional
+            Independent trajectory of each frame.
         """
         n_frames, n_atoms = positions.shape[:2]
         return cls(
@@ -144,6 +151,7 @@ class Frames:
             energy=None if energy is None else np.asarray(energy, dtype=np.float64),
             forces=None if forces is None else np.asarray(forces, dtype=np.float64).reshape(-1, 3),
             time_index=None if time_index is None else np.asarray(time_index, dtype=np.int64),
+            replica=None if replica is None else np.asarray(replica, dtype=np.int64),
         )
 
     @classmethod
@@ -216,6 +224,7 @@ class Frames:
             time_index=of_frames(self.time_index),
             per_frame={key: column[chosen] for key, column in self.per_frame.items()},
             per_atom={key: column[atoms] for key, column in self.per_atom.items()},
+            replica=of_frames(self.replica),
         )
 
     @classmethod
@@ -249,6 +258,7 @@ class Frames:
             **{name: labels(name) for name in ("energy", "forces", "stress")},
             per_frame=per_frame,
             per_atom=per_atom,
+            replica=_joined_replicas(parts),
         )
 
     def without_labels(self) -> Frames:
@@ -303,7 +313,7 @@ class Frames:
     @cached_property
     def digest(self) -> str:
         """SHA-256 of structures and labels."""
-        names = ("energy", "forces", "stress", "time_index")
+        names = ("energy", "forces", "stress", "time_index", "replica")
         labels = self._digest_of({name: getattr(self, name) for name in names})
         return hashlib.sha256(f"{self.structure_digest}{labels}".encode()).hexdigest()
 
@@ -321,6 +331,16 @@ def _of_calculator(value: Any, shape: tuple[int, ...], length: int) -> NDArray[n
 
 
 _OWN_ARRAYS = ("numbers", "positions")
+
+
+def _joined_replicas(parts: Sequence[Frames]) -> NDArray[np.int64] | None:
+    """Replicas of several frames; those of different parts are different ones."""
+    given = [part.replica for part in parts if part.replica is not None]
+    if len(given) < len(parts):
+        return None
+    found = [np.unique(one, return_inverse=True)[1] for one in given]
+    shifts = np.cumsum([0, *(int(one.max(initial=-1)) + 1 for one in found[:-1])])
+    return np.concatenate([one + shift for one, shift in zip(found, shifts, strict=True)])
 
 
 def _joined_columns(

@@ -148,7 +148,7 @@ def generate(
     folder: Path,
     protocol: Protocol | None = None,
     progress: Callable[[int, int], None] | None = None,
-    save_every: int = 100,
+    save_every: int | None = None,
 ) -> Path:
     """Run the dynamics of one molecule and write its file.
 
@@ -167,8 +167,8 @@ def generate(
         Defaults to :func:`default_protocol`.
     progress : callable, optional
         Called with (frames done, frames in all).
-    save_every : int
-        Frames between checkpoints.
+    save_every : int, optional
+        Frames between checkpoints; at most 100.
 
     Returns
     -------
@@ -180,6 +180,7 @@ def generate(
     from ase.md.langevin import Langevin
 
     protocol = protocol or default_protocol(molecule)
+    save_every = save_every or min(100, max(1, protocol.frames // 5))
     folder.mkdir(parents=True, exist_ok=True)
     checkpoint = _Checkpoint(folder / f"{molecule.name}.part", _protocol_digest(molecule, protocol))
     rng = np.random.default_rng(protocol.seed)

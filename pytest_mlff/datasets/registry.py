@@ -39,8 +39,13 @@ BUILTIN_DATASETS = ("embedded", "rmd17", "md17")
 class EmbeddedSource(CachedSource):
     """The data that ships with the package, or a folder made by ``mlff data generate``."""
 
-    def __init__(self, level: str = DEFAULT_LEVEL, folder: Path = EMBEDDED_FOLDER) -> None:
-        super().__init__("embedded", tuple(molecule.name for molecule in MOLECULES))
+    def __init__(
+        self,
+        level: str = DEFAULT_LEVEL,
+        folder: Path = EMBEDDED_FOLDER,
+        name: str = "embedded",
+    ) -> None:
+        super().__init__(name, tuple(molecule.name for molecule in MOLECULES))
         self.level = level
         self.folder = folder
 
@@ -57,12 +62,15 @@ class EmbeddedSource(CachedSource):
         dynamics = metadata["dynamics"]
         # Frame k was taken after k + 1 strides from the end of the equilibration.
         steps = (np.arange(len(trajectory.positions)) + 1) * int(dynamics["stride"])
+        replica = trajectory.replica
         frames = Frames.of_one_molecule(
             trajectory.numbers,
             trajectory.positions,
             energy=labels.energy,
             forces=labels.forces,
-            time_index=steps,
+            # Steps of different trajectories are in no order.
+            time_index=steps if replica is None else None,
+            replica=replica,
         )
         return Dataset(
             name=self.name,
