@@ -73,6 +73,8 @@ def _options(arguments: argparse.Namespace) -> Options:
         baseline=None,
         update_baseline=False,
         accept_regression=None,
+        undecided="pass",
+        level=None,
         engine=arguments.engine,
         gpus=None,
         per_gpu=1,

@@ -24,6 +24,7 @@ from pytest_mlff.gate.files import (
     write_file,
 )
 from pytest_mlff.gate.records import CaseRecord, as_stored, pack, unpack, write_arrays
+from pytest_mlff.specs.cases import POOLED
 from pytest_mlff.statistics.multiple_tests import Regression, judge_regressions
 from pytest_mlff.statistics.paired import ALPHA, MARGIN, compare_paired
 
@@ -41,6 +42,7 @@ __all__ = [
     "BaselineCase",
     "GateResult",
     "check",
+    "family_of",
     "load_baseline",
     "save_baseline",
     "spec_of",
@@ -111,7 +113,7 @@ class GateResult:
     Attributes
     ----------
     regressions : mapping of case id to Regression
-        Every case that could be compared; ``regressed`` is None where undecided.
+        Every case that could be compared.
     refused : mapping of case id to str
         Cases whose baseline entry is of other data, spec, dtype or unit, with the reason.
         They were not compared, which is not a pass.
@@ -128,8 +130,14 @@ class GateResult:
 
 
 def spec_of(case_id: str) -> str:
-    """``<suite>/<spec>`` of a case id: the family Holm's correction works on."""
+    """``<suite>/<spec>`` of a case id."""
     return "/".join(case_id.split("/")[:2])
+
+
+def family_of(case_id: str) -> str:
+    """Family of a case: the pooled tests of a spec are one of their own."""
+    parts = case_id.split("/")
+    return "/".join(parts[:3] if parts[2:3] == [POOLED] else parts[:2])
 
 
 def load_baseline(path: Path, *, model: str | None = None, any_name: bool = False) -> Baseline:
@@ -184,7 +192,8 @@ def _from_report(
     if model not in models:
         asked = "names several models" if model is None else f"does not hold model {model!r}"
         raise MlffError(f"report {path} {asked}: it holds {', '.join(sorted(models)) or 'none'}")
-    cases = {name: BaselineCase(record, None) for name, record in models[model].items()}
+    digest = document.get("run", {}).get("model_digests", {}).get(model)
+    cases = {name: BaselineCase(record, digest) for name, record in models[model].items()}
     return Baseline(path, model, cases, is_report=True)
 
 
@@ -249,7 +258,7 @@ def check(
     collected: Iterable[str] | None = None,
     margin: float | Mapping[str, float] = MARGIN,
     alpha: float = ALPHA,
-    family: Callable[[str], str] = spec_of,
+    family: Callable[[str], str] = family_of,
     tests: Mapping[str, int] | None = None,
 ) -> GateResult:
     """Hold the cases of a run against a baseline.
@@ -267,7 +276,7 @@ def check(
     alpha : float
         Probability of any false alarm within one family.
     family : callable
-        Family of a case id; by default its spec.
+        Family of a case id; by default its spec, or the pooled cases of its spec.
     tests : mapping of family to int, optional
         Sizes of families of which ``records`` is a part, see `judge_regressions`.
     """

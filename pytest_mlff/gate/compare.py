@@ -12,6 +12,7 @@ from pytest_mlff.errors import MlffError
 from pytest_mlff.gate.baseline import load_baseline
 from pytest_mlff.gate.files import BASELINE_KIND, read_document, read_models
 from pytest_mlff.gate.records import as_stored
+from pytest_mlff.statistics.evidence import FrameSeries, Pooled, Replicates
 from pytest_mlff.statistics.interval import mean_interval, student_quantile
 from pytest_mlff.statistics.paired import ALPHA, compare_paired
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from pytest_mlff.gate.records import CaseRecord
-    from pytest_mlff.statistics.evidence import FrameSeries
+    from pytest_mlff.statistics.interval import MeanInterval
 
 __all__ = ["CaseDifference", "RankedModel", "Ranking", "rank", "read_runs"]
 
@@ -163,8 +164,7 @@ def rank(runs: Mapping[str, Mapping[str, CaseRecord]], *, alpha: float = ALPHA) 
         why = next(iter(dropped.values()), "none has a case")
         raise MlffError(f"the models share no comparable case (e.g. {why})")
     series = {
-        model: {name: as_stored(records[name].series) for name in shared}
-        for model, records in runs.items()
+        model: {name: _single(records[name]) for name in shared} for model, records in runs.items()
     }
     logs = {
         model: math.fsum(math.log(records[name].value) for name in shared) / len(shared)
@@ -192,6 +192,12 @@ def rank(runs: Mapping[str, Mapping[str, CaseRecord]], *, alpha: float = ALPHA) 
     return Ranking(tuple(ranked), shared, dropped, _notes(runs, shared))
 
 
+def _single(record: CaseRecord) -> FrameSeries | Replicates:
+    series = as_stored(record.series)
+    assert not isinstance(series, Pooled)
+    return series
+
+
 def _shared_cases(
     runs: Mapping[str, Mapping[str, CaseRecord]],
 ) -> tuple[tuple[str, ...], dict[str, str]]:
@@ -209,6 +215,8 @@ def _shared_cases(
             other = record.identity
             if (other.data, other.spec, other.unit) != (first.data, first.spec, first.unit):
                 dropped[name] = f"{name}: {model} was measured on other data, spec or unit"
+            elif isinstance(record.series, Pooled):
+                dropped[name] = f"{name}: repeats what the cases of its systems say"
             elif record.value <= 0.0:
                 dropped[name] = f"{name}: the error of {model} is exactly zero"
         if name not in dropped:
@@ -224,15 +232,13 @@ def _difference(
         return CaseDifference(record.value, record.identity.unit, 0.0, 0.0, 0.0)
     paired = compare_paired(as_stored(record.series), as_stored(best.series), margin=0.0)
     low, high = paired.bounds(alpha / 2.0)
-    if paired.too_short and not ((low or 0.0) > 0.0 or (high or 0.0) < 0.0):
-        low = high = None  # of so few frames only a gross difference is told
     return CaseDifference(record.value, record.identity.unit, paired.change, low, high)
 
 
 def _half_width(
     records: Mapping[str, CaseRecord],
-    mine: Mapping[str, FrameSeries],
-    best: Mapping[str, FrameSeries],
+    mine: Mapping[str, FrameSeries | Replicates],
+    best: Mapping[str, FrameSeries | Replicates],
     shared: Sequence[str],
     alpha: float,
 ) -> float | None:
@@ -252,12 +258,21 @@ def _half_width(
             # Of a value's logarithm; a mean over fewer frames weighs each of them more.
             own = mine[name].influence / mine[name].value - best[name].influence / best[name].value
             influence[at] += own * len(longest) / (len(at) * len(shared))
-        interval = mean_interval(influence, segments=longest.segments)
+        interval = _interval(influence, longest)
         if interval.standard_error is None:
             return None
         error += interval.standard_error
         dof = min(dof, interval.dof)
     return student_quantile(dof, 1.0 - alpha / 2.0) * error
+
+
+def _interval(influence: NDArray[np.float64], of: FrameSeries | Replicates) -> MeanInterval:
+    """Interval of the mean of per-frame (or per-replica) shares."""
+    if isinstance(of, FrameSeries) and not of.independent:
+        return mean_interval(influence, segments=of.segments)
+    lengths = np.array(of.segments if isinstance(of, FrameSeries) else [1] * len(of))
+    sums = np.add.reduceat(influence, np.cumsum([0, *lengths[:-1]]))
+    return Replicates(sums, lengths.astype(np.float64), np.arange(len(lengths))).interval()
 
 
 def _notes(runs: Mapping[str, Mapping[str, CaseRecord]], shared: Sequence[str]) -> tuple[str, ...]:

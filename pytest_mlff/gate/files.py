@@ -34,7 +34,7 @@ __all__ = [
 
 BASELINE_KIND = "mlff-baseline"
 
-NEWEST_SCHEMA = {BASELINE_KIND: 1, "report": 1}
+NEWEST_SCHEMA = {BASELINE_KIND: 2, "report": 1}
 """Newest schema version that is read, by the document's ``kind``; a report has none."""
 
 

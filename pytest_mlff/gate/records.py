@@ -21,7 +21,7 @@ import numpy as np
 
 from pytest_mlff.datasets.archive import array_of, open_archive
 from pytest_mlff.errors import MlffError
-from pytest_mlff.statistics.evidence import FrameSeries
+from pytest_mlff.statistics.evidence import FrameSeries, Pooled, Replicates
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from pytest_mlff.metrics.measurement import Measurement
+    from pytest_mlff.statistics.evidence import Evidence
 
 __all__ = [
     "CaseRecord",
@@ -97,7 +98,7 @@ class CaseRecord:
         Full precision.
     n_frames, n_atoms : int
     identity : Identity
-    series : FrameSeries
+    series : FrameSeries, Replicates or Pooled
     """
 
     case_id: str
@@ -107,7 +108,7 @@ class CaseRecord:
     n_frames: int
     n_atoms: int
     identity: Identity
-    series: FrameSeries
+    series: Evidence
 
 
 def record_of(
@@ -135,7 +136,7 @@ def record_of(
     )
 
 
-def _quantise(series: FrameSeries) -> tuple[NDArray[np.float16], float]:
+def _quantise(series: FrameSeries | Replicates) -> tuple[NDArray[np.float16], float]:
     """Per-frame values over their scale, and the scale."""
     values = series.per_frame
     scale = _scale(float(values.max()))
@@ -153,30 +154,13 @@ def _scale(largest: float) -> float:
     return math.ldexp(1.0, max(math.frexp(largest)[1] - _TOP, -1000))
 
 
-def _restore(
-    ratios: NDArray[Any],
-    scale: float,
-    weights: NDArray[Any],
-    *,
-    order: NDArray[Any],
-    segments: tuple[int, ...],
-    power: Literal[1, 2],
-) -> FrameSeries:
-    weight = weights.astype(np.float64)
-    totals = (ratios.astype(np.float64) * scale) ** power * weight
-    return FrameSeries(totals, weight, order.astype(np.int64), segments, power)
-
-
-def as_stored(series: FrameSeries) -> FrameSeries:
+def as_stored(series: Evidence) -> Evidence:
     """The series as it would come back from a sidecar.
 
     Rounding both sides alike makes a model compared with itself differ by exactly nothing.
     """
-    ratios, scale = _quantise(series)
-    weights = series.weights.astype(np.float32)
-    return _restore(
-        ratios, scale, weights, order=series.order, segments=series.segments, power=series.power
-    )
+    arrays: dict[str, NDArray[Any]] = {}
+    return _unpack_series(_pack_series(series, arrays), arrays)
 
 
 def _key(prefix: str, content: bytes) -> str:
@@ -189,15 +173,7 @@ def pack(record: CaseRecord, arrays: dict[str, NDArray[Any]]) -> dict[str, Any]:
     Arrays are named by their content, so equal ones (the atom counts of a test set) are
     kept once and an unchanged case leaves the sidecar unchanged.
     """
-    series = record.series
-    ratios, scale = _quantise(series)
-
-    def put(prefix: str, array: NDArray[Any]) -> str:
-        name = _key(prefix, array.tobytes())
-        arrays[name] = array
-        return name
-
-    entry: dict[str, Any] = {
+    return {
         "metric": record.metric,
         "species": record.species,
         "value": record.value,
@@ -207,17 +183,63 @@ def pack(record: CaseRecord, arrays: dict[str, NDArray[Any]]) -> dict[str, Any]:
         "dtype": record.identity.dtype,
         "data": record.identity.data,
         "spec": record.identity.spec,
-        "series": {
-            "power": series.power,
-            "segments": list(series.segments),
-            "scale": scale,
-            "values": put("v", ratios),
-            "weights": put("w", series.weights.astype(np.float32)),
-        },
+        "series": _pack_series(record.series, arrays),
     }
+
+
+def _pack_series(series: Evidence, arrays: dict[str, NDArray[Any]]) -> dict[str, Any]:
+    if isinstance(series, Pooled):
+        return {"systems": [_pack_series(part, arrays) for part in series.parts]}
+
+    def put(prefix: str, array: NDArray[Any]) -> str:
+        name = _key(prefix, array.tobytes())
+        arrays[name] = array
+        return name
+
+    ratios, scale = _quantise(series)
+    told: dict[str, Any] = {
+        "power": series.power,
+        "scale": scale,
+        "values": put("v", ratios),
+        "weights": put("w", series.weights.astype(np.float32)),
+    }
+    if isinstance(series, FrameSeries):
+        told["segments"] = list(series.segments)
+        if series.independent:
+            told["independent"] = True
     if not np.array_equal(series.order, np.arange(len(series))):
-        entry["series"]["order"] = put("o", series.order.astype(np.int32))
-    return entry
+        told["order"] = put("o", series.order.astype(np.int32))
+    return told
+
+
+def _unpack_series(told: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Evidence:
+    if "systems" in told:
+        parts = tuple(_unpack_series(part, arrays) for part in told["systems"])
+        if not parts or any(isinstance(part, Pooled) for part in parts):
+            raise ValueError("its systems are none")
+        return Pooled(cast("tuple[FrameSeries | Replicates, ...]", parts))
+    ratios = arrays[told["values"]]
+    if ratios.dtype != np.float16 or not np.isfinite(ratios).all():
+        raise ValueError("its per-frame values are not finite float16 numbers")
+    power, scale = int(told["power"]), float(told["scale"])
+    if power not in (1, 2):
+        raise ValueError(f"power {power} is neither 1 nor 2")
+    if not (math.isfinite(scale) and scale > 0.0):
+        raise ValueError("its value or scale is not a finite number")
+    order = arrays[told["order"]] if "order" in told else np.arange(len(ratios))
+    order = order.astype(np.int64)
+    weights = arrays[told["weights"]].astype(np.float64)
+    totals = (ratios.astype(np.float64) * scale) ** power * weights
+    if "segments" not in told:
+        return Replicates(totals, weights, order, cast("Literal[1, 2]", power))
+    return FrameSeries(
+        totals,
+        weights,
+        order,
+        tuple(int(one) for one in told["segments"]),
+        cast("Literal[1, 2]", power),
+        bool(told.get("independent", False)),
+    )
 
 
 def unpack(
@@ -231,16 +253,8 @@ def unpack(
         If the entry or its arrays are not what `pack` writes.
     """
     try:
-        told = entry["series"]
-        ratios = arrays[told["values"]]
-        order = arrays[told["order"]] if "order" in told else np.arange(len(ratios))
-        if ratios.dtype != np.float16 or not np.isfinite(ratios).all():
-            raise ValueError("its per-frame values are not finite float16 numbers")
-        power = int(told["power"])
-        if power not in (1, 2):
-            raise ValueError(f"power {power} is neither 1 nor 2")
-        scale, value = float(told["scale"]), float(entry["value"])
-        if not (math.isfinite(scale) and scale > 0.0 and math.isfinite(value)):
+        value = float(entry["value"])
+        if not math.isfinite(value):
             raise ValueError("its value or scale is not a finite number")
         return CaseRecord(
             case_id=case_id,
@@ -255,14 +269,7 @@ def unpack(
                 dtype=str(entry["dtype"]),
                 unit=str(entry["unit"]),
             ),
-            series=_restore(
-                ratios,
-                scale,
-                arrays[told["weights"]],
-                order=order,
-                segments=tuple(int(one) for one in told["segments"]),
-                power=cast("Literal[1, 2]", power),
-            ),
+            series=_unpack_series(entry["series"], arrays),
         )
     except KeyError as error:
         raise MlffError(f"case {case_id!r} lacks {error.args[0]!r}") from error

@@ -12,7 +12,11 @@ if TYPE_CHECKING:
 
     from pytest_mlff.gate.baseline import Baseline, GateResult
 
-__all__ = ["Standing", "judged", "standing_of"]
+__all__ = ["BOUND", "Standing", "judged", "standing_of"]
+
+
+BOUND = 0.2
+"""Where nothing can be decided, a value that is worse by more than this is red all the same."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +45,14 @@ class Standing:
 
 
 def standing_of(
-    name: str, result: GateResult, baseline: Baseline, tests: int, accepted: str | None = None
+    name: str,
+    result: GateResult,
+    baseline: Baseline,
+    tests: int,
+    accepted: str | None = None,
+    *,
+    bound: float = BOUND,
+    digest: str | None = None,
 ) -> Standing:
     """What a checked case's standing is.
 
@@ -56,6 +67,10 @@ def standing_of(
         Size of the family that the case was judged in.
     accepted : str, optional
         Why a worsening is accepted: it is then said, but is no verdict.
+    bound : float
+        An undecided case is red all the same where its value is worse by more than this.
+    digest : str, optional
+        Of the current model: one that equals the baseline's says so.
     """
     if name in result.refused:
         if accepted is not None:
@@ -72,18 +87,26 @@ def standing_of(
         "baseline_tests": tests,
         "minimum_detectable": found.minimum_detectable,
     }
-    verdict, reason = None, found.reason
-    if found.regressed is None:
-        told["baseline_undecided"] = found.reason
-        told["baseline_frames_needed"] = found.frames_needed
-        reason = f"against the baseline {found.reason}"
-    elif found.regressed and accepted is not None:
-        reason = f"{found.reason}; accepted: {accepted}"
-    elif found.regressed:
-        verdict = Verdict.REGRESSED
+    entry = baseline.cases[name]
+    word, reason = found.word, found.reason
+    if digest is not None and digest == entry.model_digest:
+        same = found.change == 0.0
+        word = "same" if same else word
+        reason = "identical checkpoint" if same else f"identical checkpoint, yet {reason}"
+    told["against_baseline"] = word
+    verdict = None
+    far = word == "undecided" and found.change is not None and found.change > bound
+    if word == "worse" or far:
+        verdict = Verdict.REGRESSED if accepted is None else None
+    elif word == "undecided":
+        verdict = Verdict.UNDECIDED
+    if far:
+        reason += f"; red, since it is worse by more than {bound:.0%}"
+    if accepted is not None and (word == "worse" or far):
+        reason += f"; accepted: {accepted}"
     return Standing(
-        baseline=baseline.cases[name].record.value,
-        regressed=found.regressed,
+        baseline=entry.record.value,
+        regressed=None if word == "undecided" else word == "worse",
         verdict=verdict,
         reason=reason,
         evidence={key: value for key, value in told.items() if value is not None},

@@ -13,18 +13,29 @@ from pytest_mlff.units import in_unit
 if TYPE_CHECKING:
     from pytest_mlff.metrics.measurement import Measurement
 
-__all__ = ["Judgement", "Verdict", "gravest", "judge_threshold"]
+__all__ = ["RED", "Judgement", "Verdict", "gravest", "judge_threshold"]
 
 
 class Verdict(StrEnum):
-    """What is said of a case, gravest first. Only ``PASSED`` is a pass."""
+    """What is said of a case, gravest first. Only ``PASSED`` is a pass.
+
+    ``UNDECIDED``: whether it is worse than the baseline could not be told. ``REPORTED``: it was
+    measured and nothing was asked of it, for want of a threshold or of labels of the model's
+    own level of theory.
+    """
 
     ERROR = "error"
     UNSUPPORTED = "unsupported"
     FAILED = "failed"
     REGRESSED = "regressed"
     SKIPPED = "skipped"
+    UNDECIDED = "undecided"
+    REPORTED = "reported"
     PASSED = "passed"
+
+
+RED = (Verdict.ERROR, Verdict.FAILED, Verdict.REGRESSED)
+"""Verdicts that make a run red."""
 
 
 @dataclass(frozen=True)

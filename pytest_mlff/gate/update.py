@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from pytest_mlff.errors import MlffError
-from pytest_mlff.gate.baseline import Acceptance, BaselineCase, check, spec_of
+from pytest_mlff.gate.baseline import Acceptance, BaselineCase, check, family_of
 from pytest_mlff.gate.records import as_stored
 from pytest_mlff.statistics.multiple_tests import holm
 from pytest_mlff.statistics.paired import ALPHA, MARGIN, compare_paired
@@ -66,7 +66,7 @@ def update_baseline(
     remove_orphans: bool = False,
     margin: float | Mapping[str, float] = MARGIN,
     alpha: float = ALPHA,
-    family: Callable[[str], str] = spec_of,
+    family: Callable[[str], str] = family_of,
     tests: Mapping[str, int] | None = None,
 ) -> Update:
     """Take the cases of a run into a baseline.
@@ -181,5 +181,5 @@ def _decide(
         return ("kept", hint) if reason is None else ("accepted", reason)
     if better:
         return "tightened", "significantly better"
-    prefix = "" if regression.regressed is None else "no significant improvement: "
+    prefix = "" if regression.word == "undecided" else "no significant improvement: "
     return "kept", f"{prefix}{regression.reason}"

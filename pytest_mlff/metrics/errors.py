@@ -142,7 +142,8 @@ def measure(
         )
     totals, weights = _parts(chosen, frames, MEV * (predicted - reference), atoms)
     order, segments = _time_order(frames, weights > 0)
-    series = FrameSeries(totals[order], weights[order], order, segments, chosen.power)
+    independent = frames.replica is not None
+    series = FrameSeries(totals[order], weights[order], order, segments, chosen.power, independent)
     return measurement_of(series, chosen.unit, n_atoms)
 
 
@@ -244,7 +245,12 @@ def _parts(
 def _time_order(
     frames: Frames, counted: NDArray[np.bool_]
 ) -> tuple[NDArray[np.int64], tuple[int, ...]]:
-    """Counted frames in time order, and the lengths of their trajectories."""
+    """Counted frames in time order, and the lengths of their trajectories or replicas."""
+    if frames.replica is not None:
+        order = np.argsort(frames.replica, kind="stable")
+        order = order[counted[order]]
+        lengths = np.unique(frames.replica[order], return_counts=True)[1]
+        return order, tuple(int(one) for one in lengths)
     if frames.time_index is not None:
         order = np.argsort(frames.time_index, kind="stable")
         order = order[counted[order]]

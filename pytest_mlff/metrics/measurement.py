@@ -6,13 +6,16 @@ import math
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from pytest_mlff.statistics.evidence import FrameSeries, Pooled
+from pytest_mlff.statistics.interval import FEWEST_DOF, FEWEST_FRAMES
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     import numpy as np
     from numpy.typing import NDArray
 
-    from pytest_mlff.statistics.evidence import FrameSeries
+    from pytest_mlff.statistics.evidence import Evidence
 
 __all__ = ["Measurement", "measurement_of"]
 
@@ -32,9 +35,9 @@ class Measurement:
         95 % confidence interval; None where the series is too short to tell.
     evidence : mapping
         Further plain facts: ``correlation_time_frames``, ``dof``, ``standard_error``,
-        ``frames_needed``, ``worst_frame``, ``undecided``, ``rough_half_width`` …
-    series : FrameSeries or None
-        The per-frame series, for paired comparison.
+        ``worst_frame``, ``undecided`` …
+    series : FrameSeries, Replicates, Pooled or None
+        The evidence, for paired comparison.
     """
 
     value: float
@@ -44,7 +47,7 @@ class Measurement:
     ci_low: float | None = None
     ci_high: float | None = None
     evidence: Mapping[str, float | int | str] = field(default_factory=dict)
-    series: FrameSeries | None = field(default=None, repr=False, compare=False)
+    series: Evidence | None = field(default=None, repr=False, compare=False)
 
     @property
     def nonfinite_frames(self) -> int:
@@ -61,36 +64,39 @@ class Measurement:
             f"{quantity} measured on the {len(indices)} of {n_frames} frames that have them"
         )
         series = self.series
-        if series is not None:
+        if isinstance(series, FrameSeries):
             series = replace(series, order=indices[series.order])
         return replace(self, evidence=evidence, series=series)
 
 
-def measurement_of(series: FrameSeries, unit: str, n_atoms: int) -> Measurement:
+def measurement_of(series: Evidence, unit: str, n_atoms: int) -> Measurement:
     """Value, interval and evidence of a per-frame series.
 
     Parameters
     ----------
-    series : FrameSeries
+    series : FrameSeries, Replicates or Pooled
         Finite.
     unit : str
     n_atoms : int
         Atoms behind the value, over all frames.
     """
     interval = series.interval()
-    evidence: dict[str, float | int | str] = {
-        "correlation_time_frames": interval.correlation_time,
-        "frames_needed": interval.frames_needed,
-        "worst_frame": series.worst_frame,
-        "worst_frame_value": float(series.per_frame.max()),
-    }
+    evidence: dict[str, float | int | str] = {}
+    independent = not isinstance(series, FrameSeries) or series.independent
+    if isinstance(series, Pooled):
+        evidence["systems"] = len(series.parts)
+    elif independent:
+        evidence["replicas"] = interval.n
+    else:
+        evidence["correlation_time_frames"] = interval.correlation_time
+    if isinstance(series, FrameSeries):
+        evidence["worst_frame"] = series.worst_frame
+        evidence["worst_frame_value"] = float(series.per_frame.max())
     if interval.standard_error is None:
+        what, least = ("replicas", FEWEST_DOF + 1) if independent else ("frames", FEWEST_FRAMES)
         evidence["undecided"] = (
-            f"{interval.n_frames} frames are too few for an interval at a correlation time of "
-            f"{interval.correlation_time:.3g} frames: about {interval.frames_needed} are needed"
+            f"{interval.n} {what} are too few for an interval: at least {least} are needed"
         )
-        if interval.rough_half_width is not None:
-            evidence["rough_half_width"] = interval.rough_half_width
     else:
         evidence["standard_error"] = interval.standard_error
         if math.isfinite(interval.dof):

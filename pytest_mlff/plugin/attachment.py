@@ -52,13 +52,15 @@ def attachment_of(
 def _worst_frame(session: Session, one: PlannedCase, outcome: Outcome) -> StructureRecord | None:
     """The test frame with the largest error, and how wrong the force on each atom is."""
     from pytest_mlff.reports.structure import structure_of
+    from pytest_mlff.statistics.evidence import FrameSeries
 
-    if one.source is None or outcome.measurement is None or outcome.measurement.series is None:
+    series = None if outcome.measurement is None else outcome.measurement.series
+    if one.source is None or not isinstance(series, FrameSeries):
         return None
     evaluation, variant = session.evaluation, one.case.variant
     potential = evaluation.potential(one.source, variant.id, one.planned)
     test = evaluation.frame_sets(one.planned, variant).test
-    index = outcome.measurement.series.worst_frame
+    index = series.worst_frame
     forces = evaluation.passes.of(potential, test.frames).forces
     return structure_of(test.frames, index, _place(test, index), forces)
 

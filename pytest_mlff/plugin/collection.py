@@ -139,7 +139,7 @@ def parametrize(session: Session, metafunc: pytest.Metafunc) -> None:
             one
             for planned in specs
             for one in planned_cases(planned, session.options.models)
-            if one.function == wanted
+            if one.function == wanted and not (module is None and one.case.is_pooled)
         ]
         if module is None:
             labels = [

@@ -106,11 +106,12 @@ def _mlff_conclude(
 ) -> Callable[[PlannedCase], None]:
     """Evaluate a case, put the record on the item, and end the test with its verdict."""
     from pytest_mlff.gate.standing import judged
-    from pytest_mlff.gate.threshold import Verdict
+    from pytest_mlff.gate.threshold import RED, Verdict
     from pytest_mlff.reports.properties import record_of, to_properties
 
     item: Any = request.node
     gate = request.config.stash[GATE_KEY]
+    options = _mlff_session.options
 
     def conclude(one: PlannedCase) -> None:
         outcome = _mlff_session.evaluation.evaluate(one.case, one.planned, one.source)
@@ -123,14 +124,17 @@ def _mlff_conclude(
             keep_for_report(item, attachment_of(_mlff_session, one, outcome, series))
         if outcome.judgement.verdict is Verdict.PASSED:
             return
-        if outcome.judgement.verdict is Verdict.UNSUPPORTED:
-            pytest.skip(f"unsupported: {outcome.judgement.reason}")
+        verdict = outcome.judgement.verdict
+        blocks = verdict in RED or (verdict is Verdict.UNDECIDED and options.undecided == "fail")
+        if not blocks:
+            # For pytest and JUnit it is neither a pass nor a failure.
+            pytest.skip(f"{verdict}: {outcome.judgement.reason}")
         from pytest_mlff.reports.failure import explain
 
         message = explain(outcome, record)
         if outcome.counterexample is not None and one.source is not None:
             found = replace(outcome.counterexample, model=_from_here(one.source, one.case))
-            message += "\n" + _keep(found, _mlff_session.options)
+            message += "\n" + _keep(found, options)
         pytest.fail(message, pytrace=False)
 
     return conclude

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_mlff.run.options import DEVICES, DTYPES, STRICTNESS, TRUST, Located, Options
+from pytest_mlff.run.options import DEVICES, DTYPES, STRICTNESS, TRUST, UNDECIDED, Located, Options
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -75,6 +75,11 @@ def add_options(parser: pytest.Parser) -> None:
         metavar="REASON",
     )
     add(
+        "undecided",
+        "pass (default) or fail: whether what cannot be told from the baseline blocks",
+        choices=UNDECIDED,
+    )
+    add(
         "engine",
         "where trainings run: local (default), slurm or an engine of a plugin",
         metavar="NAME",
@@ -83,6 +88,11 @@ def add_options(parser: pytest.Parser) -> None:
     add("per-gpu", "xdist workers per GPU (default: 1)", metavar="INT")
     add("device", "auto, cpu or cuda (default: auto)", choices=DEVICES)
     add("dtype", "float32 or float64 (default: as the model is stored)", choices=DTYPES)
+    add(
+        "level",
+        "level of theory that the model was trained on, e.g. GFN2-xTB or wB97X/6-31G(d)",
+        metavar="NAME",
+    )
     add(
         "strictness",
         "how hard physical laws are tried: fast, ci or thorough (default: each spec's own)",
@@ -135,11 +145,13 @@ def read_options(config: pytest.Config, invocation_dir: Path) -> Options | None:
         baseline=path("baseline"),
         update_baseline=bool(config.getoption("mlff_update_baseline")),
         accept_regression=config.getoption("mlff_accept_regression"),
+        undecided=choice("undecided", UNDECIDED) or "pass",
         engine=text("engine") or "local",
         gpus=text("gpus"),
         per_gpu=_integer(config, "per_gpu", invocation_dir, default=1, least=1),
         device=choice("device", DEVICES) or "auto",
         dtype=choice("dtype", DTYPES),
+        level=text("level"),
         strictness=choice("strictness", STRICTNESS) or "",
         seed=_integer(config, "seed", invocation_dir),
         store_trust=choice("store_trust", TRUST) or "verify",

@@ -11,7 +11,7 @@ from _pytest.junitxml import xml_key
 
 from pytest_mlff.errors import MlffError
 from pytest_mlff.gate.outcome import Outcome
-from pytest_mlff.gate.threshold import Judgement, Verdict
+from pytest_mlff.gate.threshold import RED, Judgement, Verdict
 from pytest_mlff.plugin.attachment import arrays_of, take
 from pytest_mlff.reports.model import StructureRecord
 from pytest_mlff.reports.properties import PREFIX, from_properties, record_of
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 __all__ = ["Tally"]
 
 _ROWS = 25
-_RED = ("error", "failed", "regressed")
 
 
 class Tally:
@@ -74,6 +73,10 @@ class Tally:
         self._streamed: set[str] = set()
         self._reported = False
 
+    @property
+    def _strict(self) -> bool:
+        return self.session.options.undecided == "fail"
+
     def begin(self) -> None:
         """Clear away what an earlier, killed run left."""
         if self._stream is not None:
@@ -110,7 +113,8 @@ class Tally:
 
     def _enter(self, record: CaseRecord, report: pytest.TestReport) -> None:
         nodeid = record.nodeid
-        if report.failed and record.verdict not in _RED:
+        blocked = record.verdict == "undecided" and report.when == "call" and self._strict
+        if report.failed and record.verdict not in RED and not blocked:
             # The verdict was a pass, but something broke afterwards.
             phases = ("setup", "call", "teardown")
             reason = f"failed in {report.when}" if report.when in phases else _last_line(report)
@@ -223,7 +227,11 @@ class Tally:
         measured = any(
             record.verdict not in ("unsupported", "skipped") for record in self.records.values()
         )
-        red = any(record.verdict in _RED for record in self.records.values())
+        red = any(record.verdict in RED for record in self.records.values())
+        undecided = sum(record.verdict == "undecided" for record in self.records.values())
+        if undecided and self._strict:
+            self._alarm(f"{undecided} undecided: --mlff-undecided=fail takes that for a failure")
+            red = True
         if lost:
             self._alarm(f"{lost} collected cases were never reported")
         if not measured:
@@ -335,7 +343,10 @@ class Tally:
             terminal.ensure_newline()
             terminal.section("mlff")
             limit = None if terminal.config.option.verbose > 0 else _ROWS
-            colours = {"": "bold", "passed": "green", "unsupported": "yellow", "skipped": "yellow"}
+            colours = {
+                **dict.fromkeys(("unsupported", "skipped"), "yellow"),
+                **{"": "bold", "passed": "green", "undecided": "purple", "reported": "cyan"},
+            }
             for line, verdict in table(list(self.records.values()), limit):
                 terminal.write_line(line, **{colours.get(verdict, "red"): True})
             terminal.write_line(

@@ -88,6 +88,8 @@ class PotentialInfo:
         ``cpu`` / ``cuda``; ``float32`` / ``float64``: what it really computes in.
     versions : mapping
         Library versions that a result depends on.
+    level : str or None
+        Level of theory of the labels it was trained on; None where it does not say.
     """
 
     name: str
@@ -99,6 +101,7 @@ class PotentialInfo:
     device: str
     dtype: str
     versions: Mapping[str, str]
+    level: str | None = None
 
 
 @runtime_checkable

@@ -9,6 +9,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+from pytest_mlff.gate.threshold import Verdict
 from pytest_mlff.reports.model import CaseRecord
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["VERDICTS", "Column", "columns_of"]
 
-VERDICTS: Final = ("error", "unsupported", "failed", "regressed", "skipped", "passed")
+VERDICTS: Final = tuple(verdict.value for verdict in Verdict)
 """Verdicts, gravest first: the order of the categories."""
 
 Kind = Literal["float", "integer", "boolean", "text", "verdict"]

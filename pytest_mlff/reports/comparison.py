@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Comparison", "comparison_of"]
 
+_WORDS = ("worse", "undecided", "better", "same", "not worse")
+
 
 @dataclass(frozen=True)
 class Comparison:
@@ -22,8 +24,8 @@ class Comparison:
     blind : bool
         Nothing could be told, so that a green run says nothing of regressions.
     sentence : str
-        How many cases are worse, not worse and undecided, and how small a worsening could
-        have been seen.
+        How many cases are worse, better, the same and undecided, and how small a worsening
+        could have been seen.
     """
 
     blind: bool
@@ -48,15 +50,13 @@ def comparison_of(report: Report) -> Comparison | None:
             blind=True,
             sentence=f"No case could be compared with {against}: a regression would go unseen.",
         )
-    tally = Counter(record.regressed for record in compared)
-    text = f"Against {against}: {tally[True]:,} worse, {tally[False]:,} not worse"
-    if tally[None]:
-        text += (
-            f", {tally[None]:,} undecided for want of independent frames, which is neither good "
-            "nor bad"
-        )
-    blind = tally[None] == len(compared)
+    tally = Counter(record.against for record in compared)
+    words = ", ".join(f"{tally[word]:,} {word}" for word in _WORDS if tally[word])
+    text = f"Against {against}: {words}"
+    blind = tally["undecided"] == len(compared)
     text += ": a regression would go unseen." if blind else "."
+    if all("identical checkpoint" in record.reason for record in compared):
+        text = f"The checkpoint is identical with that of the baseline. {text}"
     sizes = sorted(100 * size for size in _seen(report) if size < math.inf)
     if sizes:
         text += (

@@ -6,6 +6,8 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
+from pytest_mlff.gate.threshold import RED
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -13,16 +15,19 @@ if TYPE_CHECKING:
 
 __all__ = ["ORDER", "Headline", "Tallied", "headline_of", "severity", "tally_by_model"]
 
-ORDER: Final = ("error", "failed", "regressed", "unsupported", "skipped", "passed")
+ORDER: Final = (
+    "error", "failed", "regressed", "unsupported", "skipped", "undecided", "reported", "passed",
+)  # fmt: skip
 """Verdicts in the order of the page: what blocks a merge first."""
 
-_RED: Final = ("error", "failed", "regressed")
 _WORDS: Final = {
     "error": ("could not be measured", "could not be measured"),
     "failed": ("failed", "failed"),
     "regressed": ("got worse than the baseline", "got worse than the baseline"),
     "unsupported": ("is not supported", "are not supported"),
     "skipped": ("was skipped", "were skipped"),
+    "undecided": ("cannot be told from the baseline", "cannot be told from the baseline"),
+    "reported": ("was reported without a judgement", "were reported without a judgement"),
     "passed": ("passed", "passed"),
 }
 
@@ -93,39 +98,67 @@ def headline_of(report: Report) -> Headline:
     """
     counts: Counter[str] = Counter(case.verdict for case in report.cases)
     lost = max(0, report.run.collected - len(report.cases))
-    code = report.run.exit_code
+    code, unseen = report.run.exit_code, report.run.deselected
     parts = _counted(counts)
-    if lost and code is None:
-        parts.append(f"{lost:,} {'was' if lost == 1 else 'were'} still to come")
-    elif lost:
-        parts.append(f"{lost:,} {'was' if lost == 1 else 'were'} lost")
-    unseen = report.run.deselected
+    if lost:
+        how = "still to come" if code is None else "lost"
+        parts.append(f"{lost:,} {'was' if lost == 1 else 'were'} {how}")
     if unseen:
         parts.append(f"{unseen:,} {'was' if unseen == 1 else 'were'} deselected")
     sentence = f"{_cases(report.cases)}: {_listed(parts)}." if parts else "No case was run."
-    red = any(counts[name] for name in _RED)
-    left_open = ""
-    if not red and code not in (0, 1, 5):
-        early = "had not ended" if code is None else f"ended early (exit code {code})"
-        left_open = f"The run {early}."
-    elif not red and not lost and unseen and code in (0, 5):
-        left_open = "A part of a spec decides nothing."
-    if left_open:
+    red = any(counts[name] for name in RED)
+    bad = None if red or lost else _objection(report, counts)
+    left_open = None if red else _left_open(report, lost)
+    if left_open is not None:
         return Headline("unknown", "Not decided", f"{sentence} {left_open}")
-    if red or lost:
-        return Headline("bad", "No", sentence)
-    if not counts["passed"]:
-        return Headline("bad", "No", f"{sentence} So this run says nothing of the model.")
-    if code != 0:
-        outside = "something outside these cases failed"
-        return Headline(
-            "bad", "No", f"{sentence} Yet the run ended with exit code {code}: {outside}."
-        )
+    if red or lost or bad is not None:
+        return Headline("bad", "No", sentence if bad is None else f"{sentence} {bad}")
     if set(counts) == {"passed"}:
         sentence = f"{_all(counts['passed'])} passed."
     if counts["skipped"]:
-        return Headline("unknown", "Not decided", f"{sentence} Only a pass is a pass.")
+        sentence += " Only a pass is a pass."
+    if counts["skipped"] or _open_questions(report.cases):
+        return Headline("unknown", "Not decided", sentence)
     return Headline("good", "Yes", sentence)
+
+
+def _left_open(report: Report, lost: int) -> str | None:
+    """Why a run without a red case decides nothing, if it ended early or left cases out."""
+    code = report.run.exit_code
+    if code not in (0, 1, 5):
+        early = "had not ended" if code is None else f"ended early (exit code {code})"
+        return f"The run {early}."
+    if not lost and report.run.deselected and code in (0, 5):
+        return "A part of a spec decides nothing."
+    return None
+
+
+def _objection(report: Report, counts: Counter[str]) -> str | None:
+    """Why a run without a red or lost case is a no all the same; None if it is not."""
+    if counts["undecided"] and report.run.undecided == "fail":
+        return "What is undecided blocks this run."
+    if not counts["passed"] and not counts["undecided"]:
+        says = "asks" if counts["reported"] else "says"
+        return f"So this run {says} nothing of the model."
+    code = report.run.exit_code
+    if code != 0:
+        return f"Yet the run ended with exit code {code}: something outside these cases failed."
+    return None
+
+
+def _open_questions(cases: Sequence[CaseRecord]) -> bool:
+    """Whether something is undecided that no pooled test of the same metric has decided."""
+    pooled = {
+        (case.model, case.suite, case.spec, case.metric)
+        for case in cases
+        if case.variant == "pooled" and case.verdict == "passed"
+    }
+    of_another_level = any("level" in case.evidence for case in cases if case.verdict == "reported")
+    return of_another_level or any(
+        (case.model, case.suite, case.spec, case.metric) not in pooled
+        for case in cases
+        if case.verdict == "undecided"
+    )
 
 
 def _counted(counts: Counter[str]) -> list[str]:

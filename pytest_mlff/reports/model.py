@@ -28,7 +28,9 @@ __all__ = [
 SCHEMA_VERSION: Final = 1
 SCHEMA_FILE: Final = Path(__file__).with_name("report.schema.json")
 
-VerdictName = Literal["passed", "failed", "regressed", "unsupported", "error", "skipped"]
+VerdictName = Literal[
+    "passed", "failed", "regressed", "unsupported", "error", "skipped", "undecided", "reported"
+]
 Plain = float | int | str
 
 
@@ -83,6 +85,12 @@ class CaseRecord(_Record):
         default=None, description="The smallest structure found that breaks a law."
     )
     detail: str = Field(default="", description="Several lines for whoever has to mend it.")
+
+    @property
+    def against(self) -> str:
+        """``worse``, ``better``, ``same`` or ``undecided``; ``not worse`` in older reports."""
+        plain_words = {True: "worse", False: "not worse", None: "undecided"}
+        return str(self.evidence.get("against_baseline", plain_words[self.regressed]))
 
 
 class VariantRecord(_Record):
@@ -182,6 +190,9 @@ class RunRecord(_Record):
     deselected: int = Field(
         default=0,
         description="Cases that the run's specs hold and that were not to be run, e.g. for `-k`.",
+    )
+    undecided: Literal["pass", "fail"] = Field(
+        default="pass", description="Whether undecided cases block."
     )
     baselines: dict[str, str] = Field(
         default={}, description="Model to the file or the model that it was compared with."

@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 from typing import TYPE_CHECKING
 
+from pytest_mlff.gate.threshold import Verdict
 from pytest_mlff.units import in_unit, percent, two_digits
 
 if TYPE_CHECKING:
@@ -16,14 +17,13 @@ __all__ = ["change", "measurement", "summary_line", "table"]
 
 _WIDTH = 80
 # Verdicts that no number in the table explains.
-_TOLD = ("error", "unsupported", "skipped")
-_GRAVITY = ("error", "unsupported", "failed", "regressed", "skipped", "passed")
+_TOLD = ("error", "unsupported", "skipped", "undecided", "reported")
 
 
 def measurement(record: CaseRecord) -> str:
     """Value with the half width of its interval, e.g. ``41.2 ± 0.9``.
 
-    Where undecided, ``± ~0.9`` is an order of magnitude, and ``± ?`` says that there is none.
+    ``± ?`` where there is too little for an interval.
     """
     return " ".join(part for part in _value(record) if part)
 
@@ -35,25 +35,28 @@ def _value(record: CaseRecord) -> tuple[str, str]:
     if record.ci_low is None or record.ci_high is None:
         if "undecided" not in record.evidence:
             return value, ""
-        rough = record.evidence.get("rough_half_width")
-        return value, f"± ~{two_digits(rough)}" if isinstance(rough, int | float) else "± ?"
+        return value, "± ?"
     return value, f"± {two_digits((record.ci_high - record.ci_low) / 2)}"
 
 
 def change(record: CaseRecord) -> str:
-    """Relative change against the baseline, e.g. ``+3.1 %``; with ``?`` where undecided."""
+    """Relative change against the baseline, e.g. ``+3.1 % worse``, ``better``, ``=`` or ``?``."""
     if record.baseline is None or record.value is None:
         return "–"
     if record.baseline == 0.0:
         return "±0 %" if record.value == 0.0 else "from 0"
     text = percent(record.value / record.baseline - 1.0)
-    return f"{text} ?" if record.regressed is None else text
+    return f"{text} {_AGAINST.get(record.against, '')}".rstrip()
+
+
+_AGAINST = {"worse": "worse", "better": "better", "same": "=", "undecided": "?"}
 
 
 def _severity(record: CaseRecord) -> tuple[int, float]:
     # Unsupported cases say nothing of the model's quality: they stand after the failures.
-    gravity = {"error": 0, "failed": 1, "regressed": 2, "unsupported": 3}.get(record.verdict, 4)
-    if gravity == 4 and record.model is None:
+    order = ("error", "failed", "regressed", "unsupported", "undecided", "reported")
+    gravity = order.index(record.verdict) if record.verdict in order else len(order)
+    if gravity == len(order) and record.model is None:
         # Sound data are no news; a reader asks for the model.
         return gravity, 1.0
     if record.value is None or not record.threshold:
@@ -111,18 +114,15 @@ def table(records: Sequence[CaseRecord], limit: int | None) -> list[tuple[str, s
             lines.append((f"  {textwrap.shorten(reason, _WIDTH - 2, placeholder=' …')}", row[-1]))
     if len(kept) < len(passed):
         lines.append((f"… and {len(passed) - len(kept)} more passed (-v shows all)", "passed"))
-    intervals = {_value(record)[1][:3] for record in [*shown, *kept]}
-    if "± ~" in intervals:
-        lines.append(("± ~: rough, for too few independent frames for an interval", ""))
-    if "± ?" in intervals:
-        lines.append(("± ?: too few independent frames for an interval", ""))
+    if any(_value(record)[1] == "± ?" for record in [*shown, *kept]):
+        lines.append(("± ?: too few frames or replicas for an interval", ""))
     if any(change(record).endswith("?") for record in [*shown, *kept]):
-        lines.append(("% ?: too few independent frames to tell from the baseline", ""))
+        lines.append(("% ?: cannot be told from the baseline", ""))
     return lines
 
 
 def summary_line(records: Sequence[CaseRecord], collected: int) -> str:
     """Counts of the verdicts, gravest first."""
-    counts = {name: sum(r.verdict == name for r in records) for name in _GRAVITY}
+    counts = {name.value: sum(r.verdict == name for r in records) for name in Verdict}
     parts = [f"{count} {name}" for name, count in counts.items() if count]
     return f"{collected} case{'' if collected == 1 else 's'}: {', '.join(parts) or 'none was run'}"

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from pytest_mlff.errors import MlffError
-from pytest_mlff.gate.baseline import spec_of
+from pytest_mlff.gate.baseline import family_of, spec_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["KeptValues", "Line", "closing_lines", "update_baselines"]
 
 _SHOWN = 5
+_WORDS = ("worse", "undecided", "better", "same")
 
 
 @dataclass(frozen=True)
@@ -100,17 +101,18 @@ def _lines(
     known = set() if baseline is None else set(baseline.cases)
     label = gate.label(source)
     compared = [case for case in cases if case.baseline is not None]
-    undecided = [case for case in compared if case.regressed is None]
-    regressed = [case for case in compared if case.regressed]
+    words = Counter(case.against for case in compared)
     comparable = [case for case in cases if case.case_id in gate.session_cases]
     new = [case.case_id for case in comparable if case.value is not None]
     new = [one for one in new if known and one not in known]
-    decided = len(compared) - len(undecided)
-    text = f"{label} against {name}: {len(compared)} cases, {len(regressed)} regressed"
-    if undecided:
-        text += f", {len(undecided)} undecided (too few independent frames)"
-    lines = [Line(text, alarm=bool(regressed))]
-    if not decided:
+    told = ", ".join(f"{words[word]} {word}" for word in _WORDS if words[word]) or "none compared"
+    text = f"{label} against {name}: {len(compared)} cases: {told}"
+    if compared and all("identical checkpoint" in case.reason for case in compared):
+        text = f"identical checkpoint: {text}"
+    lines = [Line(text, alarm=bool(words["worse"]))]
+    if words["better"] and not gate.options.update_baseline:
+        lines.append(Line("tighten the baseline by what is better: --mlff-update-baseline"))
+    if len(compared) == words["undecided"]:
         lines.append(Line("nothing could be told from it, so a regression would go unseen", True))
     if new:
         lines.append(Line(f"not in {name}: {_few(new)}"))
@@ -139,10 +141,10 @@ def _later_steps(compared: Iterable[reports.CaseRecord]) -> list[str]:
     from pytest_mlff.statistics.multiple_tests import holm
     from pytest_mlff.statistics.paired import ALPHA
 
-    specs: dict[tuple[str, str], list[reports.CaseRecord]] = {}
+    specs: dict[str, list[reports.CaseRecord]] = {}
     for case in compared:
         if "baseline_p" in case.evidence:
-            specs.setdefault((case.suite, case.spec), []).append(case)
+            specs.setdefault(family_of(case.case_id), []).append(case)
     found = []
     for cases in specs.values():
         tests = int(cases[0].evidence["baseline_tests"])
@@ -197,22 +199,17 @@ def _update(
     done = update_baseline(
         baseline,
         records,
-        model_digest=_digest(gate, source),
+        model_digest=gate.digest(source),
         accept_regression=gate.options.accept_regression,
         today=gate.session.started.date(),
         # Entries of specs outside of this run are none of its business.
         collected=gate.session_cases
         | {one for one in baseline.cases if spec_of(one) not in gate.session_specs},
         margin={case.case_id: margin_of(planned[case.nodeid]) for case in cases},
-        tests={f"{one.spec.suite}/{one.spec.name}": gate.size_of(one) for one in gate.session.plan},
+        tests={family_of(one.case.case_id): gate.size_of(one) for one in planned.values()},
     )
     save_baseline(done.baseline)
     return _changes(done)
-
-
-def _digest(gate: RegressionGate, source: Located) -> str | None:
-    models = gate.session.evaluation.models
-    return None if models.needs_variant(source) else models.potential(source).info.digest
 
 
 def _changes(done: Update) -> list[Line]:

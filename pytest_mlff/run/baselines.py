@@ -10,6 +10,7 @@ over all of its cases would make it red. What its later steps add is told at the
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import asdict, replace
 from functools import cached_property
 from pathlib import Path
@@ -82,13 +83,15 @@ def margin_of(one: PlannedCase) -> float:
     return one.planned.spec.margin
 
 
-def family_size(planned: PlannedSpec) -> int:
-    """Cases of a spec that could be compared with a baseline: the family of its tests.
+def family_size(planned: PlannedSpec, *, pooled: bool = False) -> int:
+    """Size of a family of tests: cases of a spec that could be compared with a baseline.
 
     Counted from the spec and not from the run, so that a case gets the same verdict
-    whichever others run beside it.
+    whichever others run beside it. Where a spec has pooled cases these share one half of the
+    level and its single cases the other, as if there were twice as many of each.
     """
-    return sum(_comparable(case) for case in planned.cases)
+    counts = Counter(case.is_pooled for case in planned.cases if _comparable(case))
+    return counts[pooled] * (2 if counts[True] else 1)
 
 
 def _comparable(case: Case) -> bool:
@@ -112,7 +115,7 @@ class RegressionGate:
         self.options = session.options
         self._labels: dict[Located, str] = {}
         self._baselines: dict[Located, Baseline | MlffError | None] = {}
-        self._tests: dict[Path, int] = {}
+        self._tests: dict[tuple[Path, bool], int] = {}
 
     @property
     def active(self) -> bool:
@@ -153,11 +156,12 @@ class RegressionGate:
             return recipe[0].name
         return self.session.evaluation.potential(source).info.name
 
-    def size_of(self, planned: PlannedSpec) -> int:
-        """`family_size`, counted once."""
-        if planned.path not in self._tests:
-            self._tests[planned.path] = family_size(planned)
-        return self._tests[planned.path]
+    def size_of(self, one: PlannedCase) -> int:
+        """Size of a case's family, counted once."""
+        key = (one.planned.path, one.case.is_pooled)
+        if key not in self._tests:
+            self._tests[key] = family_size(one.planned, pooled=one.case.is_pooled)
+        return self._tests[key]
 
     @cached_property
     def session_cases(self) -> frozenset[str]:
@@ -260,21 +264,23 @@ class RegressionGate:
         if one.source is None or outcome.measurement is None or outcome.measurement.series is None:
             return None
         evaluation, case = self.session.evaluation, one.case
-        potential = evaluation.potential(one.source, case.variant.id, one.planned)
-        frames = evaluation.frame_sets(one.planned, case.variant).test_frames
+        potential = evaluation.potential(one.source, one.variants[0].id, one.planned)
+        digests = [evaluation.frame_sets(one.planned, v).test_frames.digest for v in one.variants]
         return record_of(
             case.case_id,
             case.metric,
             case.species,
             outcome.measurement,
-            data=frames.digest,
+            data=digest_of({"systems": digests}) if case.is_pooled else digests[0],
             spec=digest_of(_said(one)),
             dtype=potential.info.dtype,
         )
 
     def standing(self, one: PlannedCase, outcome: Outcome, record: CaseRecord | None) -> Standing:
         """Hold a case against its baseline."""
-        if not self.active or one.source is None:
+        level = None if outcome.measurement is None else outcome.measurement.evidence.get("level")
+        # Accuracy on labels of another level says nothing of the model, now or then.
+        if not self.active or one.source is None or level not in (None, "unknown"):
             return Standing()
         try:
             baseline = self._for_case(one)
@@ -289,12 +295,25 @@ class RegressionGate:
                 why = f"baseline {baseline.path} holds a value for it, so it was supported"
                 return Standing(verdict=Verdict.ERROR, reason=why)
             return Standing()
-        from pytest_mlff.gate.baseline import check, spec_of
+        from pytest_mlff.gate.baseline import check, family_of
 
-        size = self.size_of(one.planned)
-        tests = {spec_of(record.case_id): size}
+        size = self.size_of(one)
+        tests = {family_of(record.case_id): size}
         result = check(baseline, [record], margin=margin_of(one), tests=tests)
-        return standing_of(record.case_id, result, baseline, size, accepted)
+        return standing_of(
+            record.case_id,
+            result,
+            baseline,
+            size,
+            accepted,
+            bound=one.planned.spec.undecided_bound,
+            digest=self.digest(one.source),
+        )
+
+    def digest(self, source: Located) -> str | None:
+        """Digest of a model; None for a set of checkpoints and where it has none."""
+        models = self.session.evaluation.models
+        return None if models.needs_variant(source) else models.potential(source).info.digest
 
     def _for_case(self, one: PlannedCase) -> Baseline | None:
         other = _as_model(self.options)
@@ -309,7 +328,8 @@ class RegressionGate:
         record = self.record(twin, outcome)
         if record is None and outcome.judgement.verdict is not Verdict.PASSED:
             raise MlffError(f"{self.label(other)}: {outcome.judgement.reason}")
-        cases = {} if record is None else {record.case_id: BaselineCase(_stored(record), None)}
+        digest = self.digest(other)
+        cases = {} if record is None else {record.case_id: BaselineCase(_stored(record), digest)}
         return Baseline(Path(other.text), self.label(other), cases)
 
 
@@ -321,9 +341,9 @@ def _stored(record: CaseRecord) -> CaseRecord:
 
 def _said(one: PlannedCase) -> dict[str, Any]:
     """What the spec says of a case's variant, as far as a value depends on it."""
-    case = one.case
+    selections = [asdict(variant.selections) for variant in one.variants]
     return {
-        "selections": asdict(case.variant.selections),
-        "options": dict(case.options),
+        "selections": selections[0] if not one.case.is_pooled else selections,
+        "options": dict(one.case.options),
         "seed": one.planned.spec.seed,
     }

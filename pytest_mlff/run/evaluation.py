@@ -17,11 +17,13 @@ from pytest_mlff.errors import MlffError, NotSupportedError
 from pytest_mlff.gate.outcome import Outcome
 from pytest_mlff.gate.threshold import Judgement, Verdict, judge_threshold
 from pytest_mlff.metrics.errors import ERROR_METRICS, measure
-from pytest_mlff.metrics.measurement import Measurement
+from pytest_mlff.metrics.measurement import Measurement, measurement_of
 from pytest_mlff.run.data_checks import Soundness
+from pytest_mlff.run.levels import judged_by_level, with_offset
 from pytest_mlff.run.models import Models, other_precisions
 from pytest_mlff.run.predictions import PredictionPasses
 from pytest_mlff.specs.metric_ids import DATA_IDS, LAW_IDS
+from pytest_mlff.statistics.evidence import FrameSeries, Pooled, Replicates
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -40,6 +42,8 @@ if TYPE_CHECKING:
 __all__ = ["Evaluation"]
 
 _LAW_FRAMES = 8
+DEMO_LEVEL = "GFN2-xTB"
+"""Level of theory of the frames that the shipped model was trained on."""
 
 
 class Evaluation:
@@ -120,6 +124,8 @@ class Evaluation:
                 return self._without_model(case, planned)
             found = self.models.recipe(source)
             model = model if found is None else found[0].name
+            if case.is_pooled:
+                return self._pooled(case, planned, source)
             self.require_sound(planned, case.variant)
             potential = self.potential(source, case.variant.id, planned)
             model = potential.info.name
@@ -127,6 +133,18 @@ class Evaluation:
             measurement, result = self._measure(case, potential, frames, source)
             measurement = self._with_foresight(case, planned, measurement)
             judgement = _judged(case, measurement)
+            if result is None:
+                prediction = self.passes.of(potential, frames)
+                measurement = with_offset(case.metric, measurement, frames, prediction)
+                judgement, measurement = judged_by_level(
+                    judgement,
+                    measurement,
+                    frames,
+                    prediction,
+                    model=self.level(source, potential, planned, case.variant),
+                    labels=label_level(planned, case.variant),
+                    own_data=case.variant.option.path is not None,
+                )
         except NotSupportedError as error:
             return Outcome(case, Judgement(Verdict.UNSUPPORTED, str(error)), None, model)
         except MlffError as error:
@@ -137,6 +155,33 @@ class Evaluation:
             case, judgement, measurement, model, _law_detail(result), result.counterexample
         )
 
+    def level(
+        self, source: Located, potential: Potential, planned: PlannedSpec, variant: Variant
+    ) -> str | None:
+        """Level of theory of a model: as the user says, as it says, as its training data are."""
+        known = self.options.level or potential.info.level
+        if source.text == "demo":
+            known = known or DEMO_LEVEL
+        trained = self.models.recipe(source) is not None and variant.selections.train is not None
+        return known or (label_level(planned, variant) if trained else None)
+
+    def _pooled(self, case: Case, planned: PlannedSpec, source: Located) -> Outcome:
+        """Measure over all variants of a spec, from the passes that their own cases read."""
+        parts: list[FrameSeries | Replicates] = []
+        evidence: dict[str, float | int | str] = {}
+        for variant in planned.variants:
+            one = self.evaluate(replace(case, variant=variant), planned, source)
+            measured = one.measurement
+            if measured is None or not isinstance(measured.series, FrameSeries | Replicates):
+                reason = f"{variant.id}: {one.judgement.reason}"
+                return replace(one, case=case, judgement=replace(one.judgement, reason=reason))
+            parts.append(measured.series)
+            evidence |= {k: v for k, v in measured.evidence.items() if k == "level"}
+            n_atoms, unit, model = measured.n_atoms, measured.unit, one.model
+        measurement = measurement_of(Pooled(tuple(parts)), unit, n_atoms)
+        measurement = replace(measurement, evidence={**measurement.evidence, **evidence})
+        return Outcome(case, _judged(case, measurement), measurement, model)
+
     def _with_foresight(
         self, case: Case, planned: PlannedSpec, measurement: Measurement
     ) -> Measurement:
@@ -144,11 +189,14 @@ class Evaluation:
         asked = any(plan.metric == "soap_similarity" for plan in planned.spec.cases)
         headline = case.metric == "force_mae" and case.species is None
         sets = self.frame_sets(planned, case.variant)
-        if not (asked and headline) or measurement.series is None or sets.train_frames is None:
+        series = measurement.series
+        if not (asked and headline and isinstance(series, FrameSeries)):
+            return measurement
+        if sets.train_frames is None:
             return measurement
         from pytest_mlff.run.early_warning import foresight
 
-        found = foresight(sets.test_frames, sets.train_frames, measurement.series, self.store)
+        found = foresight(sets.test_frames, sets.train_frames, series, self.store)
         return replace(measurement, evidence={**measurement.evidence, **found})
 
     def _without_model(self, case: Case, planned: PlannedSpec) -> Outcome:
@@ -239,6 +287,11 @@ class Evaluation:
         return measurement, result
 
 
+def label_level(planned: PlannedSpec, variant: Variant) -> str:
+    """Level of theory of a variant's labels."""
+    return planned.source.load(planned.test_molecules(variant)[0]).level_of_theory
+
+
 def _judged(case: Case, measurement: Measurement) -> Judgement:
     judgement = _held_against(case, measurement)
     labelled = measurement.evidence.get("labelled")
@@ -253,7 +306,7 @@ def _held_against(case: Case, measurement: Measurement) -> Judgement:
     # Reported without a limit; what is not a number is no report.
     if not math.isfinite(measurement.value):
         return Judgement(Verdict.ERROR, f"the value is {measurement.value}")
-    return Judgement(Verdict.PASSED, f"{measurement.value:.4g}, reported without a threshold")
+    return Judgement(Verdict.REPORTED, f"{measurement.value:.4g}, reported without a threshold")
 
 
 def _require_species(potential: Potential, frames: Frames) -> None:

@@ -9,7 +9,7 @@ remembers durations, guards a GPU or trains ahead asks here.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from pytest_mlff.run.planned_case import LAW
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from pytest_mlff.specs import Variant
     from pytest_mlff.specs.expand import ResolvedSelection
 
-__all__ = ["DATA", "LAW_RUN", "PASS", "TRAINING", "Need", "needs_of"]
+__all__ = ["DATA", "LAW_RUN", "PASS", "POOLED", "TRAINING", "Need", "needs_of"]
 
-TRAINING, PASS, LAW_RUN, DATA = "training", "pass", "law", "data"
+TRAINING, PASS, LAW_RUN, DATA, POOLED = "training", "pass", "law", "data", "pooled"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +31,9 @@ class Need:
     Attributes
     ----------
     kind : str
-        ``training``, ``pass``, ``law`` (one law's search, which nobody shares) or ``data``
-        (frames and what is computed of them alone).
+        ``training``, ``pass``, ``law`` (one law's search, which nobody shares), ``data``
+        (frames and what is computed of them alone) or ``pooled`` (what stands over all
+        variants of a spec).
     text : str
         What it is made of.
     """
@@ -54,6 +55,11 @@ def needs_of(one: PlannedCase) -> tuple[Need, ...]:
     one : PlannedCase
         Nothing of it is loaded.
     """
+    if one.case.is_pooled and one.source is not None:
+        spec = one.case.variant.spec
+        members = (replace(one, case=replace(one.case, variant=some)) for some in one.variants)
+        shared = dict.fromkeys(need for member in members for need in needs_of(member))
+        return (Need(POOLED, f"{one.source.text}, {spec.suite}/{spec.name}"), *shared)
     variant = one.case.variant
     spec, chosen = variant.spec, variant.selections
     dataset = _dataset(variant)

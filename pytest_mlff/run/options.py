@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-__all__ = ["DEVICES", "DTYPES", "STRICTNESS", "TRUST", "Located", "Options"]
+__all__ = ["DEVICES", "DTYPES", "STRICTNESS", "TRUST", "UNDECIDED", "Located", "Options"]
 
 DEVICES = ("auto", "cpu", "cuda")
 DTYPES = ("float32", "float64")
 STRICTNESS = ("fast", "ci", "thorough")
 TRUST = ("verify", "full", "none")
+UNDECIDED = ("pass", "fail")
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,8 @@ class Options:
         Take this run into the baseline.
     accept_regression : str or None
         Why a worsening is taken into the baseline.
+    undecided : str
+        ``pass``: what cannot be decided against the baseline does not block; or ``fail``.
     engine : str
         Where trainings run.
     gpus : str or None
@@ -69,6 +72,8 @@ class Options:
         ``full`` takes it as it is, ``none`` computes anew.
     device, dtype : str
         ``auto``/``cpu``/``cuda``; ``float32``/``float64`` or None for the model's own.
+    level : str or None
+        Level of theory that the models were trained on.
     strictness : str
         How hard laws are tried: ``fast``, ``ci`` or ``thorough``.
     seed : int
@@ -87,11 +92,13 @@ class Options:
     baseline: Path | None
     update_baseline: bool
     accept_regression: str | None
+    undecided: str
     engine: str
     gpus: str | None
     per_gpu: int
     device: str
     dtype: str | None
+    level: str | None
     strictness: str
     seed: int
     store_trust: str = "verify"

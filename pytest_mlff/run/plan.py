@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from pytest_mlff.datasets.sources import open_sources
 from pytest_mlff.errors import MlffError
 from pytest_mlff.specs import builtin_folder, cases_of, expand, find_specs, load_spec
+from pytest_mlff.specs.cases import pooled_cases
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -47,12 +48,13 @@ class PlannedSpec:
 
     @cached_property
     def cases(self) -> tuple[Case, ...]:
-        """All cases, in the order of the variants."""
-        return tuple(
+        """All cases, in the order of the variants; those over all variants come last."""
+        single = tuple(
             case
             for variant in self.variants
             for case in cases_of(variant, self.test_species(variant))
         )
+        return (*single, *pooled_cases(self.spec, self.variants))
 
     @cached_property
     def _by_id(self) -> dict[str, Variant]:

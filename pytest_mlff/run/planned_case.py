@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from pytest_mlff.run.options import Located
     from pytest_mlff.run.plan import PlannedSpec
-    from pytest_mlff.specs import Case
+    from pytest_mlff.specs import Case, Variant
 
 __all__ = [
     "ACCURACY",
@@ -47,6 +47,11 @@ class PlannedCase:
     case: Case
     planned: PlannedSpec
     source: Located | None
+
+    @property
+    def variants(self) -> tuple[Variant, ...]:
+        """Variants that it is measured on."""
+        return self.planned.variants if self.case.is_pooled else (self.case.variant,)
 
     def label(self, several_models: bool) -> str:
         """What stands in brackets behind the test function's name."""

@@ -123,6 +123,7 @@ def build_report(
             | {recipe.name: recipe.digest for recipe in recipes},
             sources=[source.text for source in options.models],
             collected=len(session.expected),
+            undecided="fail" if options.undecided == "fail" else "pass",
             deselected=session.deselected,
             baselines={
                 gate.label(source): name

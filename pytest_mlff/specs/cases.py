@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from pytest_mlff.errors import MlffError
@@ -13,9 +13,12 @@ if TYPE_CHECKING:
 
     from pytest_mlff.specs.expand import Variant
     from pytest_mlff.specs.operations import Scalar
-    from pytest_mlff.specs.schema import CasePlan, Provenance, ThresholdPlan
+    from pytest_mlff.specs.schema import CasePlan, Provenance, Spec, ThresholdPlan
 
-__all__ = ["Case", "Threshold", "cases_of"]
+__all__ = ["POOLED", "Case", "Threshold", "cases_of", "pooled_cases"]
+
+POOLED = "pooled"
+"""Id of the variant that stands for all others of its spec."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +53,11 @@ class Case:
     species: str | None
     threshold: Threshold | None
     options: Mapping[str, Scalar] = field(hash=False)
+
+    @property
+    def is_pooled(self) -> bool:
+        """Whether it is taken over all variants of its spec."""
+        return self.variant.id == POOLED
 
     @property
     def suite(self) -> str:
@@ -116,6 +124,14 @@ def _read(variant: Variant, index: int, number: int, plan: ThresholdPlan) -> Thr
             f"variant {variant.id}: has no row for {point}"
         )
     return Threshold(maximum, plan.unit, plan.provenance)
+
+
+def pooled_cases(spec: Spec, variants: Sequence[Variant]) -> tuple[Case, ...]:
+    """One case over all variants for each metric that the spec wants pooled."""
+    if not spec.pooled:
+        return ()
+    whole = replace(variants[0], id=POOLED, values={})
+    return tuple(Case(whole, metric, None, None, {}) for metric in spec.pooled)
 
 
 def _holds(

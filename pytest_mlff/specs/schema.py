@@ -318,6 +318,19 @@ class SpecFile(_Model):
         allow_inf_nan=False,
         description="Relative worsening against a baseline that is tolerated; at most 0.2.",
     )
+    undecided_bound: float = Field(
+        default=0.2,
+        gt=0,
+        le=0.5,
+        allow_inf_nan=False,
+        description="Where a comparison with a baseline decides nothing, a value that is worse by "
+        "more than this fails all the same.",
+    )
+    pooled: Annotated[tuple[Metric, ...], BeforeValidator(_tuple)] = Field(
+        default=(),
+        description="Metrics with one more case over all variants, `pooled`: the mean relative "
+        "change against a baseline, tested at half of the level.",
+    )
     reference_energies: Literal["none", "regression"] = Field(
         default="none",
         description="regression: energies per atom of each species, by linear regression over the "

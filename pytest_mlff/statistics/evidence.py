@@ -1,4 +1,4 @@
-"""What a value rests on: the frames of trajectories, which are correlated."""
+"""What a value rests on: correlated frames of trajectories, or independent replicas."""
 
 from __future__ import annotations
 
@@ -9,12 +9,81 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from pytest_mlff.statistics.interval import MeanInterval, mean_interval
+from pytest_mlff.statistics.interval import MeanInterval, combined_dof, mean_interval
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["FrameSeries"]
+__all__ = ["Evidence", "FrameSeries", "Pooled", "Replicates"]
+
+
+def _influence(
+    totals: NDArray[np.float64], weights: NDArray[np.float64], power: int
+) -> NDArray[np.float64]:
+    """Linearised contribution of each entry to ``(Σ totals / Σ weights) ** (1 / power)``.
+
+    Its mean is zero: the delta method for the ratio of two means and for the root (Särndal,
+    Swensson and Wretman, Model Assisted Survey Sampling, 1992, section 5.5).
+    """
+    ratio = float(totals.sum() / weights.sum())
+    of_ratio: NDArray[np.float64] = (totals - ratio * weights) / weights.mean()
+    return of_ratio if power == 1 or ratio == 0.0 else of_ratio / (2.0 * math.sqrt(ratio))
+
+
+def _value(totals: NDArray[np.float64], weights: NDArray[np.float64], power: int) -> float:
+    ratio = float(totals.sum() / weights.sum())
+    return ratio if power == 1 else math.sqrt(ratio)
+
+
+@dataclass(frozen=True, eq=False)
+class Replicates:
+    """Sums over independent replicas: ``value = (Σ totals / Σ weights) ** (1 / power)``.
+
+    A replica is an independent trajectory, start or seed. One number each is a total with a
+    weight of one; the frames of a replica are one sum of theirs each.
+
+    Attributes
+    ----------
+    totals, weights : ndarray of float64, shape (n,)
+        As of `FrameSeries`, summed over each replica.
+    order : ndarray of int64, shape (n,)
+        What names each replica: two models are paired by it.
+    power : 1 or 2
+    """
+
+    totals: NDArray[np.float64]
+    weights: NDArray[np.float64]
+    order: NDArray[np.int64]
+    power: Literal[1, 2] = 1
+
+    def __post_init__(self) -> None:
+        if not self.totals.shape == self.weights.shape == self.order.shape:
+            raise ValueError("totals, weights and order differ in length")
+
+    def __len__(self) -> int:
+        return len(self.totals)
+
+    @cached_property
+    def value(self) -> float:
+        """The value over all replicas."""
+        return _value(self.totals, self.weights, self.power)
+
+    @cached_property
+    def per_frame(self) -> NDArray[np.float64]:
+        """The same value taken of each replica alone, shape (n,)."""
+        ratio: NDArray[np.float64] = self.totals / self.weights
+        return ratio if self.power == 1 else np.sqrt(ratio)
+
+    @cached_property
+    def influence(self) -> NDArray[np.float64]:
+        """Linearised contribution of each replica, shape (n,), in the unit of the value."""
+        return _influence(self.totals, self.weights, self.power)
+
+    def interval(self, level: float = 0.95) -> MeanInterval:
+        """Confidence interval by Student's t over replicas, from five of them on."""
+        n = len(self)
+        error = float(self.influence.std(ddof=1)) / math.sqrt(n) if n > 1 else math.inf
+        return MeanInterval.of(self.value, error, n - 1, n, level=level)
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,6 +104,9 @@ class FrameSeries:
     segments : tuple of int
         Lengths of the trajectories the entries come from, one after the other.
     power : 1 or 2
+    independent : bool
+        Whether the segments are independent replicas of one system. Then they, and not the
+        frames, are what an interval and a comparison count.
     """
 
     totals: NDArray[np.float64]
@@ -42,11 +114,12 @@ class FrameSeries:
     order: NDArray[np.int64]
     segments: tuple[int, ...]
     power: Literal[1, 2] = 1
+    independent: bool = False
 
     def __post_init__(self) -> None:
         if not self.totals.shape == self.weights.shape == self.order.shape:
             raise ValueError("totals, weights and order differ in length")
-        if sum(self.segments) != len(self.totals):
+        if sum(self.segments) != len(self.totals) or min(self.segments, default=1) < 1:
             raise ValueError(f"segments {self.segments} do not cover {len(self.totals)} frames")
 
     def __len__(self) -> int:
@@ -55,8 +128,7 @@ class FrameSeries:
     @cached_property
     def value(self) -> float:
         """The value over all frames."""
-        ratio = float(self.totals.sum() / self.weights.sum())
-        return ratio if self.power == 1 else math.sqrt(ratio)
+        return _value(self.totals, self.weights, self.power)
 
     @cached_property
     def per_frame(self) -> NDArray[np.float64]:
@@ -68,36 +140,81 @@ class FrameSeries:
     def influence(self) -> NDArray[np.float64]:
         """Linearised contribution of each frame, shape (n,), in the unit of the value.
 
-        Its mean is zero and its long-run variance over n is the variance of the value:
-        the delta method for the ratio of two means and for the root (Särndal, Swensson
-        and Wretman, Model Assisted Survey Sampling, 1992, section 5.5).
+        Its mean is zero and its long-run variance over n is the variance of the value.
         """
-        ratio = float(self.totals.sum() / self.weights.sum())
-        of_ratio: NDArray[np.float64] = (self.totals - ratio * self.weights) / self.weights.mean()
-        if self.power == 1 or ratio == 0.0:
-            return of_ratio
-        return of_ratio / (2.0 * math.sqrt(ratio))
+        return _influence(self.totals, self.weights, self.power)
+
+    @cached_property
+    def replicates(self) -> Replicates:
+        """The sums over each segment."""
+        starts = np.cumsum([0, *self.segments[:-1]])
+        return Replicates(
+            np.add.reduceat(self.totals, starts),
+            np.add.reduceat(self.weights, starts),
+            self.order[starts],
+            self.power,
+        )
 
     def interval(self, level: float = 0.95) -> MeanInterval:
         """Confidence interval of the value; its lower end is not below zero."""
+        if self.independent:
+            return self.replicates.interval(level)
         centred = mean_interval(self.influence, level=level, segments=self.segments)
         low = high = None
         if centred.ci_low is not None and centred.ci_high is not None:
             low = max(0.0, self.value + centred.ci_low - centred.mean)
             high = self.value + centred.ci_high - centred.mean
         return MeanInterval(
-            mean=self.value,
-            standard_error=centred.standard_error,
-            dof=centred.dof,
-            ci_low=low,
-            ci_high=high,
-            correlation_time=centred.correlation_time,
-            n_frames=centred.n_frames,
-            frames_needed=centred.frames_needed,
-            rough_half_width=centred.rough_half_width,
+            self.value,
+            centred.standard_error,
+            centred.dof,
+            low,
+            high,
+            centred.correlation_time,
+            centred.n,
         )
 
     @property
     def worst_frame(self) -> int:
         """Index in the test set of the frame with the largest own value."""
         return int(self.order[int(np.argmax(self.per_frame))])
+
+
+@dataclass(frozen=True, eq=False)
+class Pooled:
+    """One value over several systems: the mean of theirs.
+
+    Attributes
+    ----------
+    parts : tuple of FrameSeries or Replicates
+        One of each system, of the same power.
+    """
+
+    parts: tuple[FrameSeries | Replicates, ...]
+
+    def __len__(self) -> int:
+        return sum(len(part) for part in self.parts)
+
+    @property
+    def power(self) -> Literal[1, 2]:
+        """That of the parts."""
+        return self.parts[0].power
+
+    @cached_property
+    def value(self) -> float:
+        """Mean of the parts' values."""
+        return math.fsum(part.value for part in self.parts) / len(self.parts)
+
+    def interval(self, level: float = 0.95) -> MeanInterval:
+        """Confidence interval; variances of the systems add. None where one has none."""
+        found = [part.interval(level) for part in self.parts]
+        if any(one.standard_error is None for one in found):
+            return MeanInterval.of(self.value, math.inf, 0.0, len(self), level=level)
+        errors = np.array([float(one.standard_error or 0.0) for one in found]) / len(found)
+        dof = combined_dof(errors**2, np.array([one.dof for one in found]))
+        total = math.sqrt(float((errors**2).sum()))
+        return MeanInterval.of(self.value, total, dof, len(self), level=level)
+
+
+Evidence = FrameSeries | Replicates | Pooled
+"""What a value may rest on."""

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from pytest_mlff.statistics.paired import ALPHA, PairedComparison
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-__all__ = ["Regression", "holm", "judge_regressions"]
+__all__ = ["Regression", "Word", "holm", "judge_regressions"]
 
 
 def holm(p_values: Sequence[float], tests: int = 0) -> list[float]:
@@ -36,14 +36,20 @@ def holm(p_values: Sequence[float], tests: int = 0) -> list[float]:
     return adjusted
 
 
+Word = Literal["worse", "better", "same", "undecided"]
+"""What is said of a case against its baseline."""
+
+
 @dataclass(frozen=True)
 class Regression:
-    """What is said of one case against its baseline.
+    """What is said of one case against its baseline, read off one interval.
 
     Attributes
     ----------
-    regressed : bool or None
-        None where undecided; ``reason`` says why.
+    word : str
+        ``worse``: the interval lies above the margin. ``better``: it lies below zero.
+        ``same``: it ends within the margin, so the model is not worse by more than that.
+        ``undecided``: anything else.
     change : float or None
         Relative difference, current / baseline - 1.
     lower, upper : float or None
@@ -53,21 +59,23 @@ class Regression:
     minimum_detectable : float or None
         Smallest true worsening that would have been seen with 80 % probability, had this
         case been the only one to worsen.
-    frames_needed : int
-        Frames from which on the case can be decided.
     reason : str
         One line.
     """
 
-    regressed: bool | None
+    word: Word
     change: float | None
     lower: float | None
     upper: float | None
     p: float | None
     p_adjusted: float | None
     minimum_detectable: float | None
-    frames_needed: int
     reason: str
+
+    @property
+    def regressed(self) -> bool | None:
+        """Whether it is worse; None where undecided."""
+        return None if self.word == "undecided" else self.word == "worse"
 
 
 def judge_regressions(
@@ -76,8 +84,7 @@ def judge_regressions(
     """Judge the cases of one family, by default those of one spec.
 
     Cases of which nothing can be said make no claim. They take no share of ``alpha``, unless
-    the size of the family was fixed beforehand with ``tests``. Where frames are too few for
-    an interval, a gross worsening is a regression all the same, and anything else undecided.
+    the size of the family was fixed beforehand with ``tests``.
 
     Parameters
     ----------
@@ -100,36 +107,50 @@ def judge_regressions(
     rest = alpha / max(1, size - len(rejected))
     found: dict[str, Regression] = {}
     for name, one in comparisons.items():
-        regressed = name in adjusted and adjusted[name] <= alpha
-        if name not in adjusted or (one.too_short and not regressed):
-            reason = f"undecided: {one.undecided or one.too_short}"
-            found[name] = Regression(
-                None, one.change, None, None, None, None, None, one.frames_needed, reason
-            )
+        if one.undecided:
+            reason = f"undecided against the baseline: {one.undecided}"
+            found[name] = Regression("undecided", one.change, None, None, None, None, None, reason)
             continue
         lower, upper = one.bounds(level.get(name, rest))
+        word = _word(name in level, upper, one.margin)
         detectable = one.minimum_detectable(alpha / size)
         found[name] = Regression(
-            regressed=regressed,
+            word=word,
             change=one.change,
             lower=lower,
             upper=upper,
             p=one.p_worse,
             p_adjusted=adjusted[name],
             minimum_detectable=detectable,
-            frames_needed=one.frames_needed,
-            reason=_line(one, regressed, lower, detectable),
+            reason=_line(word, one, lower, upper, detectable),
         )
     return found
 
 
+def _word(worse: bool, upper: float | None, margin: float) -> Word:
+    if worse:
+        return "worse"
+    if upper is None or upper > margin:
+        return "undecided"
+    return "better" if upper < 0.0 else "same"
+
+
 def _line(
-    one: PairedComparison, regressed: bool, lower: float | None, detectable: float | None
+    word: Word,
+    one: PairedComparison,
+    lower: float | None,
+    upper: float | None,
+    detectable: float | None,
 ) -> str:
-    """The sentence of a decided case."""
+    """The sentence of a case that was compared."""
     change = "unknown" if one.change is None else f"{one.change:+.1%}"
-    if regressed:
-        least = "" if lower is None else f", at least {lower:+.1%}"
-        return f"worse than the baseline by {change}{least}; {one.margin:.1%} is tolerated"
-    seen = "" if detectable is None else f"; a worsening of {detectable:.1%} would have been seen"
-    return f"{change} against the baseline{seen}"
+    ends = "no bound" if lower is None or upper is None else f"{lower:+.1%} to {upper:+.1%}"
+    told = f"{change} ({ends})"
+    if word == "worse":
+        return f"worse than the baseline by {told}, {one.margin:.1%} is tolerated"
+    if word == "better":
+        return f"better than the baseline: {told}"
+    if word == "same":
+        return f"same as the baseline: {told}, within {one.margin:.1%}"
+    seen = "" if detectable is None else f"; only {detectable:+.1%} would surely have been seen"
+    return f"undecided against the baseline: {told}{seen}"

@@ -7,8 +7,9 @@ same as a positive mean of
 
     d_f = a_f − k b_f,    k = (1 + margin)^power,
 
-and that is what is tested, with the long-run variance of `pytest_mlff.statistics.interval` and
-Student's t. Inverting the test over k gives the confidence bounds of the ratio
+and that is what is tested with Student's t: over frames with the long-run variance of
+`pytest_mlff.statistics.interval`, over independent replicas by their sums, over several systems
+with the sum of their variances. Inverting the test over k gives the confidence bounds of the ratio
 (Fieller, J. R. Stat. Soc. B 1954, 16, 175). The baseline's own error thus enters as it
 should: no ratio is linearised, and "lower bound above the margin" and "test significant at
 the margin" are one statement.
@@ -23,25 +24,24 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from pytest_mlff.errors import MlffError
+from pytest_mlff.statistics.evidence import FrameSeries, Pooled, Replicates
 from pytest_mlff.statistics.interval import (
-    FEWEST_COEFFICIENTS,
+    FEWEST_DOF,
     FEWEST_FRAMES,
-    LongRun,
     combined_dof,
-    frames_needed,
-    is_enough,
     long_run,
     student_quantile,
 )
 from pytest_mlff.statistics.spectrum import cosine_coefficients
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
-    from pytest_mlff.statistics.evidence import FrameSeries
+    from pytest_mlff.statistics.evidence import Evidence
 
 __all__ = [
-    "ALLOWANCE",
     "ALPHA",
     "MARGIN",
     "POWER",
@@ -56,10 +56,6 @@ MARGIN = 0.01
 ALPHA = 0.05
 """Level of the one-sided tests: false alarms tolerated in a family of cases."""
 
-ALLOWANCE = 3.0
-"""Where frames are too few for an interval, a difference this many times as large as an interval
-would ask for is called all the same: see ``docs/statistics.md`` for how seldom that errs."""
-
 POWER = 0.8
 """Probability with which the minimum detectable effect would be seen."""
 
@@ -68,8 +64,8 @@ POWER = 0.8
 class PairedComparison:
     """Outcome of a paired comparison.
 
-    ``mean_*`` and ``var_*`` are means of the per-frame totals and long-run variances and
-    covariance of these means, in (unit of the value)^power.
+    ``mean_*`` and ``var_*`` are means of the totals and (co)variances of these means, in
+    (unit of the value)^power or, over several systems, relative to each baseline.
 
     Attributes
     ----------
@@ -78,16 +74,10 @@ class PairedComparison:
         Tolerated relative worsening.
     dof : float
         Degrees of freedom of the test.
-    correlation_time : float
-        Of the difference, in frames.
-    n_frames : int
-    frames_needed : int
-        Frames from which on the comparison can be decided.
+    n : int
+        Frames or replicas.
     undecided : str or None
         Why nothing can be said; None if something can.
-    too_short : str or None
-        Why no interval can be given, so that p values and bounds are those of standard
-        errors `ALLOWANCE` times as large, and only what is gross under them can be said.
     """
 
     power: Literal[1, 2]
@@ -98,15 +88,8 @@ class PairedComparison:
     covariance: float
     var_baseline: float
     dof: float
-    correlation_time: float
-    n_frames: int
-    frames_needed: int
+    n: int
     undecided: str | None = None
-    too_short: str | None = None
-
-    @property
-    def _allowance(self) -> float:
-        return 1.0 if self.too_short is None else ALLOWANCE
 
     @property
     def change(self) -> float | None:
@@ -124,7 +107,7 @@ class PairedComparison:
         from scipy.special import ndtr, stdtr
 
         difference = side * (self.mean_current - k * self.mean_baseline)
-        spread = self._allowance * math.sqrt(self._variance(k))
+        spread = math.sqrt(self._variance(k))
         # Rounding of two equal errors must not pass for an infinitely sure difference.
         if spread <= 1e-12 * abs(self.mean_baseline):
             return 0.0 if difference > 1e-12 * abs(self.mean_baseline) else 1.0
@@ -144,12 +127,12 @@ class PairedComparison:
     def bounds(self, alpha: float = ALPHA) -> tuple[float | None, float | None]:
         """Lower and upper bound of the relative difference, each one-sided at ``alpha``.
 
-        Each is None where undecided; the upper one also where the baseline's own error is
-        so uncertain that the ratio has no bound.
+        Both are None where undecided, and where the baseline's own error is so uncertain that
+        the ratio has no bound.
         """
         if self.undecided or self.mean_baseline <= 0.0:
             return None, None
-        t2 = (self._allowance * student_quantile(self.dof, 1.0 - alpha)) ** 2
+        t2 = student_quantile(self.dof, 1.0 - alpha) ** 2
         a, b = self.mean_current, self.mean_baseline
         square = b * b - t2 * self.var_baseline
         middle = a * b - t2 * self.covariance
@@ -166,9 +149,9 @@ class PairedComparison:
     def minimum_detectable(self, alpha: float = ALPHA, power: float = POWER) -> float | None:
         """Smallest true relative worsening that this test sees with probability ``power``.
 
-        None where undecided, or too short for anything but gross differences.
+        None where undecided.
         """
-        if self.undecided or self.too_short or self.mean_baseline <= 0.0:
+        if self.undecided or self.mean_baseline <= 0.0:
             return None
         k = (1.0 + self.margin) ** self.power
         shift = noncentrality(self.dof, alpha, power) * math.sqrt(self._variance(k))
@@ -192,14 +175,31 @@ def noncentrality(dof: float, alpha: float, power: float) -> float:
     return high
 
 
+@dataclass(frozen=True, eq=False)
+class _Means:
+    """Means of current and baseline totals, their covariance, degrees of freedom."""
+
+    means: NDArray[np.float64]
+    covariance: NDArray[np.float64]
+    dof: float
+
+    def variance(self, k: float) -> float:
+        """Variance of the mean of a - k b."""
+        contrast = np.array([1.0, -k])
+        return max(0.0, float(contrast @ self.covariance @ contrast))
+
+
 def compare_paired(
-    current: FrameSeries, baseline: FrameSeries, *, margin: float = MARGIN
+    current: Evidence, baseline: Evidence, *, margin: float = MARGIN
 ) -> PairedComparison:
-    """Compare two models by their per-frame errors on the same frames.
+    """Compare two models by their errors on the same frames, replicas or systems.
+
+    Over several systems the mean of their relative changes is compared (for a root mean
+    square, the root of the mean of the squared ratios).
 
     Parameters
     ----------
-    current, baseline : FrameSeries
+    current, baseline : FrameSeries, Replicates or Pooled
         Of the same metric on the same frames.
     margin : float
         Tolerated relative worsening, ≥ 0 and finite.
@@ -207,101 +207,132 @@ def compare_paired(
     Raises
     ------
     MlffError
-        If the two series are not of the same frames, or the margin is not usable.
+        If the two are not of the same frames, or the margin is not usable.
     """
     if not (math.isfinite(margin) and margin >= 0.0):
         raise MlffError(f"margin {margin} is not a finite number of at least 0")
-    _check_same_frames(current, baseline)
     k = (1.0 + margin) ** current.power
-    # Scaled to order one: squares of an exploded model's errors may overflow.
-    largest = max(float(current.totals.max()), float(baseline.totals.max()))
-    scale = largest or 1.0
-    a, b = current.totals / scale, baseline.totals / scale
-    n = len(a)
-    total = np.zeros((2, 2))
-    parts: list[float] = []
-    runs: list[LongRun] = []
-    start = 0
-    for length in current.segments:
-        piece = slice(start, start + length)
-        covariance, run = _segment(a[piece], b[piece], k)
-        covariance = covariance * length / n**2
-        total += covariance
-        parts.append(max(0.0, float(np.array([1.0, -k]) @ covariance @ np.array([1.0, -k]))))
-        runs.append(run)
-        start += length
-    variances = np.array(parts)
-    dof_all = combined_dof(variances, np.array([float(run.dof) for run in runs]))
-    needed = frames_needed(current.segments, runs, variances)
-    slowest = max(float(run.correlation_time) for run in runs)
-    undecided = too_short = None
-    mean_a, mean_b = float(a.mean()), float(b.mean())
-    if mean_b <= 0.0 and mean_a > 0.0:
+    undecided: str | None = None
+    try:
+        found = _means(current, baseline, k)
+    except _NoBaselineError:
+        found = _Means(np.array([1.0, 0.0]), np.zeros((2, 2)), math.inf)
         undecided = (
             "the baseline error is exactly zero, so a relative change has no meaning: "
             "use a threshold"
         )
-    elif not (_identical(a, b) or is_enough(current.segments, runs, variances)):
-        needed = max(needed, n + 1)
-        too_short = (
-            f"{n} frames are too few for the slow part of the difference (correlation time "
-            f"seen: {slowest:.3g} frames): about {needed} are needed"
-        )
-        if dof_all < FEWEST_COEFFICIENTS:
-            undecided = too_short
-    if undecided is None and mean_b > 0.0 and _is_lost(mean_b, dof_all, total[1, 1]):
-        undecided = "the baseline error is not distinguishable from zero: use more frames"
+    if undecided is None and found.dof < FEWEST_DOF:
+        undecided = _too_few(current)
     return PairedComparison(
         power=current.power,
         margin=margin,
-        mean_current=mean_a,
-        mean_baseline=mean_b,
-        var_current=float(total[0, 0]),
-        covariance=float(total[0, 1]),
-        var_baseline=float(total[1, 1]),
-        dof=dof_all,
-        correlation_time=slowest,
-        n_frames=n,
-        frames_needed=needed,
+        mean_current=float(found.means[0]),
+        mean_baseline=float(found.means[1]),
+        var_current=float(found.covariance[0, 0]),
+        covariance=float(found.covariance[0, 1]),
+        var_baseline=float(found.covariance[1, 1]),
+        dof=found.dof,
+        n=len(current),
         undecided=undecided,
-        too_short=too_short,
     )
 
 
-def _is_lost(mean: float, dof: float, variance: float) -> bool:
-    """Whether an error cannot be told from zero, so that no ratio to it is bounded."""
-    return mean**2 <= student_quantile(dof, 1.0 - ALPHA) ** 2 * variance
+class _NoBaselineError(Exception):
+    """The baseline's error is zero, and the current one is not."""
 
 
-def _identical(a: NDArray[np.float64], b: NDArray[np.float64]) -> bool:
-    """Whether there is no difference whose slow part could be missed."""
-    return len(a) >= FEWEST_FRAMES and np.array_equal(a, b)
+def _too_few(evidence: Evidence) -> str:
+    if isinstance(evidence, Pooled):
+        return _too_few(min(evidence.parts, key=len))
+    if isinstance(evidence, FrameSeries) and not evidence.independent:
+        return f"{len(evidence)} frames are too few: at least {FEWEST_FRAMES} are needed"
+    n = len(evidence.segments if isinstance(evidence, FrameSeries) else evidence)
+    return f"{n} replicas are too few: at least {FEWEST_DOF + 1} are needed"
 
 
-def _segment(
-    a: NDArray[np.float64], b: NDArray[np.float64], k: float
-) -> tuple[NDArray[np.float64], LongRun]:
-    """Long-run covariance matrix of one trajectory, and the long run of the difference."""
-    run = long_run(a - k * b)
-    if run.count == 0:
-        return np.zeros((2, 2)), run
-    # The weights are those of the difference, so that its variance is that of the matrix.
-    coefficients = cosine_coefficients(np.stack([a, b]), run.count)
-    return (coefficients * run.weights) @ coefficients.T, run
+def _means(current: Evidence, baseline: Evidence, k: float) -> _Means:
+    """Paired means, over a scale of order one since squares of an exploded model overflow."""
+    if isinstance(current, Pooled) or isinstance(baseline, Pooled):
+        return _of_systems(current, baseline, k)
+    _check_same_frames(current, baseline)
+    if isinstance(current, FrameSeries) and current.independent:
+        current = current.replicates
+        baseline = baseline.replicates if isinstance(baseline, FrameSeries) else baseline
+    scale = max(float(np.abs(current.totals).max()), float(np.abs(baseline.totals).max())) or 1.0
+    pair = np.stack([current.totals, baseline.totals]) / scale
+    if pair[1].sum() <= 0.0 and not np.array_equal(pair[0], pair[1]):
+        raise _NoBaselineError
+    if isinstance(current, Replicates):
+        return _of_replicas(pair)
+    return _of_frames(pair, current.segments, k)
 
 
-def _check_same_frames(current: FrameSeries, baseline: FrameSeries) -> None:
+def _of_replicas(pair: NDArray[np.float64]) -> _Means:
+    n = pair.shape[1]
+    spread = np.cov(pair) / n if n > 1 else np.zeros((2, 2))
+    return _Means(pair.mean(axis=1), spread, float(n - 1))
+
+
+def _of_frames(pair: NDArray[np.float64], segments: Sequence[int], k: float) -> _Means:
+    n = pair.shape[1]
+    if n >= FEWEST_FRAMES and np.array_equal(pair[0], pair[1]):
+        # There is no difference whose slow part could be missed.
+        return _Means(pair.mean(axis=1), np.zeros((2, 2)), math.inf)
+    parts: list[_Means] = []
+    for piece in np.split(pair, np.cumsum(segments)[:-1], axis=1):
+        run = long_run(piece[0] - k * piece[1])
+        # The weights are those of the difference, so that its variance is that of the matrix.
+        found = cosine_coefficients(piece, run.count) if run.count else np.zeros((2, 0))
+        covariance = (found * run.weights) @ found.T / piece.shape[1]
+        parts.append(_Means(piece.mean(axis=1), covariance, float(run.dof)))
+    return _sum(parts, [length / n for length in segments], k)
+
+
+def _of_systems(current: Evidence, baseline: Evidence, k: float) -> _Means:
+    if not (isinstance(current, Pooled) and isinstance(baseline, Pooled)):
+        raise MlffError("cannot compare a mean over systems with a single one")
+    if len(current.parts) != len(baseline.parts):
+        raise MlffError(
+            f"cannot compare: {len(current.parts)} systems against {len(baseline.parts)}"
+        )
+    parts = [_means(a, b, k) for a, b in zip(current.parts, baseline.parts, strict=True)]
+    if any(part.means[1] <= 0.0 for part in parts):
+        raise _NoBaselineError
+    return _sum(parts, [1.0 / (len(parts) * float(part.means[1])) for part in parts], k)
+
+
+def _sum(parts: Sequence[_Means], shares: Sequence[float], k: float) -> _Means:
+    """Sum of independent means, each with its share; degrees of freedom by Satterthwaite."""
+    variances = np.array([s**2 * part.variance(k) for s, part in zip(shares, parts, strict=True)])
+    return _Means(
+        np.sum([s * part.means for s, part in zip(shares, parts, strict=True)], axis=0),
+        np.sum([s**2 * part.covariance for s, part in zip(shares, parts, strict=True)], axis=0),
+        combined_dof(variances, np.array([part.dof for part in parts])),
+    )
+
+
+def _check_same_frames(
+    current: FrameSeries | Replicates, baseline: FrameSeries | Replicates
+) -> None:
     """Refuse series that cannot be paired."""
     why = None
-    if len(current) != len(baseline):
-        why = f"{len(current)} frames against {len(baseline)}"
+    if _kind(current) != _kind(baseline):
+        why = f"{_kind(current)} against {_kind(baseline)}"
+    elif len(current) != len(baseline):
+        why = f"{len(current)} {_kind(current)} against {len(baseline)}"
     elif current.power != baseline.power:
         why = "a mean absolute against a root mean square error"
     elif not np.array_equal(current.order, baseline.order):
-        why = "frames in another order"
-    elif current.segments != baseline.segments:
+        why = f"{_kind(current)} in another order"
+    elif getattr(current, "segments", ()) != getattr(baseline, "segments", ()):
         why = "trajectories of other lengths"
     elif not np.allclose(current.weights, baseline.weights, rtol=1e-6, atol=0.0):
         why = "frames with other numbers of atoms"
     if why is not None:
         raise MlffError(f"cannot compare frame by frame: {why}; measure both on the same frames")
+
+
+def _kind(evidence: FrameSeries | Replicates) -> str:
+    if isinstance(evidence, Replicates):
+        return "replicas"
+    return "frames of replicas" if evidence.independent else "frames"

@@ -111,37 +111,30 @@ def cosine_coefficients(series: NDArray[np.float64], count: int) -> NDArray[np.f
 
 
 @lru_cache(maxsize=256)
-def spectra(count: int, stretch: float = 1.0, first: int | None = None) -> NDArray[np.float64]:
+def spectra(count: int) -> NDArray[np.float64]:
     """The family at the frequencies of the coefficients, relative to frequency zero.
 
     Parameters
     ----------
     count : int
         Coefficients; it also sets the fastest correlation time of the grid.
-    stretch : float
-        The same processes, seen over a series so many times as long.
-    first : int, optional
-        Only at so many of the lowest frequencies.
 
     Returns
     -------
-    ndarray, shape (n_spectra, count or first)
+    ndarray, shape (n_spectra, count)
         The first row is flat.
     """
-    told = min(count, first or count)
-    j = np.arange(1, told + 1) / stretch
+    j = np.arange(1, count + 1)
     corners = np.geomspace(1.0 / count, math.pi, _TIMES)
     decay = 1.0 / (1.0 + np.square(corners[:, np.newaxis, np.newaxis] * j))
     ratios = np.array(_RATIOS)[:, np.newaxis]
     slow = (1.0 + ratios * decay) / (1.0 + ratios)
-    found = np.concatenate([np.ones((1, told)), slow.reshape(-1, told)])
+    found = np.concatenate([np.ones((1, count)), slow.reshape(-1, count)])
     found.flags.writeable = False
     return found
 
 
-def expected_extrapolation(
-    probabilities: NDArray[np.float64], count: int, stretch: float = 1.0
-) -> NDArray[np.float64]:
+def expected_extrapolation(probabilities: NDArray[np.float64], count: int) -> NDArray[np.float64]:
     """Spectrum at zero over its mean at the (up to) four lowest frequencies, as expected.
 
     The geometric mean over the family: an unlikely but very slow part widens the interval,
@@ -152,10 +145,8 @@ def expected_extrapolation(
     probabilities : ndarray, shape (..., n_spectra)
     count : int
         Coefficients that the probabilities were found with.
-    stretch : float
-        For a series of the same processes that is so many times as long.
     """
-    lowest = spectra(count, stretch, _LOWEST).mean(axis=1)
+    lowest = spectra(count)[:, :_LOWEST].mean(axis=1)
     return np.asarray(np.exp(-(probabilities @ np.log(lowest))), dtype=np.float64)
 
 

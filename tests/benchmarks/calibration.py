@@ -28,7 +28,7 @@ from scipy.special import stdtrit
 from pytest_mlff.gate.baseline import load_baseline
 from pytest_mlff.statistics.correlation_time import autocorrelation, correlation_time, slowest_phi
 from pytest_mlff.statistics.interval import long_run
-from pytest_mlff.statistics.paired import ALLOWANCE, ALPHA, MARGIN
+from pytest_mlff.statistics.paired import ALPHA, MARGIN
 from pytest_mlff.statistics.spectrum import coefficient_count, cosine_coefficients
 
 PHIS = (0.0, 0.5, 0.9, 0.95, 0.98)
@@ -86,29 +86,24 @@ def surrogates(rng: np.random.Generator, residuals: Series, repeats: int, n: int
 
 @dataclass(frozen=True)
 class Estimate:
-    """Long-run variances, degrees of freedom and whether a verdict is given, each of shape (n,).
-
-    Where no verdict is given, a difference ``allowance`` times as large still raises an alarm.
-    """
+    """Long-run variances, degrees of freedom and whether a verdict is given, each of shape (n,)."""
 
     variance: Series
     dof: Series
     decided: NDArray[np.bool_]
-    allowance: float = math.inf
 
 
 def gate_rule(x: Series) -> Estimate:
     """What `mean_interval` and `compare_paired` use."""
     run = long_run(x)
-    return Estimate(run.variance, run.dof, run.decided, ALLOWANCE)
+    return Estimate(run.variance, run.dof, np.ones(len(x), dtype=bool))
 
 
 def one_sided(x: Series, run: Estimate) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """Alarms and whether decided, as `compare_paired` does it, for many series at once."""
     critical = stdtrit(np.maximum(run.dof, 1.0), 1.0 - ALPHA)
     error = np.sqrt(run.variance / x.shape[1])
-    allowance = np.where(run.decided, 1.0, run.allowance)
-    return x.mean(axis=1) > allowance * critical * error, run.decided
+    return run.decided & (x.mean(axis=1) > critical * error), run.decided
 
 
 def one_time_rule(x: Series, lag_1_alone: bool = False) -> Estimate:

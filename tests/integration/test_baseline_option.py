@@ -36,12 +36,10 @@ def test_the_same_model_is_green_and_says_what_it_could_have_seen(pytester: Pyte
         assert case["evidence"]["baseline_change"] == 0.0
         assert case["evidence"]["baseline_tests"] == len(IDS)
         assert case["evidence"]["minimum_detectable"] >= 0.01
-        assert "would have been seen" in case["reason"]
-    assert (
-        read_json(pytester.path / "report.json")["run"]["baselines"] == {"base": "base.json"}
-        or True
-    )
-    result.stdout.fnmatch_lines(["*base against base.json: 5 cases, 0 regressed"])
+        assert (case["verdict"], case["evidence"]["against_baseline"]) == ("passed", "same")
+        assert "same as the baseline: +0.0%" in case["reason"]
+    assert read_json(pytester.path / "report.json")["run"]["baselines"] == {"base": "base.json"}
+    result.stdout.fnmatch_lines(["*base against base.json: 5 cases: 5 same"])
 
 
 def test_a_regression_is_red_on_the_item(pytester: Pytester) -> None:
@@ -58,16 +56,28 @@ def test_a_regression_is_red_on_the_item(pytester: Pytester) -> None:
     result.stdout.fnmatch_lines(["*regressed: worse than the baseline*", "*baseline*meV/atom*"])
 
 
-def test_another_seed_of_the_same_quality_is_green(pytester: Pytester) -> None:
+def test_another_seed_of_the_same_quality_is_undecided_and_never_green(
+    pytester: Pytester,
+) -> None:
+    """300 frames do not show that a model is within 1 %: neither a pass nor, by default, a no."""
     _base(pytester)
-    result = gate_run(pytester, "reseeded", "--mlff-baseline=base.json")
+    result = gate_run(pytester, "reseeded", "--mlff-baseline=base.json", "--junitxml=junit.xml")
     assert result.ret == 0
-    found = [case["regressed"] for case in cases(pytester).values()]
-    assert True not in found
-    # One in ten series of 300 frames looks as if it had a slow part.
-    assert found.count(False) >= 3
+    result.assert_outcomes(skipped=len(IDS))
     for case in cases(pytester).values():
+        assert (case["verdict"], case["regressed"]) == ("undecided", None)
         assert case["value"] != case["baseline"]
+        assert case["evidence"]["baseline_change_low"] < 0.01
+        assert case["evidence"]["baseline_change_high"] > 0.01
+        assert "undecided against the baseline" in case["reason"]
+    result.stdout.fnmatch_lines(["*5 cases: 5 undecided*", "*a regression would go unseen*"])
+    assert (pytester.path / "junit.xml").read_text().count("<skipped") == len(IDS)
+    blocked = gate_run(pytester, "reseeded", "--mlff-baseline=base.json", "--mlff-undecided=fail")
+    assert blocked.ret == 1
+    blocked.assert_outcomes(failed=len(IDS))
+    assert {case["verdict"] for case in cases(pytester).values()} == {"undecided"}
+    pytester.makeini("[pytest]\nmlff_undecided = fail\n")
+    assert gate_run(pytester, "reseeded", "--mlff-baseline=base.json").ret == 1
 
 
 def test_a_better_model_is_green_and_shows_the_change(pytester: Pytester) -> None:
@@ -75,8 +85,10 @@ def test_a_better_model_is_green_and_shows_the_change(pytester: Pytester) -> Non
     result = gate_run(pytester, "better", "--mlff-baseline=base.json", "-v")
     assert result.ret == 0
     found = cases(pytester)[FORCE]
-    change = f"{100 * (found['value'] / found['baseline'] - 1):+.1f} %"
+    assert found["evidence"]["against_baseline"] == "better"
+    change = f"{100 * (found['value'] / found['baseline'] - 1):+.1f} % better"
     result.stdout.fnmatch_lines(["case*threshold*unit*baseline*verdict", f"*force_mae *{change}*"])
+    result.stdout.fnmatch_lines(["*tighten the baseline*--mlff-update-baseline"])
 
 
 def test_without_a_baseline_there_is_no_such_column(pytester: Pytester) -> None:
@@ -91,7 +103,7 @@ def test_two_workers_say_the_same(pytester: Pytester) -> None:
     _base(pytester)
     gate_run(pytester, "slightly_worse", "--mlff-baseline=base.json")
     alone = cases(pytester)
-    assert {case["verdict"] for case in alone.values()} == {"regressed", "passed"}
+    assert {case["verdict"] for case in alone.values()} == {"regressed", "undecided"}
     result = gate_run(pytester, "slightly_worse", "--mlff-baseline=base.json", "-n2")
     assert result.ret == 1
     for name, case in cases(pytester).items():
@@ -113,17 +125,17 @@ def test_a_case_alone_gets_the_verdict_it_gets_among_all(pytester: Pytester) -> 
         )
 
 
-def test_too_few_frames_are_undecided_and_the_threshold_stands(pytester: Pytester) -> None:
+def test_too_few_frames_are_undecided_unless_the_value_is_far_off(pytester: Pytester) -> None:
     _base(pytester, SPEC.replace("start: 85", "start: 99"))
     result = gate_run(pytester, "worse", "--mlff-baseline=base.json")
-    assert result.ret == 0
+    assert result.ret == 1
     for case in cases(pytester).values():
         assert case["regressed"] is None
-        assert case["verdict"] == "passed"
-        assert "undecided" in case["reason"]
-        assert case["evidence"]["baseline_frames_needed"] > case["n_frames"]
+        far = case["evidence"]["baseline_change"] > 0.2
+        assert case["verdict"] == ("regressed" if far else "undecided")
+        assert "20 frames are too few: at least 31" in case["reason"]
         assert "minimum_detectable" not in case["evidence"]
-    result.stdout.fnmatch_lines(["*% ?: too few*", "*5 undecided*", "*nothing could be told*"])
+    result.stdout.fnmatch_lines(["*% ?: cannot be told*", "*5 undecided*", "*nothing could be*"])
 
 
 @pytest.mark.parametrize(

@@ -268,7 +268,7 @@ def _oddities(maker: _Maker) -> None:
     change(
         "sample_efficiency/aspirin-n600/energy_mae",
         baseline=1.9, regressed=True, verdict="regressed",
-        reason="worse than the baseline: +0.95 (95 % interval +0.6 … +1.3) meV/atom",
+        reason="worse than the baseline by +0.95 (95 % interval +0.6 … +1.3) meV/atom",
     )  # fmt: skip
     change(
         "cross_molecule/train-cef-test-a/force_mae",

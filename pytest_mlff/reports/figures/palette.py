@@ -36,6 +36,8 @@ _ROLES: Final = {
     "passed": "green",
     "failed": "vermillion",
     "regressed": "orange",
+    "undecided": "purple",
+    "reported": "sky",
     "best": "green",
     "worst": "vermillion",
     "typical": "blue",

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from pytest_mlff.reports.headline import headline_of
-from pytest_mlff.units import in_unit, percent, two_digits
+from pytest_mlff.gate.threshold import RED
+from pytest_mlff.reports.headline import ORDER, headline_of
+from pytest_mlff.units import in_unit, percent
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from pytest_mlff.reports.model import CaseRecord, Report
 
-__all__ = ["RED", "answer", "change", "counts", "interval", "is_red", "number", "worst_first"]
+__all__ = ["answer", "change", "counts", "interval", "is_red", "number", "worst_first"]
 
-RED: Final = ("error", "failed", "regressed")
-"""Verdicts that make a run red, gravest first."""
-_ORDER: Final = (*RED, "unsupported", "skipped", "passed")
+_AGAINST: Final = {
+    "worse": "🔺 worse", "better": "🔽 better", "same": "= same", "undecided": "❔ undecided",
+}  # fmt: skip
 
 
 def is_red(record: CaseRecord) -> bool:
@@ -33,7 +34,7 @@ def _badness(record: CaseRecord) -> tuple[int, float, float, str, str]:
             excess = record.value / record.baseline
     # What is worse than it was is ordered by how much, everything else by its threshold.
     key = (-excess, -over) if record.verdict == "regressed" else (-over, -excess)
-    return _ORDER.index(record.verdict), *key, record.case_id, record.model or ""
+    return ORDER.index(record.verdict), *key, record.case_id, record.model or ""
 
 
 def worst_first(records: Iterable[CaseRecord]) -> list[CaseRecord]:
@@ -47,19 +48,16 @@ def number(value: float | None) -> str:
 
 
 def interval(record: CaseRecord) -> str:
-    """The 95 % confidence interval; ``± ~0.9`` or ``?`` where there are too few frames for one."""
+    """The 95 % confidence interval; ``?`` where there are too few frames for one."""
     if record.value is None:
         return "–"
     if record.ci_low is None or record.ci_high is None:
-        rough = record.evidence.get("rough_half_width")
-        if isinstance(rough, int | float):
-            return f"± ~{two_digits(rough)}"
         return "?" if "undecided" in record.evidence else "–"
     return f"{record.ci_low:.4g} – {record.ci_high:.4g}"
 
 
 def change(record: CaseRecord) -> str:
-    """Change against the baseline, e.g. ``+5.2 % (worse)``; a dash without one."""
+    """Change against the baseline, e.g. ``+5.2 % 🔺 worse``; a dash without one."""
     if record.baseline is None or record.value is None:
         return "–"
     difference = record.value - record.baseline
@@ -67,13 +65,13 @@ def change(record: CaseRecord) -> str:
         text = percent(difference / record.baseline)
     else:
         text = in_unit(f"{difference:+.3g}", record.unit)
-    judged = {True: " (worse)", False: "", None: " (undecided)"}[record.regressed]
-    return f"{text}{judged}"
+    word = _AGAINST.get(record.against, record.against)
+    return f"{text} {word}"
 
 
 def counts(records: Sequence[CaseRecord]) -> str:
     """E.g. ``2 failed, 38 passed``, gravest first."""
-    found = {name: sum(r.verdict == name for r in records) for name in _ORDER}
+    found = {name: sum(r.verdict == name for r in records) for name in ORDER}
     return ", ".join(f"{count} {name}" for name, count in found.items() if count) or "none was run"
 
 

@@ -275,15 +275,12 @@ def train_for(
         return
     cases = map(finder(session), nodeids)
     places = {
-        (one.source, one.planned.path, one.case.variant.id): (
-            one.source,
-            one.planned,
-            one.case.variant,
-        )
+        (one.source, one.planned.path, variant.id): (one.source, one.planned, variant)
         for one in cases
         if one is not None
         and one.source is not None
         and any(need.kind == TRAINING for need in needs_of(one))
+        for variant in one.variants
     }
     # Cases of unsound data say so themselves, and no training is spent on them.
     wanted = wanted_trainings(session.evaluation, places.values()).wanted

@@ -31,7 +31,7 @@ _ENTRY = Entry("durations", {"format": 1}, JSON)
 _RISE, _FALL = 0.7, 0.2
 # Before anything was measured, in seconds: the order is what counts.
 _FIRST_GUESS = MappingProxyType(
-    {"training": 600.0, "pass": 10.0, "law": 10.0, "data": 1.0, "own": 0.1}
+    {"training": 600.0, "pass": 10.0, "law": 10.0, "data": 1.0, "own": 0.1, "pooled": 0.1}
 )
 _MOST = 50_000
 
@@ -80,12 +80,14 @@ class Durations:
             known[number] = seconds * _times(group)
             longest[kind] = max(longest.get(kind, 0.0), known[number])
 
-        def key(number: int) -> tuple[float, bool, int]:
+        def key(number: int) -> tuple[bool, float, bool, int]:
             group = groups[number]
+            # What reads the passes of all others has nothing to read before them.
+            last = group.name.kind == "pooled"
             seconds = known.get(number)
             if seconds is None:
                 seconds = max(self.estimate(group), longest.get(group.name.kind, 0.0))
-            return -seconds, number in known, number
+            return last, -seconds, number in known, number
 
         return [groups[number] for number in sorted(range(len(groups)), key=key)]
 

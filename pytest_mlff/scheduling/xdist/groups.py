@@ -2,8 +2,9 @@
 
 A model with fixed weights shares one pass per set of test frames, whichever variant or
 spec asks for it; a recipe shares one training per set of training frames, whatever it is
-tested on; what needs no model shares the frames (`pytest_mlff.run.needs`). Laws of a fixed
-model share nothing and stand alone. A repository's own tests are cut into runs of neighbours
+tested on; what needs no model shares the frames (`pytest_mlff.run.needs`). Cases over all
+variants of a spec read the passes of its other cases from the store, so they come last. Laws of a
+fixed model share nothing and stand alone. A repository's own tests are cut into runs of neighbours
 from one file, short enough to keep every worker busy.
 """
 

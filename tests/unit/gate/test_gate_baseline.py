@@ -110,7 +110,7 @@ def broken(path: Path, how: str) -> None:
         case "no version":
             path.write_text("{}")
         case "newer":
-            path.write_text(text.replace('"schema_version": 1', '"schema_version": 9'))
+            path.write_text(text.replace('"schema_version": 2', '"schema_version": 9'))
         case "hand-edited":
             value = str(record(FORCE).value)
             assert value in text
@@ -137,7 +137,7 @@ def broken(path: Path, how: str) -> None:
         ("binary", "it is not text"),
         ("list", "holds no JSON object"),
         ("no version", "names no schema_version"),
-        ("newer", "schema version 9.* reads up to 1: upgrade"),
+        ("newer", "schema version 9.* reads up to 2: upgrade"),
         ("hand-edited", "was changed after it was written"),
         ("merge conflict", r"line \d+: not complete JSON"),
         ("sidecar missing", "its sidecar .* is missing"),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from support.baselines import CARBON, CASES, ENERGY, FORCE, record, written
 
-from pytest_mlff.gate.baseline import Baseline, GateResult, check
+from pytest_mlff.gate.baseline import Baseline, GateResult, check, load_baseline
 from pytest_mlff.gate.standing import Standing, judged, standing_of
 from pytest_mlff.gate.threshold import Judgement, Verdict
 
@@ -50,9 +50,26 @@ def test_each_way_to_stand(baseline: Baseline) -> None:
     other = of(baseline, record(FORCE, data="x" * 64))
     assert (other.regressed, other.verdict, other.baseline) == (None, Verdict.ERROR, None)
     short = written(baseline.path.with_name("short.json"), record(FORCE, n=12))
-    undecided = of(short, record(FORCE, 3.0, n=12))
-    assert (undecided.regressed, undecided.verdict) == (None, None)
-    assert undecided.evidence["baseline_frames_needed"] > 12
+    undecided = of(short, record(FORCE, 1.1, n=12))
+    assert (undecided.regressed, undecided.verdict) == (None, Verdict.UNDECIDED)
+    assert undecided.evidence["against_baseline"] == "undecided"
+    # Beyond the bound it blocks, and still claims no regression.
+    far = of(short, record(FORCE, 1.3, n=12))
+    assert (far.regressed, far.verdict) == (None, Verdict.REGRESSED)
+    assert far.reason.endswith("red, since it is worse by more than 20%")
+
+
+def test_an_identical_checkpoint_says_so_first(baseline: Baseline) -> None:
+    baseline = load_baseline(baseline.path)
+    one = record(FORCE)
+    result = check(baseline, [one], tests={"quick/time": len(CASES)})
+    found = standing_of(FORCE, result, baseline, len(CASES), digest="m" * 64)
+    assert (found.reason, found.verdict) == ("identical checkpoint", None)
+    other = record(FORCE, 1.2)
+    result = check(baseline, [other], tests={"quick/time": len(CASES)})
+    found = standing_of(FORCE, result, baseline, len(CASES), digest="m" * 64)
+    assert found.verdict is Verdict.REGRESSED
+    assert found.reason.startswith("identical checkpoint, yet worse than the baseline")
 
 
 def test_the_graver_verdict_stands_with_both_reasons() -> None:
@@ -90,7 +107,8 @@ def contract(baseline: Baseline, standing: Callable[..., Standing]) -> None:
     assert stands(record(CARBON, dtype="float64")) == (Verdict.ERROR, None)
     assert stands(record(ENERGY, unit="eV")) == (Verdict.ERROR, None)
     short = written(baseline.path.with_name("short.json"), record(FORCE, n=12))
-    assert stands(record(FORCE, 3.0, n=12), short) == (Verdict.PASSED, None)
+    assert stands(record(FORCE, 1.1, n=12), short) == (Verdict.UNDECIDED, None)
+    assert stands(record(FORCE, 1.3, n=12), short) == (Verdict.REGRESSED, None)
 
 
 def _ignores_refused(name: str, result: GateResult, *rest: object) -> Standing:
@@ -101,7 +119,7 @@ def _ignores_refused(name: str, result: GateResult, *rest: object) -> Standing:
 
 def _undecided_is_green(name: str, result: GateResult, *rest: object) -> Standing:
     found = standing_of(name, result, *rest)  # type: ignore[arg-type]
-    return replace(found, regressed=False) if found.regressed is None else found
+    return replace(found, verdict=None) if found.regressed is None else found
 
 
 def _undecided_is_red(name: str, result: GateResult, *rest: object) -> Standing:

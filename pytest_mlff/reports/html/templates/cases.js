@@ -68,7 +68,7 @@ mlff.table = (() => {
       "span",
       { class: `change ${tone}`, title: `baseline ${mlff.significant(one.baseline)} ${mlff.unit(one.unit)}` },
       text,
-      one.regressed === null ? mlff.element("small", {}, " undecided") : "",
+      mlff.element("small", {}, ` ${mlff.against(one)}`),
     );
   };
 

@@ -74,12 +74,15 @@ mlff.load = () => {
 
 mlff.badge = (verdict) => mlff.element("span", { class: `badge badge--${verdict}` }, verdict);
 
-/** Half the width of the interval as the terminal writes it; with "~" it is rough. */
+/** What a case is against its baseline, in one of four words. */
+mlff.against = (one) =>
+  one.evidence.against_baseline ??
+  { true: "worse", false: "not worse", null: "undecided" }[String(one.regressed)];
+
+/** Half the width of the interval as the terminal writes it. */
 mlff.interval = (one) => {
   if (one.value === null) return "";
   if (one.ci_low === null || one.ci_high === null) {
-    const rough = one.evidence.rough_half_width;
-    if (rough !== undefined) return `± ~${mlff.significant(rough, 2)}`;
     return "undecided" in one.evidence ? "± ?" : "";
   }
   return `± ${mlff.significant((one.ci_high - one.ci_low) / 2, 2)}`;

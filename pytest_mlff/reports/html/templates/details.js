@@ -83,7 +83,7 @@ mlff.details = (() => {
   const against = (one) => {
     if (one.baseline === null) return "none";
     const share = one.change === null ? "" : ` (${one.change > 0 ? "+" : ""}${mlff.percent(one.change)})`;
-    const said = { true: "worse", false: "not worse", null: "undecided" }[String(one.regressed)];
+    const said = mlff.against(one);
     return `${withUnit(one, one.baseline)}${share}, ${said}`;
   };
 

@@ -1,0 +1,124 @@
+"""Independent replicas: one file, one index per frame, and what it does to the evidence."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from pytest_mlff.datasets.embedded import (
+    EmbeddedTrajectory,
+    Labels,
+    read_trajectory,
+    write_trajectory,
+)
+from pytest_mlff.datasets.frames import Frames
+from pytest_mlff.datasets.generate import Protocol
+from pytest_mlff.datasets.registry import EmbeddedSource
+from pytest_mlff.datasets.replicas import pack_replicas, replica_protocol
+from pytest_mlff.errors import MlffError
+from pytest_mlff.metrics.errors import measure
+from pytest_mlff.potentials.protocol import Prediction
+from pytest_mlff.statistics.evidence import FrameSeries
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def trajectory(seed: int, frames: int = 4, stride: int = 500) -> EmbeddedTrajectory:
+    rng = np.random.default_rng(seed)
+    return EmbeddedTrajectory(
+        numbers=np.array([8, 1, 1], dtype=np.uint8),
+        positions=rng.normal(size=(frames, 3, 3)).astype(np.float32),
+        labels={
+            "gfn2-xtb": Labels(
+                rng.normal(size=frames), rng.normal(size=(frames, 3, 3)).astype(np.float32)
+            )
+        },
+        metadata={
+            "dynamics": {"stride": stride, "timestep_fs": 1.0, "seed": seed},
+            "licence": "CC0-1.0",
+        },
+    )
+
+
+def written(folder: Path, *made: EmbeddedTrajectory) -> list[Path]:
+    paths = [folder / f"{number}.npz" for number in range(len(made))]
+    for path, one in zip(paths, made, strict=True):
+        write_trajectory(path, one)
+    return paths
+
+
+def test_packed_replicas_come_back_with_their_index(tmp_path: Path) -> None:
+    made = [trajectory(seed) for seed in range(6)]
+    pack_replicas(written(tmp_path, *made), tmp_path / "ethanol.npz")
+    packed = read_trajectory(tmp_path / "ethanol.npz")
+    assert packed.replica is not None
+    assert packed.replica.tolist() == np.repeat(np.arange(6), 4).tolist()
+    assert packed.metadata["dynamics"]["seeds"] == list(range(6))
+    frames = EmbeddedSource(folder=tmp_path, name="gate").load("ethanol").frames
+    assert frames.time_index is None
+    np.testing.assert_array_equal(frames.replica, packed.replica)
+    np.testing.assert_array_equal(frames.positions[12:24].reshape(4, 3, 3), made[1].positions)
+
+
+@pytest.mark.parametrize(
+    "other, said",
+    [
+        (trajectory(1, stride=20), "another molecule or protocol"),
+        (trajectory(0), "the same seed"),
+        (replace(trajectory(1), numbers=np.array([8, 1, 8], dtype=np.uint8)), "another molecule"),
+    ],
+)
+def test_what_does_not_belong_together(
+    tmp_path: Path, other: EmbeddedTrajectory, said: str
+) -> None:
+    with pytest.raises(MlffError, match=said):
+        pack_replicas(written(tmp_path, trajectory(0), other), tmp_path / "x.npz")
+
+
+def test_the_protocol_of_the_gate_set() -> None:
+    assert replica_protocol(7) == Protocol(frames=25, stride=500, timestep_fs=1.0, seed=3007)
+    assert replica_protocol(0).equilibration_fs >= 3000.0
+
+
+def replicated(n: int, size: int, seed: int = 0) -> Frames:
+    rng = np.random.default_rng(seed)
+    return Frames.of_one_molecule(
+        np.array([8, 1, 1]),
+        rng.normal(size=(n * size, 3, 3)),
+        energy=np.zeros(n * size),
+        forces=np.zeros((n * size, 3, 3)),
+        replica=rng.permutation(np.repeat(np.arange(n), size)),
+    )
+
+
+def test_replicas_are_the_unit_of_evidence_whatever_the_order() -> None:
+    frames = replicated(6, 5)
+    assert frames.replica is not None
+    energy = 3e-3 * (1.0 + frames.replica)
+    found = measure("energy_mae", frames, Prediction(energy, np.zeros((90, 3))))
+    assert isinstance(found.series, FrameSeries)
+    assert found.series.independent
+    assert found.series.segments == (5,) * 6
+    np.testing.assert_allclose(found.series.replicates.per_frame, [1, 2, 3, 4, 5, 6])
+    assert found.evidence["replicas"] == 6
+    assert found.ci_low is not None
+    assert found.ci_low < 3.5 - 1.0
+    few = frames.select(frames.replica < 4)
+    told = measure("energy_mae", few, Prediction(few.energy + 1e-3, np.zeros((60, 3))))
+    assert told.evidence["undecided"] == (
+        "4 replicas are too few for an interval: at least 5 are needed"
+    )
+
+
+def test_selected_and_joined_replicas_stay_apart() -> None:
+    one, other = replicated(3, 2, 1), replicated(2, 2, 2)
+    both = Frames.concatenate([one, other])
+    assert both.replica is not None
+    assert sorted(np.unique(both.replica, return_counts=True)[1]) == [2] * 5
+    assert Frames.concatenate([one, replace(other, replica=None)]).replica is None
+    assert one.digest != replace(one, replica=None).digest
+    assert one.structure_digest == replace(one, replica=None).structure_digest
