@@ -7,20 +7,28 @@ import re
 from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import numpy as np
 
 from pytest_mlff.datasets.cached import CachedSource
 from pytest_mlff.datasets.conversion import FileUnits, parse_units
 from pytest_mlff.datasets.dataset import Dataset
+from pytest_mlff.datasets.independence import replicated
 from pytest_mlff.datasets.labels import KeysSaid, LabelKeys
-from pytest_mlff.datasets.readers.npz import read_npz, read_npz_numbers
+from pytest_mlff.datasets.readers.npz import (
+    NpzContent,
+    column_of,
+    read_npz,
+    read_npz_numbers,
+)
 from pytest_mlff.datasets.readers.structures import read_structures
 from pytest_mlff.errors import MlffError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from numpy.typing import NDArray
 
     from pytest_mlff.datasets.readers import FileContent
 
@@ -57,6 +65,14 @@ class FileOption(KeysSaid, Protocol):
     @property
     def species(self) -> Mapping[int, str] | None:
         """Element of each atom type of a LAMMPS file."""
+
+    @property
+    def replica(self) -> str | None:
+        """Key that names the independent replica of each frame."""
+
+    @property
+    def independent(self) -> bool | None:
+        """Whether every frame is an independent draw."""
 
 
 @dataclass(frozen=True)
@@ -147,6 +163,19 @@ class FileSource(CachedSource):
         frames, index_sets = content.frames, content.index_sets
         if self.option.time_ordered and frames.time_index is None:
             frames = replace(frames, time_index=np.arange(len(frames)))
+
+        def column(key: str) -> NDArray[Any] | None:
+            if isinstance(content, NpzContent):
+                return column_of(file.path, key, content.rank)
+            return frames.per_frame.get(key)
+
+        frames = replicated(
+            frames,
+            title=str(file.path),
+            key=self.option.replica,
+            independent=self.option.independent,
+            column=column,
+        )
         if file.frames is not None:
             n_frames = len(frames)
             frames, index_sets = frames.select(file.frames), {}

@@ -9,6 +9,7 @@ import numpy as np
 from pytest_mlff.errors import MlffError
 from pytest_mlff.gate.baseline import load_baseline
 from pytest_mlff.judge.edits import Edit
+from pytest_mlff.statistics.evidence import FrameSeries, Pooled, Replicates
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -64,13 +65,31 @@ def _edit(where: str, old: CaseRecord, new: CaseRecord) -> Edit | None:
     if other is not None:
         return Edit("baseline", where, f"{text}, {other}")
     # Noisier values would hide a worsening as well as larger ones.
-    if _spread(new) > _spread(old):
+    if len(_parts(new)) != len(_parts(old)) or any(
+        _spread(after) > _spread(before)
+        for after, before in zip(_parts(new), _parts(old), strict=True)
+    ):
         return Edit("baseline", where, f"{text}, with a larger spread over the frames")
     if now < was:
         return Edit("stricter", where, text)
-    same = np.array_equal(old.series.totals, new.series.totals)
+    same = all(
+        np.array_equal(before.totals, after.totals) and _units(before) == _units(after)
+        for before, after in zip(_parts(old), _parts(new), strict=True)
+    )
     return None if same else Edit("baseline", where, "per-frame values are others")
 
 
-def _spread(record: CaseRecord) -> float:
-    return float(np.std(record.series.totals / record.series.weights))
+def _parts(record: CaseRecord) -> tuple[FrameSeries | Replicates, ...]:
+    series = record.series
+    return series.parts if isinstance(series, Pooled) else (series,)
+
+
+def _spread(part: FrameSeries | Replicates) -> float:
+    return float(np.std(part.totals / part.weights))
+
+
+def _units(part: FrameSeries | Replicates) -> tuple[object, ...]:
+    """What is counted as independent: replicas in place of frames would narrow an interval."""
+    if isinstance(part, FrameSeries):
+        return part.segments, part.independent
+    return (len(part),)

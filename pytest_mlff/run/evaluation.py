@@ -142,8 +142,8 @@ class Evaluation:
                     frames,
                     prediction,
                     model=self.level(source, potential, planned, case.variant),
-                    labels=label_level(planned, case.variant),
-                    own_data=case.variant.option.path is not None,
+                    labels=planned.test_level(case.variant),
+                    own_data=planned.test_option(case.variant).path is not None,
                 )
         except NotSupportedError as error:
             return Outcome(case, Judgement(Verdict.UNSUPPORTED, str(error)), None, model)
@@ -162,8 +162,8 @@ class Evaluation:
         known = self.options.level or potential.info.level
         if source.text == "demo":
             known = known or DEMO_LEVEL
-        trained = self.models.recipe(source) is not None and variant.selections.train is not None
-        return known or (label_level(planned, variant) if trained else None)
+        trained = self.models.recipe(source) is not None
+        return known or (planned.training_level(variant) if trained else None)
 
     def _pooled(self, case: Case, planned: PlannedSpec, source: Located) -> Outcome:
         """Measure over all variants of a spec, from the passes that their own cases read."""
@@ -285,11 +285,6 @@ class Evaluation:
             },
         )
         return measurement, result
-
-
-def label_level(planned: PlannedSpec, variant: Variant) -> str:
-    """Level of theory of a variant's labels."""
-    return planned.source.load(planned.test_molecules(variant)[0]).level_of_theory
 
 
 def _judged(case: Case, measurement: Measurement) -> Judgement:

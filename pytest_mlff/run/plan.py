@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pytest_mlff.datasets.dataset import DatasetSource
     from pytest_mlff.run.options import Located, Options
     from pytest_mlff.specs import Case, Spec, Variant
+    from pytest_mlff.specs.schema import DatasetOption
 
 __all__ = ["PlannedSpec", "make_plan", "plan_spec", "spec_paths"]
 
@@ -72,6 +73,22 @@ class PlannedSpec:
         """The dataset that the test frames of a variant come from."""
         named = variant.selections.test.dataset
         return self.source if named is None else self.others[named]
+
+    def test_option(self, variant: Variant) -> DatasetOption:
+        """What the spec says of the dataset that the test frames come from."""
+        return self.spec.datasets[variant.selections.test.dataset or variant.dataset]
+
+    def test_level(self, variant: Variant) -> str:
+        """Level of theory of the labels that are tested against."""
+        return self.test_source(variant).load(self.test_molecules(variant)[0]).level_of_theory
+
+    def training_level(self, variant: Variant) -> str | None:
+        """Level of theory of the labels that a recipe trains on; None where it trains on none."""
+        train = variant.selections.train
+        if train is None:
+            return None
+        source = self.source if train.dataset is None else self.others[train.dataset]
+        return source.load((train.molecules or source.molecules)[0]).level_of_theory
 
     def test_species(self, variant: Variant) -> tuple[str, ...]:
         """Chemical symbols of the test frames, alphabetically."""

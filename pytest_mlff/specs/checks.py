@@ -191,10 +191,11 @@ def check_spec(spec: SpecFile) -> Iterator[Problem]:
         yield ("cases",), "names no case"
     yield from _check_cases(spec)
     whole = {case.metric for case in spec.cases if "all" in case.species}
-    for index, metric in enumerate(spec.pooled):
-        known = METRICS[metric]
-        if metric not in whole or not known.needs_model or known.is_law or known.larger_is_better:
-            yield ("pooled", index), f"{metric} is no error metric of this spec over all atoms"
+    for index, wanted in enumerate(spec.pooled):
+        metric = METRICS[wanted]
+        is_error = metric.needs_model and not (metric.is_law or metric.larger_is_better)
+        if wanted not in whole or not is_error:
+            yield ("pooled", index), f"{wanted} is no error metric of this spec over all atoms"
 
 
 def _check_dataset(name: str, option: DatasetOption, spec: SpecFile) -> Iterator[Problem]:

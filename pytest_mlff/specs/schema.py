@@ -266,6 +266,15 @@ class DatasetOption(_Model):
     time_ordered: bool | None = Field(
         default=None, description="Whether the frames of your file are in time order."
     )
+    replica: str | None = Field(
+        default=None,
+        min_length=1,
+        description="Key in your file (of a frame's comment, or an array of an npz) that names the "
+        "independent trajectory or start of each frame: what statistics count.",
+    )
+    independent: bool | None = Field(
+        default=None, description="Whether every frame of your file is an independent draw."
+    )
     energy_key: str | None = Field(
         default=None, min_length=1, description="Key of energies, where ASE does not know it."
     )

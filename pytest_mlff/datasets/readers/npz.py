@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["NpzContent", "read_npz", "read_npz_numbers"]
+__all__ = ["NpzContent", "column_of", "read_npz", "read_npz_numbers"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -222,6 +222,19 @@ def _index_sets(archive: Archive, rank: NDArray[np.int64]) -> dict[str, NDArray[
             )
         sets[f"{match[1]}_{match[2]}"] = rank[positions]
     return sets
+
+
+def column_of(path: Path, key: str, rank: NDArray[np.int64]) -> NDArray[Any] | None:
+    """One value per frame of an npz, in the order that its frames were read in; None without."""
+    with opened(path) as archive:
+        if key not in archive.keys:
+            return None
+        values = archive.numeric(key, "iuU")
+    if values.shape != rank.shape:
+        return None
+    ordered = np.empty_like(values)
+    ordered[rank] = values
+    return ordered
 
 
 # What a model may need to know of a structure: key in the file to ASE's name.

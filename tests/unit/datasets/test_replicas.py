@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from ase import Atoms
+from ase.calculators.singlepoint import SinglePointCalculator
+from ase.io import write
 
 from pytest_mlff.datasets.embedded import (
     EmbeddedTrajectory,
@@ -16,11 +19,12 @@ from pytest_mlff.datasets.embedded import (
 )
 from pytest_mlff.datasets.frames import Frames
 from pytest_mlff.datasets.generate import Protocol
-from pytest_mlff.datasets.registry import EmbeddedSource
+from pytest_mlff.datasets.registry import EmbeddedSource, open_dataset
 from pytest_mlff.datasets.replicas import pack_replicas, replica_protocol
 from pytest_mlff.errors import MlffError
 from pytest_mlff.metrics.errors import measure
 from pytest_mlff.potentials.protocol import Prediction
+from pytest_mlff.specs.schema import DatasetOption
 from pytest_mlff.statistics.evidence import FrameSeries
 
 if TYPE_CHECKING:
@@ -122,3 +126,47 @@ def test_selected_and_joined_replicas_stay_apart() -> None:
     assert Frames.concatenate([one, replace(other, replica=None)]).replica is None
     assert one.digest != replace(one, replica=None).digest
     assert one.structure_digest == replace(one, replica=None).structure_digest
+
+
+def own_file(folder: Path, suffix: str) -> Path:
+    """Twelve frames of water, of three runs that are named in the file, out of order."""
+    rng = np.random.default_rng(4)
+    runs = ["b", "a", "c", "a"] * 3
+    path = folder / f"own{suffix}"
+    energies, positions = rng.normal(size=12), rng.normal(size=(12, 3, 3))
+    if suffix == ".npz":
+        np.savez(
+            path, z=np.array([8, 1, 1]), R=positions, E=energies,
+            F=np.zeros((12, 3, 3)), run=np.array(runs),
+        )  # fmt: skip
+        return path
+    structures = []
+    for energy, one, run in zip(energies, positions, runs, strict=True):
+        atoms = Atoms("OH2", one, info={"run": run})
+        atoms.calc = SinglePointCalculator(atoms, energy=energy, forces=np.zeros((3, 3)))
+        structures.append(atoms)
+    write(path, structures)
+    return path
+
+
+@pytest.mark.parametrize("suffix", [".extxyz", ".npz"])
+def test_own_files_name_their_replicas(tmp_path: Path, suffix: str) -> None:
+    own_file(tmp_path, suffix)
+    option = DatasetOption(path=f"own{suffix}", replica="run", units="eV")
+    frames = open_dataset("mine", option, spec_dir=tmp_path).load("own").frames
+    assert frames.replica is not None
+    assert frames.replica.tolist() == [1, 0, 2, 0] * 3
+    assert "run" not in frames.per_frame
+    lone = DatasetOption(path=f"own{suffix}", independent=True, units="eV")
+    drawn = open_dataset("mine", lone, spec_dir=tmp_path).load("own").frames
+    assert drawn.replica is not None
+    assert drawn.replica.tolist() == list(range(12))
+    for bad, said in (
+        (DatasetOption(path=f"own{suffix}", replica="walker", units="eV"), "no key 'walker'"),
+        (
+            DatasetOption(path=f"own{suffix}", replica="run", independent=True, units="eV"),
+            "exclude each other",
+        ),
+    ):
+        with pytest.raises(MlffError, match=said):
+            open_dataset("mine", bad, spec_dir=tmp_path).load("own")
