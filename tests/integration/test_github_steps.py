@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -277,9 +278,12 @@ def test_the_demo_model_perturbed(
 
 
 def action(
-    folder: Path, scratch: Path, model: str, **inputs: str
+    folder: Path, scratch: Path, model: str, *, base: Path | None = None, **inputs: str
 ) -> tuple[list[Done], dict[str, str], list[dict[str, str]]]:
-    """Run the action's steps; what became of them, its outputs, and what was uploaded."""
+    """Run the action's steps; what became of them, its outputs, and what was uploaded.
+
+    With a base branch the event is a pull request.
+    """
     document = read_workflow(ROOT / "action.yml")
     defaults = {name: str(told.get("default", "")) for name, told in document["inputs"].items()}
     given = {**defaults, "model": model, **{k.replace("_", "-"): v for k, v in inputs.items()}}
@@ -291,13 +295,17 @@ def action(
         known={
             **{f"inputs.{name}": value for name, value in given.items()},
             "github.action_path": str(ROOT),
-            "github.event_name": "push",
-            "github.event_name == 'pull_request' && '.mlff-base' || ''": "",
-            "github.ref_name": "main",
+            "github.event_name": "pull_request" if base else "push",
+            "github.event_name == 'pull_request' && '.mlff-base' || ''": (
+                ".mlff-base" if base else ""
+            ),
+            "github.event.pull_request.base.sha": "base",
+            "github.ref_name": "7/merge" if base else "main",
             "github.event.repository.default_branch": "main",
             "runner.os": "Linux",
         },
         uses={
+            "actions/checkout": lambda given: shutil.copytree(str(base), folder / given["path"]),
             "actions/setup-python": lambda _: None,
             "actions/cache/restore": lambda _: None,
             "actions/cache/save": lambda _: None,
@@ -369,6 +377,36 @@ def test_bad_inputs_are_red(
     assert outputs["verdict"] == verdict
     old = outputs["report"] and Path(outputs["report"]).read_text() == "an old report"
     assert not old
+
+
+@pytest.mark.parametrize(
+    "model, edit, accept, verdict",
+    [
+        ("exact", "max: 50,", "false", "unaccepted"),
+        ("exact", "max: 50,", "true", "passed"),
+        ("scaled", "max: 1.0e9,", "false", "failed"),
+    ],
+)
+def test_the_base_branch_judges_in_the_action(
+    small: Path, tmp_path: Path, model: str, edit: str, accept: str, verdict: str
+) -> None:
+    base = shutil.copytree(small, tmp_path / "base")
+    spec = small / "specs" / "small.yaml"
+    text = spec.read_text(encoding="utf-8")
+    assert "max: 5," in text
+    spec.write_text(text.replace("max: 5,", edit), encoding="utf-8")
+    done, outputs, _ = action(
+        small, tmp_path / "runner", f"models.py:{model}", base=base,
+        suite="specs/small.yaml", accept=accept,
+    )  # fmt: skip
+    by_name = {one.name: one for one in done}
+    assert outputs["verdict"] == verdict
+    assert by_name["Decide"].code == int(verdict != "passed")
+    summary = by_name["What the pull request changes in its judge"].summary
+    assert "**threshold loosened** | <code>specs/small.yaml" in summary
+    report = json.loads((small / "mlff-reports" / "mlff.json").read_text(encoding="utf-8"))
+    loosened = any(case["threshold"] == 50 for case in report["cases"])
+    assert loosened == (accept == "true")
 
 
 @pytest.mark.parametrize("hostile", ["$(touch owned)", "`touch owned`", "; touch owned;", "' \" *"])

@@ -112,6 +112,7 @@ def test_everything_is_written_and_in_order(repo: Path, capsys: pytest.CaptureFi
         "MLFF_SUITE": "specs/first.yaml",
         "MLFF_BASELINE": name,
         "MLFF_REQUIREMENT": f"pytest-mlff[report]=={pytest_mlff.__version__}",
+        "MLFF_JUDGE": "base",
     }
     on = read_workflow(repo / ".github" / "workflows" / "mlff.yml")["on"]
     assert on["push"]["branches"] == ["trunk"]
