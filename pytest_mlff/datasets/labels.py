@@ -31,6 +31,7 @@ __all__ = [
     "LabelReport",
     "check_one_level",
     "force_rows",
+    "force_sign",
     "is_label",
     "labels_of",
     "one_number",
@@ -238,6 +239,11 @@ def force_rows(value: Any, n_atoms: int, where: str) -> NDArray[np.float64]:
     return array
 
 
+def force_sign(key: str) -> float:
+    """Minus one for a key that says gradient: the forces are minus that."""
+    return -1.0 if any(word.startswith("grad") for word in _tokens(key)) else 1.0
+
+
 def stress_matrix(value: Any, where: str) -> NDArray[np.float64]:
     """Stress or virial of one frame as a matrix, from 3×3, nine or six numbers.
 
@@ -326,7 +332,9 @@ def labels_of(
             else np.full((int(n_atoms), 3), np.nan)
             for index, (one, n_atoms) in enumerate(zip(raw, bare.counts, strict=True))
         ]
-        found["forces"] = np.concatenate(rows) * units.forces_in_ev_per_angstrom()
+        found["forces"] = np.concatenate(rows) * (
+            force_sign(key) * units.forces_in_ev_per_angstrom()
+        )
     try:
         found["stress"] = _stress(bare, raw, keys, units, at)
     except MlffError as error:

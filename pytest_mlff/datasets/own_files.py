@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 import numpy as np
 
 from pytest_mlff.datasets.cached import CachedSource
-from pytest_mlff.datasets.conversion import FileUnits, parse_units
+from pytest_mlff.datasets.conversion import EV_ANGSTROM, FileUnits, parse_units
 from pytest_mlff.datasets.dataset import Dataset
 from pytest_mlff.datasets.independence import replicated
 from pytest_mlff.datasets.labels import KeysSaid, LabelKeys
+from pytest_mlff.datasets.readers.deepmd import is_deepmd, read_deepmd
+from pytest_mlff.datasets.readers.hdf5 import groups_of, read_group, species_of
 from pytest_mlff.datasets.readers.npz import (
     NpzContent,
     column_of,
@@ -35,7 +37,8 @@ if TYPE_CHECKING:
 __all__ = ["FileOption", "FileSource", "content_digest"]
 
 _PACKED: Final = (".gz", ".bz2", ".xz")
-_IN_FOLDERS: Final = (".xyz", ".extxyz", ".traj", ".db", ".npz", ".lammpstrj")
+_HDF5: Final = (".h5", ".hdf5")
+_IN_FOLDERS: Final = (".xyz", ".extxyz", ".traj", ".db", ".npz", ".lammpstrj", *_HDF5)
 _RANGE: Final = re.compile(r"@(-?\d*)(?::(-?\d*))?(?::(-?\d*))?$")
 
 
@@ -81,6 +84,7 @@ class _File:
 
     path: Path
     frames: slice | None = None
+    group: str | None = None
 
     @property
     def stem(self) -> str:
@@ -88,7 +92,7 @@ class _File:
         name = self.path.name
         for suffix in _PACKED:
             name = name.removesuffix(suffix)
-        return Path(name).stem or name
+        return self.group or Path(name).stem or name
 
     @property
     def is_npz(self) -> bool:
@@ -138,15 +142,24 @@ class FileSource(CachedSource):
         """Chemical symbols in a file, alphabetically; of an npz only one key is read."""
         self._check(molecule)
         file = self.files[molecule]
+        if file.group is not None and molecule not in self._loaded:
+            return _symbols(species_of(file.path, file.group))
         if not self._is_npz(file) or molecule in self._loaded or file.frames is not None:
             return self.load(molecule).frames.species
-        from ase.data import chemical_symbols
-
-        return tuple(sorted(chemical_symbols[z] for z in set(read_npz_numbers(file.path).tolist())))
+        return _symbols(read_npz_numbers(file.path))
 
     def _content(self, file: _File) -> FileContent:
         option = self.option
         keys = LabelKeys(option.energy_key, option.forces_key, option.stress_key, option.virial_key)
+        if is_deepmd(file.path):
+            if keys.named or self.units not in (None, EV_ANGSTROM):
+                raise MlffError(
+                    f"{file.path}: a DeePMD folder is in eV and Å with keys of its own; leave "
+                    "`units` and the keys out"
+                )
+            return read_deepmd(file.path)
+        if file.group is not None:
+            return read_group(file.path, file.group, self.units, keys)
         if self._is_npz(file):
             return read_npz(file.path, units=self.units, keys=keys)
         return read_structures(
@@ -228,14 +241,24 @@ def _found(base: Path, text: str) -> list[_File]:
         frames = slice(*parts)
     path = base / text
     if any(letter in text for letter in "*?[") and not path.exists():
-        paths = sorted(one for one in base.glob(text) if one.is_file())
+        paths = sorted(one for one in base.glob(text) if one.is_file() or is_deepmd(one))
         if not paths:
             raise MlffError(f"{path}: no file fits this pattern")
-    elif path.is_dir() and (inside := _inside(path)):
+    elif path.is_dir() and not is_deepmd(path) and (inside := _inside(path)):
         paths = inside
     else:
         paths = [path]
-    return [_File(one, frames) for one in paths]
+    return [
+        _File(one, frames, group)
+        for one in paths
+        for group in (groups_of(one) if one.suffix in _HDF5 else (None,))
+    ]
+
+
+def _symbols(numbers: NDArray[np.int64]) -> tuple[str, ...]:
+    from ase.data import chemical_symbols
+
+    return tuple(sorted(chemical_symbols[z] for z in set(numbers.tolist())))
 
 
 def _inside(folder: Path) -> list[Path]:
@@ -244,7 +267,11 @@ def _inside(folder: Path) -> list[Path]:
     def plain(path: Path) -> str:
         return path.with_suffix("").suffix if path.suffix in _PACKED else path.suffix
 
-    return sorted(one for one in folder.iterdir() if one.is_file() and plain(one) in _IN_FOLDERS)
+    return sorted(
+        one
+        for one in folder.iterdir()
+        if is_deepmd(one) or (one.is_file() and plain(one) in _IN_FOLDERS)
+    )
 
 
 def _named(files: list[_File]) -> dict[str, _File]:

@@ -18,6 +18,7 @@ from pytest_mlff.datasets.labels import (
     LabelKeys,
     LabelReport,
     check_one_level,
+    force_sign,
     is_label,
     stress_matrix,
 )
@@ -338,7 +339,9 @@ def read_npz(
         if labels and energy_key in archive.keys:
             energy = _per_frame(archive, energy_key, n_frames, "energies") * told.energy_in_ev()
         if labels and forces_key in archive.keys:
-            forces = atoms.rows(archive, forces_key, "forces") * told.forces_in_ev_per_angstrom()
+            forces = atoms.rows(archive, forces_key, "forces") * (
+                force_sign(forces_key) * told.forces_in_ev_per_angstrom()
+            )
         try:
             stress = _stress(archive, keys, told, cell) if labels else None
         except MlffError as error:

@@ -1,0 +1,149 @@
+"""DeePMD folders and HDF5 files: written here, read back, held against what was written."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from ase import units
+
+from pytest_mlff.datasets import open_dataset
+from pytest_mlff.errors import MlffError
+from pytest_mlff.specs import DatasetOption
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def _source(path: str, folder: Path, **option: Any) -> Any:
+    return open_dataset("own", DatasetOption(path=path, **option), spec_dir=folder)
+
+
+def deepmd(folder: Path, **changes: Any) -> dict[str, Any]:
+    """A water molecule in a box, two sets of frames."""
+    rng = np.random.default_rng(0)
+    folder.mkdir(parents=True)
+    made: dict[str, Any] = {
+        "type": "0 1 1\n", "type_map": "O H\n",
+        "coord": rng.normal(size=(5, 9)), "box": np.tile(np.diag([9.0, 8.0, 7.0]).ravel(), (5, 1)),
+        "energy": rng.normal(size=5) - 100.0, "force": rng.normal(size=(5, 9)),
+        "virial": rng.normal(size=(5, 9)),
+    } | changes  # fmt: skip
+    made["virial"] = made["virial"].reshape(5, 3, 3)
+    made["virial"] = (made["virial"] + made["virial"].transpose(0, 2, 1)).reshape(5, 9)
+    for name in ("type", "type_map"):
+        if made[name] is not None:
+            (folder / f"{name}.raw").write_text(made[name])
+    for number, frames in enumerate((slice(0, 3), slice(3, 5))):
+        (folder / f"set.{number:03}").mkdir()
+        for name in ("coord", "box", "energy", "force", "virial"):
+            np.save(folder / f"set.{number:03}" / f"{name}.npy", made[name][frames])
+    return made
+
+
+def test_deepmd_folders(tmp_path: Path) -> None:
+    pytest.importorskip("dpdata")
+    made = deepmd(tmp_path / "water")
+    source = _source("water", tmp_path)
+    assert source.molecules == ("water",)
+    frames = source.load("water").frames
+    assert frames.numbers[:3].tolist() == [8, 1, 1]
+    assert frames.pbc.all()
+    np.testing.assert_array_equal(frames.positions.reshape(5, 9), made["coord"])
+    np.testing.assert_array_equal(frames.energy, made["energy"])
+    np.testing.assert_array_equal(np.asarray(frames.forces).reshape(5, 9), made["force"])
+    wanted = -made["virial"] / (9.0 * 8.0 * 7.0)
+    np.testing.assert_allclose(np.asarray(frames.stress).reshape(5, 9), wanted, rtol=1e-12)
+
+
+def test_several_deepmd_folders_are_systems(tmp_path: Path) -> None:
+    pytest.importorskip("dpdata")
+    for name in ("a", "b"):
+        deepmd(tmp_path / "all" / name)
+    assert _source("all", tmp_path).molecules == ("a", "b")
+
+
+@pytest.mark.parametrize(
+    "changes, option, message",
+    [
+        ({"type_map": None}, {}, "is no element; name the elements in type_map.raw"),
+        ({"energy": np.full(5, np.nan)}, {}, "energies are not finite, first in frame 0"),
+        ({"force": np.zeros((5, 6))}, {}, "cannot be read as a DeePMD folder"),
+        ({}, {"units": "Hartree"}, "is in eV and Å"),
+    ],
+)
+def test_bad_deepmd_folders_in_one_line(
+    tmp_path: Path, changes: dict[str, Any], option: dict[str, Any], message: str
+) -> None:
+    pytest.importorskip("dpdata")
+    deepmd(tmp_path / "water", **changes)
+    with pytest.raises(MlffError, match=message) as caught:
+        _source("water", tmp_path, **option).load("water")
+    assert "\n" not in str(caught.value)
+
+
+def ani(path: Path) -> dict[str, Any]:
+    """Two compositions; forces of one frame were not computed."""
+    h5py = pytest.importorskip("h5py")
+    rng = np.random.default_rng(1)
+    made = {}
+    with h5py.File(path, "w") as file:
+        for name, numbers in (("H2O", [8, 1, 1]), ("CH4", [6, 1, 1, 1, 1])):
+            shape = (3, len(numbers), 3)
+            made[name] = {
+                "atomic_numbers": np.array(numbers, dtype=np.uint8),
+                "coordinates": rng.normal(size=shape).astype(np.float32),
+                "wb97x_dz.energy": rng.normal(size=3),
+                "wb97x_dz.forces": rng.normal(size=shape),
+                "wb97x_tz.forces": rng.normal(size=shape),
+            }
+            made[name]["wb97x_dz.forces"][1] = np.nan
+            for key, value in made[name].items():
+                file[f"{name}/{key}"] = value
+    return made
+
+
+def test_ani_layout(tmp_path: Path) -> None:
+    made = ani(tmp_path / "ani.h5")
+    keys = {"energy_key": "wb97x_dz.energy", "forces_key": "wb97x_dz.forces"}
+    source = _source("ani.h5", tmp_path, units="Hartree", **keys)
+    assert set(source.molecules) == {"H2O", "CH4"}
+    assert source.species("CH4") == ("C", "H")
+    frames = source.load("H2O").frames
+    assert frames.labelled("energy").all()
+    assert frames.labelled("forces").tolist() == [True, False, True]
+    wanted = made["H2O"]["wb97x_dz.energy"] * units.Hartree
+    np.testing.assert_allclose(frames.energy, wanted, rtol=1e-12)
+    np.testing.assert_array_equal(frames.positions.reshape(3, 3, 3), made["H2O"]["coordinates"])
+    with pytest.raises(MlffError, match="two levels of theory"):
+        _source("ani.h5", tmp_path, units="Hartree", **(keys | {"forces_key": "wb97x_tz.forces"}))\
+            .load("H2O")  # fmt: skip
+    with pytest.raises(MlffError, match=r"does not say its units; set `units`"):
+        _source("ani.h5", tmp_path, **keys).load("H2O")
+    bare = _source("ani.h5", tmp_path, units="Hartree").load("H2O")
+    assert "`forces_key: wb97x_dz.forces`" in bare.labels.lacking("forces")
+
+
+def test_spice_layout_has_gradients(tmp_path: Path) -> None:
+    h5py = pytest.importorskip("h5py")
+    rng = np.random.default_rng(2)
+    gradient = rng.normal(size=(4, 2, 3))
+    with h5py.File(tmp_path / "spice.hdf5", "w") as file:
+        file["h2/atomic_numbers"] = np.array([1, 1])
+        file["h2/conformations"] = rng.normal(size=(4, 2, 3))
+        file["h2/dft_total_energy"] = rng.normal(size=4)
+        file["h2/dft_total_gradient"] = gradient
+    frames = _source(
+        "spice.hdf5", tmp_path, units="Hartree, Bohr",
+        energy_key="dft_total_energy", forces_key="dft_total_gradient",
+    ).load("h2").frames  # fmt: skip
+    wanted = -gradient * units.Hartree / units.Bohr
+    np.testing.assert_allclose(np.asarray(frames.forces).reshape(4, 2, 3), wanted, rtol=1e-12)
+
+
+def test_a_file_that_is_no_hdf5(tmp_path: Path) -> None:
+    pytest.importorskip("h5py")
+    (tmp_path / "a.h5").write_text("hello")
+    with pytest.raises(MlffError, match=r"a\.h5: cannot be read as HDF5"):
+        _source("a.h5", tmp_path)
