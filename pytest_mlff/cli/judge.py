@@ -155,17 +155,17 @@ def show_run(given: Any) -> int:
     if outcome.report is not None:
         for line in said_on_github(run, outcome.report, os.environ):
             print(line)
-    if outcome.report is None or outcome.verdict == "undecided":
-        _put("GITHUB_STEP_SUMMARY", _said(outcome.report is None, outcome.reason))
+    if outcome.report is None:
+        _put("GITHUB_STEP_SUMMARY", _said(outcome.reason))
+    if outcome.report is None or (outcome.verdict == "undecided" and outcome.exit_code):
         _annotate("error", f"{outcome.verdict}: {outcome.reason}")
     return outcome.exit_code
 
 
-def _said(alone: bool, reason: str) -> str:
+def _said(reason: str) -> str:
     from pytest_mlff.reports.github.escape import inline
 
-    head = "## May this force field be merged? Not decided.\n\n" if alone else ""
-    return f"{head}{inline(reason)}\n"
+    return f"## May this force field be merged? Not decided.\n\n{inline(reason)}\n"
 
 
 def _reference(report: Path, verdict: str, reason: str, code: int) -> int:

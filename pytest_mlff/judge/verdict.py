@@ -35,7 +35,7 @@ class Outcome:
     report : Report or None
         None where there is none of this run.
     exit_code : int
-        0 for ``passed`` alone.
+        0 for ``passed``, and for ``undecided`` where every case was measured.
     """
 
     verdict: str
@@ -71,7 +71,11 @@ def outcome_of(
     if status == 1 or not decided:
         return Outcome(_WORDS.get(status, "passed"), "", report, status)
     verdict = {"Yes": "passed", "No": "failed"}.get(headline.answer, "undecided")
-    return Outcome(verdict, headline.sentence, report, 0 if verdict == "passed" else 1)
+    # Cases that were measured and leave open whether they got worse are --mlff-undecided's to
+    # judge; a case that was not measured is nobody's.
+    whole = not report.run.deselected and all(case.verdict != "skipped" for case in report.cases)
+    green = verdict == "passed" or (verdict == "undecided" and whole)
+    return Outcome(verdict, headline.sentence, report, 0 if green else 1)
 
 
 def _own_report(

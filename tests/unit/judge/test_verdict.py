@@ -62,6 +62,19 @@ def test_a_green_exit_code_alone_is_no_pass(
     assert "\n" not in outcome.reason
 
 
+@pytest.mark.parametrize("verdict, code", [("undecided", 0), ("skipped", 1)])
+def test_a_case_that_leaves_it_open(tmp_path: Path, verdict: str, code: int) -> None:
+    """What was measured may stay open; what was not measured may not."""
+    path = tmp_path / "r.json"
+    told = {"exit_code": 0, "started": "2026-01-02T03:04:05+00:00", "sources": ["a"],
+            "collected": 2, "deselected": 0}  # fmt: skip
+    cases = [GOOD[0], GOOD[1].model_copy(update={"verdict": verdict})]
+    run = BASE.run.model_copy(update=told)
+    write_report(path, BASE.model_copy(update={"run": run, "cases": cases}), None)
+    outcome = outcome_of(path, 0, started=NOW, models=["a"])
+    assert (outcome.verdict, outcome.exit_code) == ("undecided", code)
+
+
 @pytest.mark.parametrize(
     "status, verdict",
     [(1, "failed"), (2, "interrupted"), (3, "interrupted"), (4, "bad-input"), (5, "nothing-run"),
