@@ -278,15 +278,21 @@ def _check_disjoint(sets: Mapping[str, IndexSet], where: str) -> None:
         pairs.append(("train", "validation"))
     for name, other in pairs:
         first, second = sets[name], sets[other]
-        for molecule in first.indices.keys() & second.indices.keys():
-            if first.datasets[molecule] is not second.datasets[molecule]:
-                continue
-            shared = np.intersect1d(first.indices[molecule], second.indices[molecule])
-            if len(shared):
-                raise MlffError(
-                    f"{where}: {name} and {other} share {len(shared)} frames of {molecule} "
-                    f"(first: frame {shared[0]}); mend their windows"
-                )
+        by_content: dict[str, list[str]] = {}
+        for molecule in second.indices:
+            by_content.setdefault(second.datasets[molecule].digest, []).append(molecule)
+        for molecule, positions in first.indices.items():
+            dataset = first.datasets[molecule]
+            for twin in by_content.get(dataset.digest, ()):
+                # A copy of a file under another name is the same data.
+                if twin != molecule and second.datasets[twin].source == dataset.source:
+                    continue
+                shared = np.intersect1d(positions, second.indices[twin])
+                if len(shared):
+                    raise MlffError(
+                        f"{where}: {name} and {other} share {len(shared)} frames of {molecule} "
+                        f"(first: frame {shared[0]}); mend their windows or files"
+                    )
 
 
 def cut(

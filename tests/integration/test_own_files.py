@@ -104,6 +104,10 @@ def test_the_same_file_as_training_and_test_is_told(tmp_path: Path) -> None:
         ("  d: {path: a.xyz}", "  test: {start: 50}", "no known time order"),
         ("  d: {path: a.xyz}", "  test: {dataset: e}", "unknown dataset"),
         ("  d: {path: a.xyz}", "  test: {}\n  trian: {}", "did you mean 'train'"),
+        ("  d: {path: a.xyz}\n  e: {path: copy.xyz}",
+         "  train: {dataset: e}\n  test: {dataset: d}", "train and test share 3 frames of copy"),
+        ("  d: {path: a.xyz}\n  e: {path: a.xyz}",
+         "  validation: {dataset: e}\n  test: {dataset: d}", "validation and test share 3 frames"),
         ("  d: {path: [a.xyz, a.xyz]}", "  test: {}", "has the same name"),
         ("  d: {path: a.xyz, energy_key: dft_energy, forces_key: ccsd_forces}", "  test: {}",
          "two levels of theory"),
@@ -113,7 +117,8 @@ def test_validate_opens_the_data(
     tmp_path: Path, capsys: CaptureFixture[str], datasets: str, frames: str, message: str
 ) -> None:
     path = spec(tmp_path, datasets, frames, "energy_mae")
-    write(tmp_path / "own" / "a.xyz", copper(3, 0))
+    for name in ("a.xyz", "copy.xyz"):
+        write(tmp_path / "own" / name, copper(3, 0))
     assert validate([str(path)]) == 4
     said = capsys.readouterr().err
     assert message in said
