@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-__all__ = ["MissingExtraError", "MlffError", "NotSupportedError"]
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = ["MissingExtraError", "MlffError", "NotSupportedError", "did_you_mean"]
 
 
 class MlffError(Exception):
-    """Something the user can mend; the message is one line that says what and how.
+    """Something the user can fix; the message is one line that says what and how.
 
     Pytest's side turns it into a ``pytest.UsageError`` (exit code 4), the
     ``mlff`` command prints it and exits with 4.
@@ -37,3 +42,12 @@ class MissingExtraError(MlffError):
         )
         self.module = library
         self.extra = extra
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Return ``"; did you mean 'x'?"`` for the nearest known word, empty if none is near."""
+    # difflib is only needed once something is wrong.
+    from difflib import get_close_matches
+
+    near = get_close_matches(word, sorted(known), n=1, cutoff=0.6)
+    return f"; did you mean {near[0]!r}?" if near else ""

@@ -60,10 +60,10 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def list_laws() -> int:
     """Print each law's id and what it asserts."""
-    from pytest_mlff.laws.registry import LAWS
+    from pytest_mlff.laws.registry import laws
 
-    width = max(len(name) for name in LAWS)
-    for name, law in LAWS.items():
+    width = max(len(name) for name in laws())
+    for name, law in laws().items():
         print(f"{name:<{width}}  {law.title}")
     return 0
 

@@ -28,15 +28,19 @@ class Outcome:
         None where nothing could be measured.
     model : str or None
         Name of the model; None for a case that judges the data.
-    detail : str
-        Several lines for whoever has to mend it; empty where there is nothing to add.
-    counterexample : Counterexample or None
-        The smallest structure that breaks a law.
     """
 
     case: Case
     judgement: Judgement
     measurement: Measurement | None
     model: str | None
-    detail: str = ""
-    counterexample: Counterexample | None = None
+
+    @property
+    def detail(self) -> str:
+        """Several lines for whoever has to fix it; empty where there is nothing to add."""
+        return "" if self.measurement is None else self.measurement.detail
+
+    @property
+    def counterexample(self) -> Counterexample | None:
+        """The smallest structure that breaks a law."""
+        return None if self.measurement is None else self.measurement.counterexample

@@ -60,27 +60,32 @@ def gravest(*judgements: Judgement) -> Judgement:
     return min(judgements, key=lambda one: order.index(one.verdict))
 
 
-def judge_threshold(measurement: Measurement, maximum: float, unit: str) -> Judgement:
-    """Hold a measurement against the largest acceptable value.
+def judge_threshold(
+    measurement: Measurement, limit: float, unit: str, *, larger_is_better: bool = False
+) -> Judgement:
+    """Hold a measurement against the largest, or the smallest, acceptable value.
 
-    Passed if the value is finite and not above ``maximum``. ``nan > maximum`` is False, so
-    the test asks for what is wanted and not for what is to be avoided.
+    Passed if the value is finite and on the right side of the limit, or on it. ``nan`` compares
+    false, so the test asks for what is wanted and not for what is to be avoided.
 
     Parameters
     ----------
     measurement : Measurement
-    maximum : float
-        Finite, ≥ 0.
+    limit : float
+        Finite; ≥ 0 where it is the largest acceptable value.
     unit : str
-        Unit of ``maximum``.
+        Unit of ``limit``.
+    larger_is_better : bool
+        Whether ``limit`` is the smallest acceptable value.
 
     Raises
     ------
     MlffError
-        If the threshold is not a finite number ≥ 0 or is given in another unit.
+        If the limit is no such number, or is given in another unit.
     """
-    if not (math.isfinite(maximum) and maximum >= 0.0):
-        raise MlffError(f"threshold {maximum} {unit} is not a finite number of at least 0")
+    if not math.isfinite(limit) or (limit < 0.0 and not larger_is_better):
+        what = "a finite number" if larger_is_better else "a finite number of at least 0"
+        raise MlffError(f"threshold {limit} {unit} is not {what}")
     if unit != measurement.unit:
         raise MlffError(
             f"threshold is in {unit}, but the value is in {measurement.unit}: "
@@ -90,13 +95,15 @@ def judge_threshold(measurement: Measurement, maximum: float, unit: str) -> Judg
     if not math.isfinite(value):
         said = measurement.evidence.get("nonfinite", f"the value is {value}")
         return Judgement(Verdict.ERROR, str(said))
-    found, limit = in_unit(f"{value:.4g}", unit), in_unit(f"{maximum:.4g}", unit)
-    if value <= maximum:
-        return Judgement(Verdict.PASSED, f"{found} ≤ {limit}")
-    if maximum == 0.0:
-        above = "above"
-    elif value < 2.0 * maximum:
-        above = f"{value / maximum - 1.0:.1%} above"
+    found, shown = in_unit(f"{value:.4g}", unit), in_unit(f"{limit:.4g}", unit)
+    if (value >= limit) if larger_is_better else (value <= limit):
+        return Judgement(Verdict.PASSED, f"{found} {'≥' if larger_is_better else '≤'} {shown}")
+    if larger_is_better:
+        off = f"{1.0 - value / limit:.1%} below" if limit > 0.0 else "below"
+    elif limit == 0.0:
+        off = "above"
+    elif value < 2.0 * limit:
+        off = f"{value / limit - 1.0:.1%} above"
     else:
-        above = f"{value / maximum:.3g} times"
-    return Judgement(Verdict.FAILED, f"{found} is {above} the threshold of {limit}")
+        off = f"{value / limit:.3g} times"
+    return Judgement(Verdict.FAILED, f"{found} is {off} the threshold of {shown}")

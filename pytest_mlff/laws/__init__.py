@@ -39,14 +39,13 @@ from pytest_mlff.laws.counterexample import (
     write_counterexample,
 )
 from pytest_mlff.laws.law import LawResult
-from pytest_mlff.laws.registry import LAWS
+from pytest_mlff.laws.registry import laws
 from pytest_mlff.laws.runner import EXAMPLES, STRICTNESS, Strictness, measure_again, run_law
 from pytest_mlff.laws.structures import StructurePool
 from pytest_mlff.laws.trial import NonFiniteError, VacuousCheckError
 
 __all__ = [
     "EXAMPLES",
-    "LAWS",
     "STRICTNESS",
     "Counterexample",
     "LawResult",
@@ -75,6 +74,7 @@ __all__ = [
     "check_thread_safety",
     "check_translation",
     "check_unknown_species",
+    "laws",
     "measure_again",
     "read_counterexample",
     "run_law",

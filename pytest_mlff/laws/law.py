@@ -91,6 +91,10 @@ class Law(Protocol):
     def shrinks(self) -> bool:
         """Whether a smaller counterexample would say more than the first."""
 
+    @property
+    def compares_precisions(self) -> bool:
+        """Whether it wants the same model in other precisions, too."""
+
     def examples(self, wanted: int, /) -> int:
         """How many trials to make when ``wanted`` is the usual number."""
 
@@ -108,6 +112,7 @@ class LawBase:
     uses_reference: ClassVar[bool] = True
     min_atoms: ClassVar[int] = 2
     shrinks: ClassVar[bool] = True
+    compares_precisions: ClassVar[bool] = False
 
     def examples(self, wanted: int) -> int:
         """As many trials as wanted."""

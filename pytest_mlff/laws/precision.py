@@ -39,6 +39,7 @@ class Precision(LawBase):
     """
 
     id = "precision"
+    compares_precisions = True
     title = "rounding is that of the claimed dtype; other backends agree within their noise"
 
     def trials(self, context: Context) -> SearchStrategy[Trial]:

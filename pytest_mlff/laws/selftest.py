@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Final, Literal
 from pytest_mlff.errors import MlffError
 from pytest_mlff.laws.exact import harmonic, lennard_jones, morse, stillinger_weber
 from pytest_mlff.laws.mutants import FAULTS, mutant
-from pytest_mlff.laws.registry import LAWS
 from pytest_mlff.laws.runner import run_law
 from pytest_mlff.laws.structures import StructurePool
+from pytest_mlff.metrics.registry import metrics
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -103,7 +103,7 @@ def try_law(
 
 
 def matrix(
-    laws: Sequence[str] = tuple(LAWS),
+    laws: Sequence[str] | None = None,
     *,
     strictness: str = "fast",
     seed: int = 0,
@@ -120,9 +120,12 @@ def matrix(
         **EXACT,
         **{name: partial(mutant, name) for name in FAULTS},
     }
+    chosen = tuple(metrics("law")) if laws is None else laws
     found: dict[str, dict[str, Finding]] = {}
     for index, (name, make) in enumerate(makers.items()):
-        found[name] = {law: try_law(law, make(), strictness=strictness, seed=seed) for law in laws}
+        found[name] = {
+            law: try_law(law, make(), strictness=strictness, seed=seed) for law in chosen
+        }
         if progress is not None:
             progress(index + 1, len(makers))
     return found
@@ -152,7 +155,7 @@ def over_seeds(
         (f"{name} {dtype}", law, partial(make, dtype=dtype), "passed")
         for name, make in EXACT.items()
         for dtype in dtypes
-        for law in LAWS
+        for law in metrics("law")
     ]
     wrong: dict[Finding, list[str]] = {"caught": [], "passed": []}
     total: dict[Finding, int] = {"caught": 0, "passed": 0}

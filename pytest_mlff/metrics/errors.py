@@ -25,8 +25,10 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from pytest_mlff.entry_points import named_object
 from pytest_mlff.errors import MlffError, NotSupportedError
 from pytest_mlff.metrics.measurement import Measurement, measurement_of
+from pytest_mlff.metrics.registry import metric_named
 from pytest_mlff.statistics.evidence import FrameSeries
 from pytest_mlff.units import MEV, REPORT_UNITS
 
@@ -34,9 +36,19 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from pytest_mlff.datasets.frames import Frames
+    from pytest_mlff.metrics.inputs import Inputs
     from pytest_mlff.potentials.protocol import Prediction
 
-__all__ = ["ERROR_METRICS", "ErrorMetric", "measure", "trajectory_segments"]
+__all__ = [
+    "ErrorMetric",
+    "energy_mae",
+    "energy_rmse",
+    "force_mae",
+    "force_rmse",
+    "measure",
+    "stress_mae",
+    "trajectory_segments",
+]
 
 _SHORTEST_SEGMENT = 8
 # Beyond this, squares overflow: such an output is as good as infinite.
@@ -45,43 +57,48 @@ _LARGEST = 1e100
 
 @dataclass(frozen=True)
 class ErrorMetric:
-    """One error metric.
+    """What measures one of the metrics above.
 
     Attributes
     ----------
+    name : str
+        Its id.
     quantity : str
         Field of `Frames` and `Prediction` it compares.
-    unit : str
     power : 1 or 2
         1 for a mean absolute, 2 for a root mean square error.
-    per_species : bool
-        Whether it can be taken over the atoms of one species.
     """
 
+    name: str
     quantity: Literal["energy", "forces", "stress"]
-    unit: str
     power: Literal[1, 2]
-    per_species: bool
+
+    @property
+    def unit(self) -> str:
+        """Unit of the value."""
+        return REPORT_UNITS[self.quantity]
+
+    def __call__(self, inputs: Inputs) -> Measurement:
+        """Measure a case, see `measure`."""
+        return measure(self, inputs.frames, inputs.prediction, inputs.species)
 
 
-ERROR_METRICS: dict[str, ErrorMetric] = {
-    "energy_mae": ErrorMetric("energy", REPORT_UNITS["energy"], 1, False),
-    "energy_rmse": ErrorMetric("energy", REPORT_UNITS["energy"], 2, False),
-    "force_mae": ErrorMetric("forces", REPORT_UNITS["forces"], 1, True),
-    "force_rmse": ErrorMetric("forces", REPORT_UNITS["forces"], 2, True),
-    "stress_mae": ErrorMetric("stress", REPORT_UNITS["stress"], 1, False),
-}
+energy_mae = ErrorMetric("energy_mae", "energy", 1)
+energy_rmse = ErrorMetric("energy_rmse", "energy", 2)
+force_mae = ErrorMetric("force_mae", "forces", 1)
+force_rmse = ErrorMetric("force_rmse", "forces", 2)
+stress_mae = ErrorMetric("stress_mae", "stress", 1)
 
 
 def measure(
-    metric: str, frames: Frames, prediction: Prediction, species: str | None = None
+    metric: str | ErrorMetric, frames: Frames, prediction: Prediction, species: str | None = None
 ) -> Measurement:
     """Take one error metric of a prediction.
 
     Parameters
     ----------
-    metric : str
-        A key of `ERROR_METRICS`.
+    metric : str or ErrorMetric
+        Its id, or itself.
     frames : Frames
         Test set with reference labels.
     prediction : Prediction
@@ -104,10 +121,9 @@ def measure(
         If no frame has a reference label, the metric is unknown or has no species, the
         prediction has a wrong shape, or a reference label is not finite.
     """
-    chosen = ERROR_METRICS.get(metric)
-    if chosen is None:
-        raise MlffError(f"unknown metric {metric!r}; choose from {', '.join(ERROR_METRICS)}")
-    if species is not None and not chosen.per_species:
+    chosen = _error_metric(metric) if isinstance(metric, str) else metric
+    metric = chosen.name
+    if species is not None and chosen.quantity != "forces":
         raise MlffError(f"{metric} is not defined per species: leave out species {species!r}")
     if len(frames) == 0:
         raise NotSupportedError(f"{metric} needs frames, but the test set is empty")
@@ -145,6 +161,14 @@ def measure(
     independent = frames.replica is not None
     series = FrameSeries(totals[order], weights[order], order, segments, chosen.power, independent)
     return measurement_of(series, chosen.unit, n_atoms)
+
+
+def _error_metric(name: str) -> ErrorMetric:
+    place = metric_named(name).measure
+    found = named_object(place) if isinstance(place, str) else place
+    if not isinstance(found, ErrorMetric):
+        raise MlffError(f"{name} is no error of predictions")
+    return found
 
 
 def trajectory_segments(frames: Frames) -> tuple[int, ...]:
@@ -185,13 +209,13 @@ def _labels(
     if predicted.shape != reference.shape:
         raise MlffError(
             f"the model gave {chosen.quantity} of shape {predicted.shape} for a test set that "
-            f"needs {reference.shape}: mend the model's adapter or factory"
+            f"needs {reference.shape}: fix the model's adapter or factory"
         )
     broken = _broken_frames(chosen, frames, reference)
     if len(broken):
         raise MlffError(
             f"reference {chosen.quantity} are not finite in {len(broken)} of {len(frames)} frames, "
-            f"first in frame {int(broken[0])}: mend or drop these frames of the dataset"
+            f"first in frame {int(broken[0])}: fix or drop these frames of the dataset"
         )
     return np.asarray(reference, dtype=np.float64), predicted
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pytest_mlff.statistics.evidence import FrameSeries, Pooled
 from pytest_mlff.statistics.interval import FEWEST_DOF, FEWEST_FRAMES
@@ -38,6 +38,12 @@ class Measurement:
         ``worst_frame``, ``undecided`` …
     series : FrameSeries, Replicates, Pooled or None
         The evidence, for paired comparison.
+    reason : str
+        The line that explains the value; empty where the value speaks for itself.
+    detail : str
+        Several lines for whoever has to fix it.
+    counterexample : Counterexample or None
+        The smallest structure that breaks a law.
     """
 
     value: float
@@ -48,6 +54,9 @@ class Measurement:
     ci_high: float | None = None
     evidence: Mapping[str, float | int | str] = field(default_factory=dict)
     series: Evidence | None = field(default=None, repr=False, compare=False)
+    reason: str = ""
+    detail: str = ""
+    counterexample: Any = field(default=None, repr=False, compare=False)
 
     @property
     def nonfinite_frames(self) -> int:

@@ -18,14 +18,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from pytest_mlff.errors import MissingExtraError, MlffError
+from pytest_mlff.errors import MissingExtraError, MlffError, did_you_mean
 from pytest_mlff.potentials.failures import FrameError, UnsupportedFrameError
 from pytest_mlff.potentials.protocol import PotentialInfo, Prediction
 from pytest_mlff.potentials.source import Recipe, Routed, parse_source
 from pytest_mlff.similarity.frame_source import frames_of_file, frames_of_variant
 from pytest_mlff.similarity.soap import SoapSettings, soap_chunks
 from pytest_mlff.similarity.windows import mean_vector
-from pytest_mlff.specs.wording import did_you_mean, shown, where_in_file
+from pytest_mlff.specs.wording import shown, where_in_file
 from pytest_mlff.specs.yaml_source import read_yaml
 
 if TYPE_CHECKING:

@@ -40,7 +40,7 @@ def explain(outcome: Outcome, record: CaseRecord) -> str:
     if record.value is not None:
         rows.append(("measured", in_unit(measurement(record), record.unit)))
     if record.threshold is not None:
-        limit = in_unit(f"{record.threshold:g}", record.unit)
+        limit = in_unit(record.limit, record.unit)
         rows.append(("threshold", f"{limit} ({record.threshold_provenance})"))
     if record.baseline is not None:
         before = in_unit(f"{record.baseline:.4g}", record.unit)

@@ -66,8 +66,7 @@ def severity(case: CaseRecord) -> tuple[int, float]:
     """
     if case.verdict == "passed" and case.model is None:
         return ORDER.index(case.verdict), 1.0
-    ratio = case.value / case.threshold if case.value is not None and case.threshold else 0.0
-    return ORDER.index(case.verdict), -ratio
+    return ORDER.index(case.verdict), -case.load
 
 
 def tally_by_model(report: Report) -> list[Tallied]:

@@ -32,6 +32,7 @@ VerdictName = Literal[
     "passed", "failed", "regressed", "unsupported", "error", "skipped", "undecided", "reported"
 ]
 Plain = float | int | str
+_BEYOND: Final = 1e9
 
 
 class _Record(BaseModel):
@@ -69,7 +70,9 @@ class CaseRecord(_Record):
     n_atoms: int | None
     ci_low: float | None = Field(description="95 % confidence interval; null if undecided.")
     ci_high: float | None
-    threshold: float | None
+    threshold: float | None = Field(
+        description="Largest acceptable value; the smallest where larger is better."
+    )
     threshold_provenance: str | None
     baseline: float | None
     regressed: bool | None = Field(description="null without a baseline or where undecided.")
@@ -77,6 +80,7 @@ class CaseRecord(_Record):
     reason: str
     seconds: float | None
     nodeid: str = Field(description="The pytest item.")
+    larger_is_better: bool = Field(default=False, description="Direction of the metric.")
     evidence: dict[str, Plain] = Field(description="Further facts behind the value.")
     worst_frame: StructureRecord | None = Field(
         default=None, description="The test frame with the largest error."
@@ -84,7 +88,29 @@ class CaseRecord(_Record):
     counterexample: StructureRecord | None = Field(
         default=None, description="The smallest structure found that breaks a law."
     )
-    detail: str = Field(default="", description="Several lines for whoever has to mend it.")
+    detail: str = Field(default="", description="Several lines for whoever has to fix it.")
+
+    @property
+    def limit(self) -> str:
+        """The threshold with the sign of what is acceptable, e.g. ``≤ 12``; a dash without one."""
+        if self.threshold is None:
+            return "–"
+        return f"{'≥' if self.larger_is_better else '≤'} {self.threshold:g}"
+
+    @property
+    def load(self) -> float:
+        """Value over threshold, or the reverse where larger is better: 1 on it, more beyond it.
+
+        Nought without either.
+        """
+        if self.value is None or self.threshold is None:
+            return 0.0
+        if not self.larger_is_better:
+            return self.value / self.threshold if self.threshold > 0.0 else self.value
+        if self.threshold <= 0.0:
+            return 1.0 + self.threshold - self.value
+        worst = self.threshold / _BEYOND
+        return self.threshold / max(self.value, worst)
 
     @property
     def against(self) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from pytest_mlff.gate.standing import Standing
-from pytest_mlff.metrics.errors import ERROR_METRICS
+from pytest_mlff.metrics.registry import metric_named
 from pytest_mlff.reports.model import CaseRecord, plain
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ def record_of(outcome: Outcome, nodeid: str, standing: Standing = _ALONE) -> Cas
         How the case stands to its baseline.
     """
     case, measurement, threshold = outcome.case, outcome.measurement, outcome.case.threshold
+    metric = metric_named(case.metric)
 
     def measured(name: str) -> Any:
         return None if measurement is None else plain(getattr(measurement, name))
@@ -55,12 +56,13 @@ def record_of(outcome: Outcome, nodeid: str, standing: Standing = _ALONE) -> Cas
         model=outcome.model,
         dataset=case.variant.dataset,
         value=measured("value"),
-        unit=_unit(outcome),
+        unit=metric.unit,
+        larger_is_better=metric.larger_is_better,
         n_frames=measured("n_frames"),
         n_atoms=measured("n_atoms"),
         ci_low=measured("ci_low"),
         ci_high=measured("ci_high"),
-        threshold=None if threshold is None else float(threshold.max),
+        threshold=None if threshold is None else float(threshold.limit),
         threshold_provenance=(
             None
             if threshold is None
@@ -76,15 +78,6 @@ def record_of(outcome: Outcome, nodeid: str, standing: Standing = _ALONE) -> Cas
             key: found for key, value in evidence.items() if (found := plain(value)) is not None
         },
     )
-
-
-def _unit(outcome: Outcome) -> str:
-    if outcome.case.threshold is not None:
-        return outcome.case.threshold.unit
-    if outcome.measurement is not None:
-        return outcome.measurement.unit
-    known = ERROR_METRICS.get(outcome.case.metric)
-    return "1" if known is None else known.unit
 
 
 def to_properties(record: CaseRecord) -> list[tuple[str, str | float | int | bool]]:

@@ -59,9 +59,7 @@ def _severity(record: CaseRecord) -> tuple[int, float]:
     if gravity == len(order) and record.model is None:
         # Sound data are no news; a reader asks for the model.
         return gravity, 1.0
-    if record.value is None or not record.threshold:
-        return gravity, 0.0
-    return gravity, -record.value / record.threshold
+    return gravity, -record.load
 
 
 def table(records: Sequence[CaseRecord], limit: int | None) -> list[tuple[str, str]]:
@@ -92,7 +90,7 @@ def table(records: Sequence[CaseRecord], limit: int | None) -> list[tuple[str, s
         cells = (
             f"{record.model}: {record.case_id}" if named else record.case_id,
             *_value(record),
-            "–" if record.threshold is None else f"{record.threshold:g}",
+            record.limit,
             in_unit("", record.unit).strip(),
         )
         against = (change(record),) if compared else ()

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_mlff.errors import MlffError
 from pytest_mlff.gate.standing import Standing, standing_of
 from pytest_mlff.gate.threshold import Verdict
+from pytest_mlff.metrics.registry import metric_named
 
 if TYPE_CHECKING:
     from pytest_mlff.gate.baseline import Baseline
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from pytest_mlff.run.plan import PlannedSpec
     from pytest_mlff.run.planned_case import PlannedCase
     from pytest_mlff.run.session import Session
-    from pytest_mlff.specs import Case
 
 __all__ = ["RegressionGate", "check_options", "family_size", "margin_of"]
 
@@ -90,15 +90,10 @@ def family_size(planned: PlannedSpec, *, pooled: bool = False) -> int:
     whichever others run beside it. Where a spec has pooled cases these share one half of the
     level and its single cases the other, as if there were twice as many of each.
     """
-    counts = Counter(case.is_pooled for case in planned.cases if _comparable(case))
+    counts = Counter(
+        case.is_pooled for case in planned.cases if metric_named(case.metric).comparable
+    )
     return counts[pooled] * (2 if counts[True] else 1)
-
-
-def _comparable(case: Case) -> bool:
-    from pytest_mlff.specs.metric_ids import METRICS
-
-    metric = METRICS[case.metric]
-    return metric.needs_model and not (metric.is_law or metric.larger_is_better)
 
 
 class RegressionGate:
@@ -170,7 +165,7 @@ class RegressionGate:
             case.case_id
             for planned in self.session.plan
             for case in planned.cases
-            if _comparable(case)
+            if metric_named(case.metric).comparable
         )
 
     @cached_property
@@ -262,6 +257,8 @@ class RegressionGate:
         from pytest_mlff.store import digest_of
 
         if one.source is None or outcome.measurement is None or outcome.measurement.series is None:
+            return None
+        if not metric_named(one.case.metric).comparable:
             return None
         evaluation, case = self.session.evaluation, one.case
         potential = evaluation.potential(one.source, one.variants[0].id, one.planned)

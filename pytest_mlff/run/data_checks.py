@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_mlff import __version__
 from pytest_mlff.errors import NotSupportedError
+from pytest_mlff.metrics.registry import metric_named
 from pytest_mlff.products import JSON, Product, once
 from pytest_mlff.store import digest_of
 
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
 __all__ = ["Soundness"]
 
 _KIND = "integrity"
-# These judge whole trajectories, so variants of the same molecules share them.
-_OF_DATASETS = ("energy_force_consistency", "unit_scale")
 
 
 class Soundness:
@@ -82,7 +81,8 @@ class Soundness:
                 for molecule in {name for one in named.values() for name in one.datasets}
             },
         }
-        if name not in _OF_DATASETS:
+        # What judges whole datasets is shared by the variants on them.
+        if "datasets" not in metric_named(name).needs:
             key["frames"] = {
                 role: {
                     molecule: hashlib.sha256(positions.tobytes()).hexdigest()

@@ -11,26 +11,23 @@ import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from pytest_mlff.errors import MlffError, NotSupportedError
 from pytest_mlff.gate.outcome import Outcome
 from pytest_mlff.gate.threshold import Judgement, Verdict, judge_threshold
-from pytest_mlff.metrics.errors import ERROR_METRICS, measure
-from pytest_mlff.metrics.measurement import Measurement, measurement_of
+from pytest_mlff.metrics.measurement import measurement_of
+from pytest_mlff.metrics.registry import metric_named
 from pytest_mlff.run.data_checks import Soundness
+from pytest_mlff.run.inputs import CaseInputs
 from pytest_mlff.run.levels import judged_by_level, with_offset
-from pytest_mlff.run.models import Models, other_precisions
+from pytest_mlff.run.models import Models
 from pytest_mlff.run.predictions import PredictionPasses
-from pytest_mlff.specs.metric_ids import DATA_IDS, LAW_IDS
 from pytest_mlff.statistics.evidence import FrameSeries, Pooled, Replicates
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from pytest_mlff.datasets.frames import Frames
     from pytest_mlff.datasets.splits import FrameSets
-    from pytest_mlff.laws.law import LawResult
+    from pytest_mlff.metrics.measurement import Measurement
     from pytest_mlff.potentials.adapters import Adapter
     from pytest_mlff.potentials.protocol import Potential
     from pytest_mlff.run.options import Located, Options
@@ -41,7 +38,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Evaluation"]
 
-_LAW_FRAMES = 8
 DEMO_LEVEL = "GFN2-xTB"
 """Level of theory of the frames that the shipped model was trained on."""
 
@@ -120,28 +116,35 @@ class Evaluation:
         """
         model = None if source is None else source.text
         try:
-            if source is None:
-                return self._without_model(case, planned)
-            found = self.models.recipe(source)
-            model = model if found is None else found[0].name
-            if case.is_pooled:
-                return self._pooled(case, planned, source)
-            self.require_sound(planned, case.variant)
-            potential = self.potential(source, case.variant.id, planned)
-            model = potential.info.name
-            frames = self.frame_sets(planned, case.variant).test_frames
-            measurement, result = self._measure(case, potential, frames, source)
+            if source is not None:
+                found = self.models.recipe(source)
+                model = model if found is None else found[0].name
+                if case.is_pooled:
+                    return self._pooled(case, planned, source)
+                self.require_sound(planned, case.variant)
+                model = self.potential(source, case.variant.id, planned).info.name
+            inputs = CaseInputs(
+                case,
+                planned,
+                source,
+                self.frame_sets(planned, case.variant),
+                self.models,
+                self.passes.of,
+                self.soundness,
+                self.store,
+            )
+            measurement: Measurement = inputs.metric.measured(inputs)
             measurement = self._with_foresight(case, planned, measurement)
             judgement = _judged(case, measurement)
-            if result is None:
-                prediction = self.passes.of(potential, frames)
+            if source is not None and inputs.metric.labels is not None:
+                frames, prediction = inputs.frames, inputs.prediction
                 measurement = with_offset(case.metric, measurement, frames, prediction)
                 judgement, measurement = judged_by_level(
                     judgement,
                     measurement,
                     frames,
                     prediction,
-                    model=self.level(source, potential, planned, case.variant),
+                    model=self.level(source, inputs.potential, planned, case.variant),
                     labels=planned.test_level(case.variant),
                     own_data=planned.test_option(case.variant).path is not None,
                 )
@@ -149,11 +152,7 @@ class Evaluation:
             return Outcome(case, Judgement(Verdict.UNSUPPORTED, str(error)), None, model)
         except MlffError as error:
             return Outcome(case, Judgement(Verdict.ERROR, str(error)), None, model)
-        if result is None:
-            return Outcome(case, judgement, measurement, model)
-        return Outcome(
-            case, judgement, measurement, model, _law_detail(result), result.counterexample
-        )
+        return Outcome(case, judgement, measurement, model)
 
     def level(
         self, source: Located, potential: Potential, planned: PlannedSpec, variant: Variant
@@ -185,37 +184,18 @@ class Evaluation:
     def _with_foresight(
         self, case: Case, planned: PlannedSpec, measurement: Measurement
     ) -> Measurement:
-        """Where a spec asks for similarity: how well it would have warned of the force error."""
-        asked = any(plan.metric == "soap_similarity" for plan in planned.spec.cases)
-        headline = case.metric == "force_mae" and case.species is None
+        """Where a spec asks for similarity: how well it would have warned of the error."""
+        foretold = {metric_named(plan.metric).foretells for plan in planned.spec.cases}
         sets = self.frame_sets(planned, case.variant)
         series = measurement.series
-        if not (asked and headline and isinstance(series, FrameSeries)):
+        if case.metric not in foretold or case.species is not None:
             return measurement
-        if sets.train_frames is None:
+        if not isinstance(series, FrameSeries) or sets.train_frames is None:
             return measurement
         from pytest_mlff.run.early_warning import foresight
 
         found = foresight(sets.test_frames, sets.train_frames, series, self.store)
         return replace(measurement, evidence={**measurement.evidence, **found})
-
-    def _without_model(self, case: Case, planned: PlannedSpec) -> Outcome:
-        """Judge the data of a variant, or measure what depends on its frames alone."""
-        sets = self.frame_sets(planned, case.variant)
-        if case.metric in DATA_IDS:
-            found = self.soundness.check(case.metric, sets)
-            measurement = Measurement(found.value, found.unit, found.n_frames, 0)
-            judgement = _judged(case, measurement)
-            return Outcome(case, replace(judgement, reason=found.reason), measurement, None)
-        if case.metric != "soap_similarity":
-            raise NotSupportedError(f"metric {case.metric} is not available in this version")
-        if sets.train_frames is None:
-            raise NotSupportedError("the spec cuts no training frames to compare with")
-        from pytest_mlff.similarity.windows import similarity
-
-        value = similarity(sets.train_frames, sets.test_frames, store=self.store)
-        measurement = Measurement(value, "1", len(sets.test), len(sets.test_frames.numbers))
-        return Outcome(case, _judged(case, measurement), measurement, None)
 
     def require_sound(self, planned: PlannedSpec, variant: Variant) -> None:
         """No model is trained or blamed where the variant's own data fail a check of the spec.
@@ -227,64 +207,15 @@ class Evaluation:
         """
         sets = self.frame_sets(planned, variant)
         for plan in planned.spec.cases:
-            if plan.metric not in DATA_IDS:
+            if metric_named(plan.metric).kind != "data":
                 continue
             try:
                 found = self.soundness.check(plan.metric, sets)
             except NotSupportedError:
                 continue  # the data cannot tell, which a case of its own says
-            limit = max(threshold.largest for threshold in plan.thresholds)
+            limit = max(one for threshold in plan.thresholds for one in threshold.limits)
             if not found.value <= limit:
                 raise MlffError(f"the data are at fault: {plan.metric}: {found.reason}")
-
-    def _measure(
-        self, case: Case, potential: Potential, frames: Frames, source: Located
-    ) -> tuple[Measurement, LawResult | None]:
-        if case.metric in LAW_IDS:
-            return self._measure_law(case, potential, frames, source)
-        if case.metric not in ERROR_METRICS:
-            raise NotSupportedError(f"metric {case.metric} is not available in this version")
-        _require_species(potential, frames)
-        prediction = self.passes.of(potential, frames)
-        return measure(case.metric, frames, prediction, case.species), None
-
-    def _measure_law(
-        self, case: Case, potential: Potential, frames: Frames, source: Located
-    ) -> tuple[Measurement, LawResult]:
-        from pytest_mlff.laws.runner import run_law
-        from pytest_mlff.laws.structures import StructurePool
-
-        _require_species(potential, frames)
-        few = np.linspace(0, len(frames) - 1, min(_LAW_FRAMES, len(frames))).round().astype(int)
-        examples = case.options.get("examples")
-        with self.models.contexts.guard(potential.info.device, potential.info.name):
-            few_frames = frames.select(few).without_labels()
-            result = run_law(
-                case.metric,
-                potential,
-                structures=StructurePool.for_potential(potential, few_frames),
-                strictness=self.options.strictness or str(case.options.get("strictness", "ci")),
-                seed=self.options.seed,
-                examples=None if examples is None or self.options.strictness else int(examples),
-                alternatives=(
-                    other_precisions(self.models, case.variant.id, potential, source)
-                    if case.metric == "precision"
-                    else None
-                ),
-            )
-        measurement = Measurement(
-            value=float(result.excess),
-            unit="1",
-            n_frames=int(result.evidence["examples"]),
-            n_atoms=0,
-            evidence={
-                "violation": float(result.violation),
-                "tolerance": float(result.tolerance),
-                "violation_unit": result.unit,
-                **result.evidence,
-            },
-        )
-        return measurement, result
 
 
 def _judged(case: Case, measurement: Measurement) -> Judgement:
@@ -297,30 +228,12 @@ def _judged(case: Case, measurement: Measurement) -> Judgement:
 
 def _held_against(case: Case, measurement: Measurement) -> Judgement:
     if case.threshold is not None:
-        return judge_threshold(measurement, case.threshold.max, case.threshold.unit)
+        limit = case.threshold
+        judgement = judge_threshold(
+            measurement, limit.limit, limit.unit, larger_is_better=limit.larger_is_better
+        )
+        return replace(judgement, reason=measurement.reason or judgement.reason)
     # Reported without a limit; what is not a number is no report.
     if not math.isfinite(measurement.value):
         return Judgement(Verdict.ERROR, f"the value is {measurement.value}")
     return Judgement(Verdict.REPORTED, f"{measurement.value:.4g}, reported without a threshold")
-
-
-def _require_species(potential: Potential, frames: Frames) -> None:
-    known = potential.info.species
-    missing = [] if known is None else [s for s in frames.species if s not in known]
-    if known is not None and missing:
-        raise NotSupportedError(
-            f"{potential.info.name} does not know {', '.join(missing)} "
-            f"(it knows {', '.join(known)})"
-        )
-
-
-def _law_detail(result: LawResult) -> str:
-    lines = [
-        f"largest violation {result.violation:.3g} {result.unit}, "
-        f"tolerance {result.tolerance:.3g} {result.unit}",
-        f"{result.evidence['examples']} examples, seed {result.evidence['seed']}, "
-        f"strictness {result.evidence['strictness']}",
-    ]
-    if result.counterexample is not None:
-        lines.append(str(result.counterexample))
-    return "\n".join(lines)

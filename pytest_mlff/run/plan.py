@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from pytest_mlff.datasets.sources import open_sources
 from pytest_mlff.errors import MlffError
+from pytest_mlff.metrics.registry import metric_named
 from pytest_mlff.specs import builtin_folder, cases_of, expand, find_specs, load_spec
 from pytest_mlff.specs.cases import pooled_cases
 
@@ -128,20 +129,18 @@ class PlannedSpec:
         MlffError
             With the case, the near keys of the file and how to map them.
         """
-        from pytest_mlff.metrics.errors import ERROR_METRICS
-
         for index, plan in enumerate(self.spec.cases):
-            chosen = ERROR_METRICS.get(plan.metric)
-            if chosen is None or not plan.thresholds:
+            labels = metric_named(plan.metric).labels
+            if labels is None or not plan.thresholds:
                 continue
             for variant in self.variants:
                 source = self.test_source(variant)
                 datasets = [source.load(one) for one in self.test_molecules(variant)]
-                if any(one.frames.labelled(chosen.quantity).any() for one in datasets):
+                if any(one.frames.labelled(labels).any() for one in datasets):
                     continue
                 raise MlffError(
                     f"{self.spec.at('cases', index, 'metric')}: {plan.metric} has a threshold, "
-                    f"but {datasets[0].source}: {datasets[0].labels.lacking(chosen.quantity)}"
+                    f"but {datasets[0].source}: {datasets[0].labels.lacking(labels)}"
                 )
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from pytest_mlff.metrics.registry import is_law, metric_named
 from pytest_mlff.specs import builtin_folder
-from pytest_mlff.specs.metric_ids import LAW_IDS, METRICS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -68,19 +68,19 @@ class PlannedCase:
 
 def function_of(case: Case) -> str:
     """The function of the suite that runs a case."""
-    if not METRICS[case.metric].needs_model:
+    if not metric_named(case.metric).needs_model:
         return DATA
-    return LAW if case.metric in LAW_IDS else ACCURACY
+    return LAW if is_law(case.metric) else ACCURACY
 
 
 def planned_cases(planned: PlannedSpec, models: Sequence[Located]) -> Iterator[PlannedCase]:
     """Every case of a spec: once where it needs no model, else for every model."""
     for case in planned.cases:
-        if not METRICS[case.metric].needs_model:
+        if not metric_named(case.metric).needs_model:
             yield PlannedCase(case, planned, None)
     for model in models:
         for case in planned.cases:
-            if METRICS[case.metric].needs_model:
+            if metric_named(case.metric).needs_model:
                 yield PlannedCase(case, planned, model)
 
 

@@ -7,9 +7,9 @@ import platform
 import sys
 from typing import TYPE_CHECKING
 
+from pytest_mlff.metrics.registry import is_law
 from pytest_mlff.reports.environment import installed
 from pytest_mlff.reports.model import ModelRecord, Report, RunRecord
-from pytest_mlff.specs.metric_ids import LAW_IDS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -62,7 +62,7 @@ def header(session: Session, gate: RegressionGate, *, loaded: bool) -> list[str]
             f"mlff: spec {planned.spec.suite}/{planned.spec.name} on {planned.source.name}: "
             f"{variants} variant{'s' if variants != 1 else ''}, {len(planned.cases)} cases"
         )
-    if any(case.metric in LAW_IDS for planned in session.plan for case in planned.cases):
+    if any(is_law(case.metric) for planned in session.plan for case in planned.cases):
         strictness = session.options.strictness or "ci unless a spec says otherwise"
         lines.append(f"mlff: laws: seed {session.options.seed}, strictness {strictness}")
     return lines + [f"mlff: warning: {line}" for line in session.warnings]

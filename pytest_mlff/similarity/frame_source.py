@@ -19,9 +19,8 @@ from pytest_mlff.datasets.readers.structures import read_structures
 from pytest_mlff.datasets.registry import BUILTIN_DATASETS, open_dataset
 from pytest_mlff.datasets.sources import open_sources
 from pytest_mlff.datasets.splits import cut
-from pytest_mlff.errors import MlffError
+from pytest_mlff.errors import MlffError, did_you_mean
 from pytest_mlff.specs import expand, find_specs, load_spec
-from pytest_mlff.specs.wording import did_you_mean
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,7 +8,6 @@ from pytest_mlff.specs.expand import ResolvedSelection, ResolvedSelections, Vari
 from pytest_mlff.specs.expression import Expression, ExpressionError
 from pytest_mlff.specs.load import load_spec
 from pytest_mlff.specs.locate import builtin_folder, builtin_specs, find_specs
-from pytest_mlff.specs.metric_ids import LAW_IDS, METRICS, MetricId, metric_id
 from pytest_mlff.specs.operations import Scalar
 from pytest_mlff.specs.schema import (
     CasePlan,
@@ -24,15 +23,12 @@ from pytest_mlff.specs.schema import (
 
 __all__ = [
     "BUILTIN_DATASETS",
-    "LAW_IDS",
-    "METRICS",
     "Case",
     "CasePlan",
     "DatasetOption",
     "Expression",
     "ExpressionError",
     "FramesPlan",
-    "MetricId",
     "Provenance",
     "ResolvedSelection",
     "ResolvedSelections",
@@ -50,5 +46,4 @@ __all__ = [
     "expand",
     "find_specs",
     "load_spec",
-    "metric_id",
 ]

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from pytest_mlff.errors import MlffError
+from pytest_mlff.metrics.registry import metric_named
 from pytest_mlff.specs.expression import ExpressionError
 
 if TYPE_CHECKING:
@@ -23,11 +24,26 @@ POOLED = "pooled"
 
 @dataclass(frozen=True, slots=True)
 class Threshold:
-    """The largest acceptable value, its unit and why it is what it is."""
+    """The limit of acceptable values, its unit and why it is what it is.
 
-    max: float
+    Attributes
+    ----------
+    limit : float
+    unit : str
+    provenance : Provenance
+    larger_is_better : bool
+        Whether the limit is the smallest acceptable value; else it is the largest.
+    """
+
+    limit: float
     unit: str
     provenance: Provenance = field(hash=False)
+    larger_is_better: bool = False
+
+    @property
+    def sign(self) -> str:
+        """How an acceptable value stands to the limit."""
+        return "≥" if self.larger_is_better else "≤"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +59,7 @@ class Case:
     species : str or None
         Chemical symbol; None for all atoms.
     threshold : Threshold or None
-        What the value must not exceed; None for a metric that is reported but not judged.
+        What the value is held against; None for a metric that is reported but not judged.
     options : mapping of str to scalar
         Settings for the metric.
     """
@@ -116,14 +132,15 @@ def cases_of(variant: Variant, species: Sequence[str]) -> tuple[Case, ...]:
 
 
 def _read(variant: Variant, index: int, number: int, plan: ThresholdPlan) -> Threshold:
-    maximum = plan.maximum(variant.names)
-    if maximum is None:
+    limit = plan.limit(variant.names)
+    if limit is None:
         point = ", ".join(f"{axis} {variant.names[axis]}" for axis in plan.by)
         raise MlffError(
             f"{variant.spec.at('cases', index, 'thresholds', number, 'rows')}: "
             f"variant {variant.id}: has no row for {point}"
         )
-    return Threshold(maximum, plan.unit, plan.provenance)
+    larger = metric_named(variant.spec.cases[index].metric).larger_is_better
+    return Threshold(limit, plan.unit, plan.provenance, larger)
 
 
 def pooled_cases(spec: Spec, variants: Sequence[Variant]) -> tuple[Case, ...]:

@@ -11,12 +11,11 @@ from typing import TYPE_CHECKING, Final
 
 from pydantic_core import PydanticCustomError
 
-from pytest_mlff.errors import MlffError
+from pytest_mlff.errors import MlffError, did_you_mean
+from pytest_mlff.metrics.registry import metric_named
 from pytest_mlff.specs.expression import Expression, unknown_name
 from pytest_mlff.specs.fields import SYMBOLS
-from pytest_mlff.specs.metric_ids import METRICS
 from pytest_mlff.specs.template import template_names
-from pytest_mlff.specs.wording import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -84,15 +83,18 @@ def check_selection(selection: Selection) -> Iterator[Problem]:
 def check_threshold(threshold: ThresholdPlan) -> Iterator[Problem]:
     """There is one value, or a table without gaps in its rows and without doubles."""
     by, rows = threshold.by, threshold.rows
+    given = [key for key in ("max", "min") if getattr(threshold, key) is not None]
+    if len(given) == 2:
+        yield ("min",), "does not go with `max`; give the one that the metric's direction asks for"
     if not by and not rows:
-        if threshold.max is None:
-            yield ("max",), "is missing"
-        return
-    for key, given in (("by", by), ("rows", rows)):
         if not given:
+            yield ("max",), "is missing; give `max`, or `min` where larger is better"
+        return
+    for key, named in (("by", by), ("rows", rows)):
+        if not named:
             yield (key,), "is missing or empty; `by` names axes, `rows` gives a value for each"
-    if threshold.max is not None:
-        yield ("max",), "does not go with `rows`"
+    for key in given:
+        yield (key,), "does not go with `rows`"
     if len(set(by)) < len(by):
         yield ("by",), "names an axis twice"
     seen: set[tuple[object, ...]] = set()
@@ -130,22 +132,23 @@ def check_sets(plan: FramesPlan) -> Iterator[Problem]:
 
 def check_case(case: CasePlan) -> Iterator[Problem]:
     """Units and species fit the metric; every threshold can apply to some case."""
-    metric = METRICS[case.metric]
-    if metric.larger_is_better and case.thresholds:
-        yield (
-            ("thresholds",),
-            f"must be left out: of {metric.name} larger is better, and a threshold is an upper "
-            "limit; it is reported without one",
-        )
+    metric = metric_named(case.metric)
     if not metric.per_species and case.species != ("all",):
-        yield ("species",), f"must be all; {metric.name} is not taken per species"
-    if not case.thresholds and not metric.larger_is_better:
+        yield ("species",), f"must be all; {metric.id} is not taken per species"
+    if not case.thresholds and metric.needs_threshold:
         yield ("thresholds",), "is missing or empty; every case is held against a threshold"
+    other = "max" if metric.limit == "min" else "min"
     for index, threshold in enumerate(case.thresholds):
+        if getattr(threshold, other) is not None:
+            better = "larger" if metric.larger_is_better else "smaller"
+            yield (
+                ("thresholds", index, other),
+                f"must be `{metric.limit}`: of {metric.id} {better} is better",
+            )
         if threshold.unit != metric.unit:
             yield (
                 ("thresholds", index, "unit"),
-                f"must be {metric.unit!r}, the unit of {metric.name}; is {threshold.unit!r}",
+                f"must be {metric.unit!r}, the unit of {metric.id}; is {threshold.unit!r}",
             )
         idle = _idle_species(case, threshold)
         if idle is not None:
@@ -192,9 +195,7 @@ def check_spec(spec: SpecFile) -> Iterator[Problem]:
     yield from _check_cases(spec)
     whole = {case.metric for case in spec.cases if "all" in case.species}
     for index, wanted in enumerate(spec.pooled):
-        metric = METRICS[wanted]
-        is_error = metric.needs_model and not (metric.is_law or metric.larger_is_better)
-        if wanted not in whole or not is_error:
+        if wanted not in whole or not metric_named(wanted).comparable:
             yield ("pooled", index), f"{wanted} is no error metric of this spec over all atoms"
 
 

@@ -7,11 +7,10 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
-from pytest_mlff.errors import MlffError
+from pytest_mlff.errors import MlffError, did_you_mean
 from pytest_mlff.specs.expression import Expression, ExpressionError
 from pytest_mlff.specs.molecule_names import molecules_named
 from pytest_mlff.specs.template import SAFE_ID, fill
-from pytest_mlff.specs.wording import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -18,7 +18,7 @@ import warnings
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from pytest_mlff.errors import MlffError
+from pytest_mlff.errors import MlffError, did_you_mean
 from pytest_mlff.specs.operations import (
     ARITHMETIC,
     FUNCTIONS,
@@ -32,7 +32,6 @@ from pytest_mlff.specs.operations import (
     ordered,
     truth,
 )
-from pytest_mlff.specs.wording import did_you_mean
 
 __all__ = [
     "MAX_DEPTH",

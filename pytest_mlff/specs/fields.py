@@ -9,11 +9,10 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, PlainValidator, StrictStr, WithJsonSchema
 
-from pytest_mlff.errors import MlffError
+from pytest_mlff.errors import MlffError, did_you_mean
+from pytest_mlff.metrics.registry import metric_named, metrics
 from pytest_mlff.specs.expression import Expression, plain_name
-from pytest_mlff.specs.metric_ids import METRICS, metric_id
 from pytest_mlff.specs.operations import Scalar
-from pytest_mlff.specs.wording import did_you_mean
 
 __all__ = [
     "SYMBOLS",
@@ -153,9 +152,16 @@ def _dataset_name(name: str) -> str:
 
 def _metric(name: str) -> str:
     try:
-        return metric_id(name).name
+        return metric_named(name).id
     except MlffError as error:
         raise ValueError(str(error)) from None
+
+
+class _KnownMetrics:
+    """JSON schema of the metrics that are known when it is asked for."""
+
+    def __get_pydantic_json_schema__(self, *_: Any) -> dict[str, Any]:
+        return {"enum": list(metrics())}
 
 
 def _shown(value: Any) -> str:
@@ -223,7 +229,7 @@ DatasetName = Annotated[StrictStr, AfterValidator(_dataset_name)]
 Metric = Annotated[
     StrictStr,
     AfterValidator(_metric),
-    WithJsonSchema({"enum": list(METRICS)}),
+    _KnownMetrics(),
 ]
 # Keyboards write Å in three ways; all of them mean one letter.
 Unit = Annotated[StrictStr, AfterValidator(lambda text: unicodedata.normalize("NFC", text))]

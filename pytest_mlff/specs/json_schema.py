@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 from typing import Any, Final
 
+from pytest_mlff.metrics.registry import metrics
 from pytest_mlff.specs.checks import BUILTIN_DATASETS
-from pytest_mlff.specs.metric_ids import METRICS
 from pytest_mlff.specs.schema import SpecFile
 
 __all__ = ["SCHEMA_FILE", "json_schema", "schema_text"]
@@ -24,13 +24,20 @@ def json_schema() -> dict[str, Any]:
     option = {"anyOf": [datasets["additionalProperties"], {"type": "null"}]}
     datasets["additionalProperties"] = option
     datasets["properties"] = dict.fromkeys(BUILTIN_DATASETS, option)
-    # Only what is reported without being judged goes without a threshold.
-    reported = [metric.name for metric in METRICS.values() if metric.larger_is_better]
-    schema["$defs"]["CasePlan"] |= {
-        "if": {"properties": {"metric": {"enum": reported}}},
-        "then": {"properties": {"thresholds": {"maxItems": 0}}},
-        "else": {"properties": {"thresholds": {"minItems": 1}}, "required": ["thresholds"]},
-    }
+    # Only what may be reported without being judged goes without a threshold.
+    reported = [name for name, metric in metrics().items() if not metric.needs_threshold]
+    larger = [name for name, metric in metrics().items() if metric.larger_is_better]
+    schema["$defs"]["CasePlan"]["allOf"] = [
+        {
+            "if": {"properties": {"metric": {"enum": reported}}},
+            "else": {"properties": {"thresholds": {"minItems": 1}}, "required": ["thresholds"]},
+        },
+        {
+            "if": {"properties": {"metric": {"enum": larger}}},
+            "then": {"properties": {"thresholds": {"items": {"properties": {"max": False}}}}},
+            "else": {"properties": {"thresholds": {"items": {"properties": {"min": False}}}}},
+        },
+    ]
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         **schema,

@@ -6,8 +6,8 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_mlff.errors import MlffError
-from pytest_mlff.specs.wording import did_you_mean, shown
+from pytest_mlff.errors import MlffError, did_you_mean
+from pytest_mlff.specs.wording import shown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -97,18 +97,23 @@ class Provenance(_Model):
 
 
 class ThresholdPlan(_Model):
-    """The largest acceptable value, or a table of them, and the cases it holds for."""
+    """The limit of acceptable values, or a table of them, and the cases it holds for."""
 
     max: float | None = Field(
         default=None, ge=0, allow_inf_nan=False, description="Largest acceptable value."
     )
+    min: float | None = Field(
+        default=None,
+        allow_inf_nan=False,
+        description="Smallest acceptable value, for a metric of which larger is better.",
+    )
     by: Annotated[tuple[AxisName, ...], BeforeValidator(_tuple)] = Field(
-        default=(), description="Axes that `rows` are looked up by, instead of max."
+        default=(), description="Axes that `rows` are looked up by, instead of max or min."
     )
     rows: Annotated[tuple[TableRow, ...], BeforeValidator(_tuple)] = Field(
-        default=(), description="A value of each axis in `by`, then the largest acceptable value."
+        default=(), description="A value of each axis in `by`, then the limit."
     )
-    unit: Unit = Field(description="Unit of max; must be the unit of the metric.")
+    unit: Unit = Field(description="Unit of the limit; must be the unit of the metric.")
     where: ExpressionText | None = Field(
         default=None, description="Condition on axes and `dataset`; without it every variant."
     )
@@ -126,14 +131,18 @@ class ThresholdPlan(_Model):
         self._table.update({row[:-1]: float(row[-1]) for row in self.rows})
         return self
 
-    def maximum(self, names: Mapping[str, Scalar]) -> float | None:
-        """Largest acceptable value where names stand for these values; None without a row."""
-        return self.max if not self.by else self._table.get(tuple(names[axis] for axis in self.by))
+    def limit(self, names: Mapping[str, Scalar]) -> float | None:
+        """The limit where names stand for these values; None without a row."""
+        if self.by:
+            return self._table.get(tuple(names[axis] for axis in self.by))
+        return self.min if self.max is None else self.max
 
     @property
-    def largest(self) -> float:
-        """Largest of the values."""
-        return max(self._table.values()) if self.max is None else self.max
+    def limits(self) -> tuple[float, ...]:
+        """Every limit it may give."""
+        return tuple(self._table.values()) or tuple(
+            one for one in (self.max, self.min) if one is not None
+        )
 
 
 class CasePlan(_Model):
@@ -147,8 +156,8 @@ class CasePlan(_Model):
     )
     thresholds: Annotated[tuple[ThresholdPlan, ...], BeforeValidator(_tuple)] = Field(
         default=(),
-        description="The first that fits a case holds for it; only a metric of which larger is "
-        "better goes without, and is reported but not judged.",
+        description="The first that fits a case holds for it; only a metric that may be "
+        "reported without being judged (soap_similarity) goes without.",
     )
     options: dict[str, OptionValue] = Field(
         default={}, description="Settings that the metric understands, e.g. examples of a law."

@@ -1,14 +1,10 @@
-"""How messages name files and guess what was meant."""
+"""How messages name files and places in them."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-__all__ = ["did_you_mean", "shown", "where_in_file"]
+__all__ = ["shown", "where_in_file"]
 
 
 def shown(path: Path) -> str:
@@ -17,15 +13,6 @@ def shown(path: Path) -> str:
         return str(path.relative_to(Path.cwd()))
     except ValueError:
         return str(path)
-
-
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """Return ``"; did you mean 'x'?"`` for the nearest known word, empty if none is near."""
-    # difflib is only needed once something is wrong.
-    from difflib import get_close_matches
-
-    near = get_close_matches(word, sorted(known), n=1, cutoff=0.6)
-    return f"; did you mean {near[0]!r}?" if near else ""
 
 
 def where_in_file(location: tuple[str | int, ...]) -> str:

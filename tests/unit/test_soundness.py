@@ -9,6 +9,7 @@ import pytest
 import pytest_mlff.datasets.integrity as integrity
 from pytest_mlff.datasets.splits import FrameSets, cut
 from pytest_mlff.errors import NotSupportedError
+from pytest_mlff.metrics.registry import metrics
 from pytest_mlff.run.data_checks import Soundness
 from pytest_mlff.run.plan import plan_spec
 from pytest_mlff.specs import builtin_folder
@@ -39,13 +40,13 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return calls
 
 
-@pytest.mark.parametrize("name", sorted(integrity.CHECKS))
+@pytest.mark.parametrize("name", sorted(metrics("data")))
 def test_stored_results_are_those_of_the_check(
     name: str, sets: dict[str, FrameSets], tmp_path: Path, counted: list[str]
 ) -> None:
     first = Soundness(Store(tmp_path)).check(name, sets["ethanol"])
     again = Soundness(Store(tmp_path)).check(name, sets["ethanol"])
-    assert first == again == integrity.CHECKS[name](sets["ethanol"])
+    assert first == again == metrics("data")[name].resolved()(sets["ethanol"])
     assert counted == [name]
 
 

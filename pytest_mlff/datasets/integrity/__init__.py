@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pytest_mlff.datasets.integrity.checks import CHECKS, check_integrity
+from pytest_mlff.datasets.integrity.checks import check_integrity
 from pytest_mlff.datasets.integrity.result import IntegrityResult
 
-__all__ = ["CHECKS", "IntegrityResult", "check_integrity"]
+__all__ = ["IntegrityResult", "check_integrity"]

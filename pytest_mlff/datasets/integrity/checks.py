@@ -1,42 +1,17 @@
-"""All checks by id."""
+"""A check of data by its id."""
 
 from __future__ import annotations
 
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from pytest_mlff.datasets.integrity.energy_force import energy_force_consistency
-from pytest_mlff.datasets.integrity.overlap import (
-    duplicate_frames,
-    train_test_overlap,
-    validation_test_overlap,
-)
-from pytest_mlff.datasets.integrity.species import known_species
-from pytest_mlff.datasets.integrity.time_order import time_order
-from pytest_mlff.datasets.integrity.unit_scale import unit_scale
 from pytest_mlff.errors import MlffError
+from pytest_mlff.metrics.registry import metrics
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
     from pytest_mlff.datasets.integrity.result import IntegrityResult
     from pytest_mlff.datasets.splits import FrameSets
 
-__all__ = ["CHECKS", "check_integrity"]
-
-CHECKS: Final[Mapping[str, Callable[[FrameSets], IntegrityResult]]] = MappingProxyType(
-    {
-        "train_test_overlap": train_test_overlap,
-        "validation_test_overlap": validation_test_overlap,
-        "duplicate_frames": duplicate_frames,
-        "time_order": time_order,
-        "energy_force_consistency": energy_force_consistency,
-        "unit_scale": unit_scale,
-        "known_species": known_species,
-    }
-)
-"""Id to check. Overlaps, duplicates, order and species count frames (0 is sound); the other
-two have an excess (at most 1 is sound)."""
+__all__ = ["check_integrity"]
 
 
 def check_integrity(name: str, sets: FrameSets) -> IntegrityResult:
@@ -45,7 +20,7 @@ def check_integrity(name: str, sets: FrameSets) -> IntegrityResult:
     Parameters
     ----------
     name : str
-        Id in :data:`CHECKS`.
+        Id of a metric of kind ``data``.
     sets : FrameSets
         From :func:`pytest_mlff.datasets.cut`.
 
@@ -56,7 +31,8 @@ def check_integrity(name: str, sets: FrameSets) -> IntegrityResult:
     NotSupportedError
         If the data cannot tell; the message says why, with numbers.
     """
-    check = CHECKS.get(name)
-    if check is None:
-        raise MlffError(f"unknown data check {name!r}; choose one of {', '.join(CHECKS)}")
-    return check(sets)
+    checks = metrics("data")
+    if name not in checks:
+        raise MlffError(f"unknown data check {name!r}; choose one of {', '.join(checks)}")
+    found: IntegrityResult = checks[name].resolved()(sets)
+    return found

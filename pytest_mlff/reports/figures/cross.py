@@ -108,7 +108,7 @@ def _cells(
                 hover = f"{row} → {letter}: {case.reason}"
                 cells.append(Cell(r, c, None, text, case.reason, hover, lost=True))
             else:
-                above = case.threshold is not None and case.value > case.threshold
+                above = case.load > 1.0
                 text = short(case.value) + ("↑" if above else "")
                 cells.append(Cell(r, c, case.value, text, "", hover_of(case)))
                 values.append(case.value)

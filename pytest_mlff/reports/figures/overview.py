@@ -19,7 +19,11 @@ _VERDICTS = ("failed", "regressed", "passed")
 
 
 def _ratio(value: float | None, case: CaseRecord) -> float | None:
-    return None if value is None or not case.threshold else value / case.threshold
+    if value is None or not case.threshold:
+        return None
+    if case.larger_is_better:
+        return case.threshold / value if value > 0 else None
+    return value / case.threshold
 
 
 def threshold_overview(report: Report) -> Figure | None:

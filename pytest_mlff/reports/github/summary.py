@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Final
 
+from pytest_mlff.metrics.registry import is_law
 from pytest_mlff.reports.comparison import comparison_of
 from pytest_mlff.reports.github.escape import inline, preformatted
 from pytest_mlff.reports.github.words import (
@@ -15,7 +16,6 @@ from pytest_mlff.reports.github.words import (
     number,
     worst_first,
 )
-from pytest_mlff.specs.metric_ids import LAW_IDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -149,7 +149,7 @@ def _rows(report: Report, records: Sequence[CaseRecord]) -> list[list[str]]:
             record.verdict,
             number(record.value),
             interval(record),
-            number(record.threshold),
+            record.limit,
             "" if record.unit == "1" else inline(record.unit),
             change(record),
             inline(record.reason),
@@ -166,7 +166,7 @@ def _red(report: Report, room: int) -> str:
 
 
 def _cases(report: Report, room: int) -> str:
-    records = worst_first(record for record in report.cases if record.metric not in LAW_IDS)
+    records = worst_first(record for record in report.cases if not is_law(record.metric))
     if not records:
         return ""
     body = _table(_COLUMNS, _rows(report, records), room)
@@ -174,7 +174,7 @@ def _cases(report: Report, room: int) -> str:
 
 
 def _laws(report: Report, room: int) -> str:
-    records = worst_first(record for record in report.cases if record.metric in LAW_IDS)
+    records = worst_first(record for record in report.cases if is_law(record.metric))
     if not records:
         return ""
     told = [record for record in records if is_red(record) and record.detail]

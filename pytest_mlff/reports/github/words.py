@@ -26,12 +26,11 @@ def is_red(record: CaseRecord) -> bool:
 
 
 def _badness(record: CaseRecord) -> tuple[int, float, float, str, str]:
-    over = excess = 0.0
-    if record.value is not None:
-        if record.threshold is not None:
-            over = record.value / record.threshold if record.threshold > 0 else record.value
-        if record.baseline is not None and record.baseline > 0:
-            excess = record.value / record.baseline
+    over, excess = record.load, 0.0
+    if record.value is not None and record.baseline is not None and record.baseline > 0:
+        excess = record.value / record.baseline
+        if record.larger_is_better:
+            excess = -excess
     # What is worse than it was is ordered by how much, everything else by its threshold.
     key = (-excess, -over) if record.verdict == "regressed" else (-over, -excess)
     return ORDER.index(record.verdict), *key, record.case_id, record.model or ""

@@ -13,7 +13,7 @@ from scipy import constants
 from pytest_mlff.datasets import cut, open_dataset
 from pytest_mlff.datasets.dataset import Dataset
 from pytest_mlff.datasets.frames import Frames
-from pytest_mlff.datasets.integrity import CHECKS, check_integrity
+from pytest_mlff.datasets.integrity import check_integrity
 from pytest_mlff.datasets.integrity.close_pairs import EXPECTED, pair_work
 from pytest_mlff.datasets.integrity.energy_force import slope_of
 from pytest_mlff.datasets.integrity.groups import group_dataset
@@ -21,6 +21,7 @@ from pytest_mlff.datasets.integrity.unit_scale import bond_scale
 from pytest_mlff.datasets.molecules import MOLECULES
 from pytest_mlff.datasets.splits import FrameSets, IndexSet
 from pytest_mlff.errors import NotSupportedError
+from pytest_mlff.metrics.registry import metrics
 from pytest_mlff.specs import ResolvedSelection, ResolvedSelections
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def _quick_sets(source: Any, molecule: str) -> FrameSets:
 @pytest.mark.parametrize("molecule", NAMES)
 def test_the_embedded_data_are_sound(molecule: str) -> None:
     sets = _quick_sets(open_dataset("embedded"), molecule)
-    for name in CHECKS:
+    for name in metrics("data"):
         result = check_integrity(name, sets)
         limit = 1 if name in ("energy_force_consistency", "unit_scale") else 0
         assert 0 <= result.value <= limit, result.reason
@@ -328,7 +329,7 @@ def test_rmd17_is_sound_and_a_rounded_constant_in_it_is_seen(
 ) -> None:
     source = open_dataset("rmd17", data_dir=reference_data)
     sets = _quick_sets(source, name)
-    for check in CHECKS:
+    for check in metrics("data"):
         result = check_integrity(check, sets)
         limit = 1 if check in ("energy_force_consistency", "unit_scale") else 0
         assert result.value <= limit, result.reason

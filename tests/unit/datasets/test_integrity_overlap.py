@@ -13,13 +13,14 @@ from scipy.spatial.transform import Rotation
 
 from pytest_mlff.datasets.dataset import Dataset
 from pytest_mlff.datasets.frames import Frames
-from pytest_mlff.datasets.integrity import CHECKS, IntegrityResult, check_integrity
+from pytest_mlff.datasets.integrity import IntegrityResult, check_integrity
 from pytest_mlff.datasets.integrity.groups import Group
 from pytest_mlff.datasets.integrity.superposition import distances
 from pytest_mlff.datasets.integrity.twins import features, repeats, search_radius, twins
 from pytest_mlff.datasets.registry import open_dataset
 from pytest_mlff.datasets.splits import FrameSets, IndexSet
 from pytest_mlff.errors import MlffError
+from pytest_mlff.metrics.registry import metrics
 
 OVERLAPS = ("train_test_overlap", "validation_test_overlap", "duplicate_frames")
 
@@ -295,7 +296,7 @@ def test_one_strange_atom_in_a_mixed_file() -> None:
 def test_an_unknown_check_names_the_choices() -> None:
     with pytest.raises(MlffError, match="unknown data check 'overlap'; choose one of train_test_"):
         check_integrity("overlap", _sets(_embedded()))
-    assert list(CHECKS) == [
+    assert list(metrics("data")) == [
         "train_test_overlap", "validation_test_overlap", "duplicate_frames", "time_order",
         "energy_force_consistency", "unit_scale", "known_species",
     ]  # fmt: skip

@@ -56,3 +56,18 @@ def test_the_gravest_stands() -> None:
             assert gravest(*pair).verdict == worse
     with pytest.raises(ValueError, match="no judgement"):
         gravest()
+
+
+@pytest.mark.parametrize(
+    "value, verdict, reason",
+    [
+        (0.9, Verdict.PASSED, "0.9 meV/Å ≥ 0.8 meV/Å"),
+        (0.8, Verdict.PASSED, "0.8 meV/Å ≥ 0.8 meV/Å"),
+        (0.6, Verdict.FAILED, "0.6 meV/Å is 25.0% below the threshold of 0.8 meV/Å"),
+        (math.nan, Verdict.ERROR, "the value is nan"),
+        (math.inf, Verdict.ERROR, "the value is inf"),
+    ],
+)
+def test_a_smallest_acceptable_value(value: float, verdict: Verdict, reason: str) -> None:
+    found = judge_threshold(measured(value), 0.8, "meV/Å", larger_is_better=True)
+    assert (found.verdict, found.reason) == (verdict, reason)

@@ -11,7 +11,7 @@ from pytest_mlff.cli import laws as command
 from pytest_mlff.errors import MlffError
 from pytest_mlff.laws import run_law, write_counterexample
 from pytest_mlff.laws.mutants import mutant
-from pytest_mlff.laws.registry import LAWS
+from pytest_mlff.laws.registry import laws
 from pytest_mlff.laws.selftest import detection_limits, format_limits, format_matrix, matrix
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def test_list_names_every_law(
 ) -> None:
     assert run(*arguments) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert [line.split()[0] for line in lines] == list(LAWS)
+    assert [line.split()[0] for line in lines] == list(laws())
 
 
 def test_repro_says_broken_then_holds(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

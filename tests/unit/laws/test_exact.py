@@ -12,13 +12,13 @@ from pytest_mlff.datasets.frames import Frames
 from pytest_mlff.errors import NotSupportedError
 from pytest_mlff.laws.exact import lennard_jones, morse, neighbours, stillinger_weber
 from pytest_mlff.laws.growing import crystal, numbers_of
-from pytest_mlff.laws.registry import LAWS
+from pytest_mlff.laws.registry import laws
 from pytest_mlff.laws.runner import run_law
 from pytest_mlff.laws.selftest import EXACT
 from pytest_mlff.laws.structures import StructurePool
 
 
-@pytest.mark.parametrize("law", LAWS)
+@pytest.mark.parametrize("law", laws())
 @pytest.mark.parametrize("name, dtype", [("lennard_jones", "float64"), ("harmonic", "float32")])
 def test_exact_potential_passes(name: str, dtype: str, law: str) -> None:
     result = run_law(law, EXACT[name](dtype=dtype), strictness="fast", seed=3)
@@ -26,7 +26,7 @@ def test_exact_potential_passes(name: str, dtype: str, law: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("law", LAWS)
+@pytest.mark.parametrize("law", laws())
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 @pytest.mark.parametrize("name", EXACT)
 def test_no_false_alarm_in_twenty_seeds(name: str, dtype: str, law: str) -> None:

@@ -141,15 +141,15 @@ def test_worst_first_with_everything_that_counts() -> None:
     assert [row[0] for row in rows] == [
         "s/p/v/broken", "s/p/v/far", "s/p/v/near", "s/p/v/regressed"
     ]  # fmt: skip
-    assert rows[0][1:6] == ["error", "–", "–", "45", "meV/Å"]
-    assert rows[1][1:7] == ["failed", "90", "40 – 42.5", "45", "meV/Å", "+50.0 % ❔ undecided"]
+    assert rows[0][1:6] == ["error", "–", "–", "≤ 45", "meV/Å"]
+    assert rows[1][1:7] == ["failed", "90", "40 – 42.5", "≤ 45", "meV/Å", "+50.0 % ❔ undecided"]
     assert rows[3][6:] == ["+10.0 % 🔺 worse", "worse"]
 
 
 def test_a_law_has_no_unit_and_no_interval() -> None:
     law = failed(0, metric="rotation", unit="1", ci_low=None, ci_high=None, threshold=1.0)
     (row,) = red_rows(step_summary(report(law)))
-    assert row[3:6] == ["–", "1", ""]
+    assert row[3:6] == ["–", "≤ 1", ""]
 
 
 def test_too_few_frames_are_not_the_same_as_no_interval() -> None:

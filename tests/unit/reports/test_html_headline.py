@@ -92,7 +92,7 @@ def test_the_worst_stand_first() -> None:
         case("passed", model=None, value=0.9, threshold=1.0, case_id="data"),
         case("error", value=None, case_id="error"),
         case("regressed", value=1.0, threshold=2.0, case_id="regressed"),
-        case("passed", model="one", value=1.0, threshold=0.0, case_id="no ratio"),
+        case("passed", model="one", value=0.0, threshold=0.0, case_id="no ratio"),
         case("passed", model="one", value=0.9, threshold=None, case_id="report only"),
     ]
     assert [one.case_id for one in sorted(cases, key=severity)] == [

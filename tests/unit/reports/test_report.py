@@ -139,7 +139,19 @@ def test_measurement_shows_half_the_interval() -> None:
 
 def test_a_dimensionless_value_stands_alone() -> None:
     row = table([record(unit="1", value=0.25, ci_low=None, threshold=1.0)], None)[1][0]
-    assert row.split() == ["s/p/v/force_mae[C]", "0.25", "1", "passed"]
+    assert row.split() == ["s/p/v/force_mae[C]", "0.25", "≤", "1", "passed"]
+
+
+def test_a_smallest_acceptable_value_is_shown_and_sorted_as_one() -> None:
+    good = record(unit="1", value=0.9, threshold=0.5, larger_is_better=True)
+    close = record(unit="1", value=0.51, threshold=0.5, larger_is_better=True)
+    rows = table([good, close], None)
+    assert ["≥" in line for line, _ in rows[1:]] == [True, True]
+    assert rows[1][0].split()[1] == "0.51"
+    assert close.load == pytest.approx(0.5 / 0.51)
+    assert record(value=0.0, threshold=0.5, larger_is_better=True).load == pytest.approx(1e9)
+    assert record(value=-0.1, threshold=-0.2, larger_is_better=True).load < 1.0
+    assert record(value=-0.3, threshold=-0.2, larger_is_better=True).load > 1.0
 
 
 def test_change_against_the_baseline() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pytest_mlff.errors import MlffError
+from pytest_mlff.metrics.registry import metrics
 from pytest_mlff.specs import cases_of, expand, load_spec
 
 LAST = "provenance: {source: paper, reference: Table 1}"
@@ -72,19 +73,20 @@ LOAD = [
      "spec.yaml:18: cases: must be a list, is a mapping"),
     ("unknown metric", [("metric: force_mae", "metric: force_mea")],
      "spec.yaml:19: cases[0].metric: unknown metric 'force_mea'; did you mean 'force_mae'? "
-     "(metrics: batch_independence, conservativity, determinism, distance_distribution_mae, "
-     "duplicate_frames, energy_drift, energy_force_consistency, energy_mae, energy_rmse, "
-     "energy_violation, force_consistency, force_mae, force_rmse, force_violation, inversion, "
-     "isolated_atom, known_species, locality, memory, net_force, no_holes, periodic_images, "
-     "permutation, precision, rdf_jsd, rotation, size_extensivity, smoothness, soap_similarity, "
-     "stability_time, stress_consistency, stress_mae, thread_safety, time_order, "
-     "train_test_overlap, translation, unit_scale, unknown_species, validation_test_overlap, "
-     "wright_factor)"),
-    ("metric that cannot be gated",
-     [("metric: force_mae\n    species: [all, each]", "metric: stability_time"),
-      ("unit: meV/Å", "unit: ps")],
-     "spec.yaml:20: cases[0].thresholds: must be left out: of stability_time larger is better, "
-     "and a threshold is an upper limit; it is reported without one"),
+     f"(metrics: {', '.join(sorted(metrics()))})"),
+    ("a largest value where larger is better",
+     [("metric: force_mae\n    species: [all, each]", "metric: soap_similarity"),
+      ("unit: meV/Å", "unit: '1'")],
+     "spec.yaml:21: cases[0].thresholds[0].max: must be `min`: of soap_similarity larger is "
+     "better"),
+    ("a smallest value where smaller is better", [("max: 45", "min: 45")],
+     "spec.yaml:22: cases[0].thresholds[0].min: must be `max`: of force_mae smaller is better"),
+    ("max and min", [("max: 45", "max: 45\n        min: 1")],
+     "spec.yaml:23: cases[0].thresholds[0].min: does not go with `max`; give the one that the "
+     "metric's direction asks for"),
+    ("neither max nor min", [("      - max: 45\n        unit", "      - unit")],
+     "spec.yaml:22: cases[0].thresholds[0].max: is missing; give `max`, or `min` where larger is "
+     "better"),
     ("energy per species", [("metric: force_mae", "metric: energy_mae"),
                             ("unit: meV/Å", "unit: meV/atom")],
      "spec.yaml:20: cases[0].species: must be all; energy_mae is not taken per species"),

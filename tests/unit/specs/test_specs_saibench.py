@@ -139,9 +139,9 @@ def test_sample_efficiency(load) -> None:
     ]  # fmt: skip
     published = cases_of(variants[0], "CHO")[0]
     assert published.case_id == "saibench/sample_efficiency/aspirin-n200/energy_mae"
-    assert (published.threshold.max, published.threshold.provenance.source) == (4, "paper")
+    assert (published.threshold.limit, published.threshold.provenance.source) == (4, "paper")
     own = cases_of(expand(spec, "embedded")[0], "CHO")[0]
-    assert (own.threshold.max, own.threshold.provenance.source) == (10, "own_baseline")
+    assert (own.threshold.limit, own.threshold.provenance.source) == (10, "own_baseline")
 
 
 def test_time_extrapolation(load) -> None:

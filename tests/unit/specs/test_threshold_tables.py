@@ -56,14 +56,14 @@ def test_the_shipped_tables_are_one_condition_a_row(name: str, tmp_path) -> None
 def test_a_table_gives_each_variant_its_row(write_spec) -> None:
     spec = load_spec(write_spec((PLAIN, TABLE.format(rows=FULL))))
     found = {
-        variant.id: {case.threshold.max for case in cases_of(variant, "CH")}
+        variant.id: {case.threshold.limit for case in cases_of(variant, "CH")}
         for variant in expand(spec)
     }
     assert found == {
         "aspirin-n200": {40.5}, "aspirin-n100": {45.0}, "ethanol-n200": {20.0},
         "ethanol-n100": {30.0},
     }  # fmt: skip
-    assert spec.cases[0].thresholds[0].largest == 45.0
+    assert spec.cases[0].thresholds[0].limits == (45.0, 40.5, 30.0, 20.0)
 
 
 AT = "spec.yaml:23: cases[0].thresholds[0].rows"

@@ -46,7 +46,9 @@ mlff.table = (() => {
       mlff.svg("line", { class: "gauge__fill", x1: 2, x2: place(one.ratio), y1: 8, y2: 8 }),
     );
     if (one.ci_low !== null && one.ci_high !== null) {
-      const ends = [one.ci_low, one.ci_high].map((end) => place(end / one.threshold));
+      const ends = [one.ci_low, one.ci_high].map((end) =>
+        place(one.larger_is_better ? one.threshold / end : end / one.threshold),
+      );
       svg.append(mlff.svg("line", { class: "gauge__interval", x1: ends[0], x2: ends[1], y1: 8, y2: 8 }));
     }
     svg.append(mlff.svg("line", { class: "gauge__limit", x1: 50, x2: 50, y1: 1, y2: 15 }));
@@ -94,7 +96,7 @@ mlff.table = (() => {
     );
     const of = one.model === null ? "data" : mlff.severalModels ? one.model : "";
     const where = of === "" ? one.identity : `${one.identity} · ${of}`;
-    const threshold = one.threshold === null ? "–" : mlff.significant(one.threshold);
+    const threshold = one.limit;
     return mlff.element(
       "tr",
       {

@@ -59,7 +59,7 @@ mlff.load = () => {
     one.ratio =
       one.value === null || one.threshold === null || one.threshold === 0
         ? null
-        : one.value / one.threshold;
+        : one.load;
     one.change =
       one.value === null || one.baseline === null || one.baseline === 0
         ? null

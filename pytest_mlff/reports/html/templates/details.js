@@ -93,7 +93,7 @@ mlff.details = (() => {
       ...pair("measured", mlff.element("b", {}, withUnit(one, one.value))),
       ...pair("95 % interval", interval(one)),
       ...pair(
-        "threshold", withUnit(one, one.threshold),
+        "threshold", one.threshold === null ? "–" : `${one.limit} ${one.unit === "1" ? "" : one.unit}`,
         one.threshold_provenance === null
           ? ""
           : mlff.element("small", {}, ` ${one.threshold_provenance}`),

@@ -1,0 +1,35 @@
+"""A physical law as a metric: its value is the excess."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pytest_mlff.metrics.registry import Metric
+
+if TYPE_CHECKING:
+    from typing import Any
+
+__all__ = ["law_metric"]
+
+
+def law_metric(name: str, title: str, law: Any) -> Metric:
+    """The metric of a law.
+
+    Parameters
+    ----------
+    name : str
+        Id of both.
+    title : str
+        What holds, in one line.
+    law : Law or type of Law or str
+        The law, or where it is, as ``"module:name"``.
+    """
+    return Metric(
+        name,
+        "1",
+        f"law: {title}",
+        "pytest_mlff.laws.measuring:measure_law",
+        needs={"frames", "potential"},
+        kind="law",
+        subject=law,
+    )

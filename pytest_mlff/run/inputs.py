@@ -1,0 +1,129 @@
+"""What a case of a run has for its metric to measure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from pytest_mlff.errors import MlffError, NotSupportedError
+from pytest_mlff.metrics.registry import metric_named
+from pytest_mlff.run.models import other_precisions
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from contextlib import AbstractContextManager
+
+    from pytest_mlff.datasets.frames import Frames
+    from pytest_mlff.datasets.integrity import IntegrityResult
+    from pytest_mlff.datasets.splits import FrameSets
+    from pytest_mlff.metrics.registry import Metric
+    from pytest_mlff.potentials.protocol import Potential, Prediction
+    from pytest_mlff.run.data_checks import Soundness
+    from pytest_mlff.run.models import Models
+    from pytest_mlff.run.options import Located
+    from pytest_mlff.run.plan import PlannedSpec
+    from pytest_mlff.specs import Case, Scalar
+    from pytest_mlff.store import Store
+
+__all__ = ["CaseInputs"]
+
+
+@dataclass(frozen=True, eq=False)
+class CaseInputs:
+    """The `pytest_mlff.metrics.Inputs` of a case.
+
+    Attributes
+    ----------
+    case : Case
+    planned : PlannedSpec
+    source : Located or None
+        The model; None where there is none.
+    sets : FrameSets
+        Frames of the variant.
+    models : Models
+        Loaded models of the run.
+    predict : callable
+        From a potential and frames to the prediction pass that all cases share.
+    checks : Soundness
+        Checks of data that all variants share.
+    store : Store
+    """
+
+    case: Case
+    planned: PlannedSpec
+    source: Located | None
+    sets: FrameSets
+    models: Models
+    predict: Callable[[Potential, Frames], Prediction]
+    checks: Soundness
+    store: Store
+
+    @cached_property
+    def metric(self) -> Metric:
+        """What is measured."""
+        return metric_named(self.case.metric)
+
+    @property
+    def species(self) -> str | None:
+        """Chemical symbol; None for all atoms."""
+        return self.case.species
+
+    @property
+    def options(self) -> Mapping[str, Scalar]:
+        """Settings of the case in its spec."""
+        return self.case.options
+
+    @property
+    def frames(self) -> Frames:
+        """Test frames."""
+        return self.sets.test_frames
+
+    @property
+    def training_frames(self) -> Frames | None:
+        """Training frames; None where the spec cuts none."""
+        return self.sets.train_frames
+
+    @cached_property
+    def potential(self) -> Potential:
+        """The loaded model, which knows every species of the test frames."""
+        if self.source is None:
+            raise MlffError(f"metric {self.metric.id} asks for a model, which it does not need")
+        potential = self.models.potential(self.source, self.case.variant.id, self.planned)
+        info, species = potential.info, self.frames.species
+        missing = [] if info.species is None else [s for s in species if s not in info.species]
+        if info.species is not None and missing:
+            raise NotSupportedError(
+                f"{info.name} does not know {', '.join(missing)} "
+                f"(it knows {', '.join(info.species)})"
+            )
+        return potential
+
+    @property
+    def prediction(self) -> Prediction:
+        """The model's pass over the test frames."""
+        return self.predict(self.potential, self.frames)
+
+    @property
+    def seed(self) -> int:
+        """Seed of everything that is drawn."""
+        return self.models.options.seed
+
+    @property
+    def strictness(self) -> str | None:
+        """What the command line asks of laws."""
+        return self.models.options.strictness
+
+    def data_check(self) -> IntegrityResult:
+        """What the check of data `metric` finds."""
+        return self.checks.check(self.metric.id, self.sets)
+
+    def other_precisions(self) -> Mapping[str, Potential]:
+        """The same model in its other precisions."""
+        assert self.source is not None  # there is a potential
+        return other_precisions(self.models, self.case.variant.id, self.potential, self.source)
+
+    def guard(self) -> AbstractContextManager[None]:
+        """Within it, a lost GPU is noticed."""
+        info = self.potential.info
+        return self.models.contexts.guard(info.device, info.name)
