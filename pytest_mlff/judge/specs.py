@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +10,7 @@ from pytest_mlff.datasets.own_files import content_digest
 from pytest_mlff.errors import MlffError
 from pytest_mlff.judge.edits import Edit
 from pytest_mlff.specs import cases_of, expand, load_spec
+from pytest_mlff.specs.schema import SpecFile
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -22,6 +24,13 @@ __all__ = ["spec_edits"]
 _EACH = "each"
 """Stands for the species that no threshold names: which there are, only the data say."""
 _NAMED = 3
+_ELSEWHERE = {
+    "schema_version", "title", "description", "source",  # words
+    "datasets", "margin",  # compared by themselves
+    "axes", "where", "variant", "frames", "cases",  # compared as the cases they expand to
+}  # fmt: skip
+_OF_A_CASE = {"variant", "metric", "species", "threshold", "options"}
+_OF_A_THRESHOLD = {"max", "min", "unit", "provenance"}
 
 
 def spec_edits(name: str, before: Path, after: Path) -> list[Edit]:
@@ -71,7 +80,7 @@ def _settings(name: str, old: Spec, new: Spec) -> list[Edit]:
             Edit("dataset changed", name, f"{dataset}: no {key} any more")
             for key in told[0].keys() - told[1].keys()
         ]
-    for field in ("seed", "reference_energies"):
+    for field in SpecFile.model_fields.keys() - _ELSEWHERE:
         if (was := getattr(old, field)) != (now := getattr(new, field)):
             edits.append(Edit("spec setting", name, f"{field} {was} → {now}"))
     return edits
@@ -164,10 +173,24 @@ def _differences(old: Case, new: Case) -> Iterator[tuple[Kind, str, float]]:
             yield "stricter", text, 0.0
         else:
             yield "threshold loosened", text, _factor(was, now)
+    for name, was, now in _others(old.threshold, new.threshold, _OF_A_THRESHOLD):
+        yield "threshold loosened", f"{name} {was} → {now}", float("inf")
+    for name, was, now in _others(old, new, _OF_A_CASE):
+        yield "spec setting", f"{name} {was} → {now}", 0.0
     if old.variant.selections != new.variant.selections:
         yield "frames changed", f"{old.variant.selections.test} → {new.variant.selections.test}", 0
     if dict(old.options) != dict(new.options):
         yield "spec setting", f"options {_options(old.options)} → {_options(new.options)}", 0.0
+
+
+def _others(old: Any, new: Any, known: set[str]) -> Iterator[tuple[str, Any, Any]]:
+    """Fields that differ and are told nowhere else, so that no new one goes unseen."""
+    if old is None or new is None:
+        return
+    for field in dataclasses.fields(old):
+        was, now = getattr(old, field.name), getattr(new, field.name)
+        if field.name not in known and was != now:
+            yield field.name, was, now
 
 
 def _number(value: float | None) -> str:

@@ -130,6 +130,8 @@ def test_a_request_that_leaves_its_judge_alone(branches: tuple[Path, Path]) -> N
          ["spec setting: specs/first.yaml: rotation: options examples=10 → examples=1 "
           "(aspirin, ethanol, uracil)"]),
         ("cases:", "seed: 7\ncases:", ["spec setting: specs/first.yaml: seed 0 → 7"]),
+        ("cases:", "undecided_bound: 0.15\ncases:",
+         ["spec setting: specs/first.yaml: undecided_bound 0.2 → 0.15"]),
         ("  embedded:\n", "  rmd17:\n  embedded:\n",
          ["dataset changed: specs/first.yaml: first dataset embedded → rmd17"]),
         ("title: Errors", "title: The errors", []),
