@@ -13,6 +13,7 @@ from pytest_mlff.errors import MlffError
 from pytest_mlff.gate.outcome import Outcome
 from pytest_mlff.gate.threshold import RED, Judgement, Verdict
 from pytest_mlff.plugin.attachment import arrays_of, take
+from pytest_mlff.reports.headline import ANOTHER_LEVEL, is_of_another_level
 from pytest_mlff.reports.model import StructureRecord
 from pytest_mlff.reports.properties import PREFIX, from_properties, record_of
 from pytest_mlff.reports.stream import ReportStream
@@ -232,6 +233,8 @@ class Tally:
         if undecided and self._strict:
             self._alarm(f"{undecided} undecided: --mlff-undecided=fail takes that for a failure")
             red = True
+        if any(map(is_of_another_level, self.records.values())):
+            self._alarm(ANOTHER_LEVEL[0].lower() + ANOTHER_LEVEL[1:])
         if lost:
             self._alarm(f"{lost} collected cases were never reported")
         if not measured:

@@ -13,7 +13,22 @@ if TYPE_CHECKING:
 
     from pytest_mlff.reports.model import CaseRecord, Report
 
-__all__ = ["ORDER", "Headline", "Tallied", "headline_of", "severity", "tally_by_model"]
+__all__ = [
+    "ANOTHER_LEVEL",
+    "ORDER",
+    "Headline",
+    "Tallied",
+    "headline_of",
+    "is_of_another_level",
+    "severity",
+    "tally_by_model",
+]
+
+ANOTHER_LEVEL: Final = (
+    "Accuracy was not judged, since the labels are of another level of theory: gate on data of "
+    "your own, with a spec whose dataset has a `path`, or name the model's level by --mlff-level."
+)
+"""What a reader is to do about it."""
 
 ORDER: Final = (
     "error", "failed", "regressed", "unsupported", "skipped", "undecided", "reported", "passed",
@@ -116,6 +131,8 @@ def headline_of(report: Report) -> Headline:
         sentence = f"{_all(counts['passed'])} passed."
     if counts["skipped"]:
         sentence += " Only a pass is a pass."
+    if any(map(is_of_another_level, report.cases)):
+        sentence += f" {ANOTHER_LEVEL}"
     if counts["skipped"] or _open_questions(report.cases):
         return Headline("unknown", "Not decided", sentence)
     return Headline("good", "Yes", sentence)
@@ -134,7 +151,7 @@ def _left_open(report: Report, lost: int) -> str | None:
 
 def _objection(report: Report, counts: Counter[str]) -> str | None:
     """Why a run without a red or lost case is a no all the same; None if it is not."""
-    if counts["undecided"] and report.run.undecided == "fail":
+    if counts["undecided"] and report.run.undecided_blocks:
         return "What is undecided blocks this run."
     if not counts["passed"] and not counts["undecided"]:
         says = "asks" if counts["reported"] else "says"
@@ -145,6 +162,11 @@ def _objection(report: Report, counts: Counter[str]) -> str | None:
     return None
 
 
+def is_of_another_level(case: CaseRecord) -> bool:
+    """Whether accuracy was not judged because the labels are of another level of theory."""
+    return case.verdict == "reported" and "level" in case.evidence
+
+
 def _open_questions(cases: Sequence[CaseRecord]) -> bool:
     """Whether something is undecided that no pooled test of the same metric has decided."""
     pooled = {
@@ -152,8 +174,7 @@ def _open_questions(cases: Sequence[CaseRecord]) -> bool:
         for case in cases
         if case.variant == "pooled" and case.verdict == "passed"
     }
-    of_another_level = any("level" in case.evidence for case in cases if case.verdict == "reported")
-    return of_another_level or any(
+    return any(map(is_of_another_level, cases)) or any(
         (case.model, case.suite, case.spec, case.metric) not in pooled
         for case in cases
         if case.verdict == "undecided"

@@ -217,8 +217,8 @@ class RunRecord(_Record):
         default=0,
         description="Cases that the run's specs hold and that were not to be run, e.g. for `-k`.",
     )
-    undecided: Literal["pass", "fail"] = Field(
-        default="pass", description="Whether undecided cases block."
+    undecided_blocks: bool = Field(
+        default=False, description="Whether cases that are undecided make the run fail."
     )
     baselines: dict[str, str] = Field(
         default={}, description="Model to the file or the model that it was compared with."

@@ -123,7 +123,7 @@ def build_report(
             | {recipe.name: recipe.digest for recipe in recipes},
             sources=[source.text for source in options.models],
             collected=len(session.expected),
-            undecided="fail" if options.undecided == "fail" else "pass",
+            undecided_blocks=options.undecided == "fail",
             deselected=session.deselected,
             baselines={
                 gate.label(source): name
