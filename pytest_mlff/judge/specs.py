@@ -30,7 +30,7 @@ _ELSEWHERE = {
     "axes", "where", "variant", "frames", "cases",  # compared as the cases they expand to
 }  # fmt: skip
 _OF_A_CASE = {"variant", "metric", "species", "threshold", "options"}
-_OF_A_THRESHOLD = {"max", "min", "unit", "provenance"}
+_OF_A_THRESHOLD = {"limit", "larger_is_better", "unit", "provenance"}
 
 
 def spec_edits(name: str, before: Path, after: Path) -> list[Edit]:
@@ -153,9 +153,10 @@ def _cases_of(variant: Variant, species: list[str]) -> tuple[Case, ...]:
 
 
 def _limits(case: Case) -> dict[str, float]:
-    """The sides on which a threshold bounds a value."""
-    found = {side: getattr(case.threshold, side, None) for side in ("max", "min")}
-    return {side: value for side, value in found.items() if value is not None}
+    """The side on which a threshold bounds a value."""
+    if case.threshold is None:
+        return {}
+    return {"min" if case.threshold.larger_is_better else "max": case.threshold.limit}
 
 
 def _differences(old: Case, new: Case) -> Iterator[tuple[Kind, str, float]]:

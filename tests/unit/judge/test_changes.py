@@ -306,3 +306,17 @@ def test_a_base_that_cannot_judge_is_no_judge(branches: tuple[Path, Path]) -> No
     (branches[0] / "specs" / "first.yaml").write_text("[")
     (one,) = changes(JUDGE, *branches)
     assert (one.kind, one.grave) == ("no judge", True)
+
+
+@pytest.mark.parametrize("limit, kind", [(0.8, "threshold loosened"), (0.95, "stricter")])
+def test_a_smallest_acceptable_value(branches: tuple[Path, Path], limit: float, kind: str) -> None:
+    """Where larger is better, the lower limit is the looser one."""
+    for root, least in zip(branches, (0.9, limit), strict=True):
+        text = SPEC + (
+            "  - metric: soap_similarity\n"
+            f"    thresholds: [{{min: {least}, unit: '1', provenance: *why}}]\n"
+        )
+        (root / "specs" / "first.yaml").write_text(text, encoding="utf-8")
+    (one,) = changes(JUDGE, *branches)
+    assert one.kind == kind
+    assert one.what.startswith(f"min 0.9 → {limit} ")
