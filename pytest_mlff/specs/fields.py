@@ -74,11 +74,11 @@ def _atom_types(value: Any) -> dict[int, str]:
     if not isinstance(value, dict) or not value:
         raise ValueError(f"must map atom types to elements, e.g. {{1: Cu}}, is {_shown(value)}")
     for number, symbol in value.items():
-        if not isinstance(number, int) or isinstance(number, bool) or number < 1:
+        if not str(number).isdecimal() or int(number) < 1:
             raise ValueError(f"atom types are whole numbers from 1, not {number!r}")
         if symbol not in SYMBOLS:
             raise ValueError(f"type {number}: {symbol!r} is no chemical symbol")
-    return dict(value)
+    return {int(number): symbol for number, symbol in value.items()}
 
 
 def _plan_species(value: Any) -> tuple[str, ...]:

@@ -157,6 +157,8 @@ class _Reader:
         for key_node, value_node in node.value:
             line = key_node.start_mark.line + 1
             key = self._scalar(key_node, at) if isinstance(key_node, yaml.ScalarNode) else None
+            if isinstance(key, int) and not isinstance(key, bool) and at[-1:] == ("species",):
+                key = str(key)  # atom types are numbers: `species: {1: Cu}`
             if not isinstance(key, str):
                 written = str(getattr(key_node, "value", ""))[:40]
                 raise self._error(key_node, at, f"key {written!r} must be text; quote it")

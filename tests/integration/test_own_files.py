@@ -125,6 +125,45 @@ def test_validate_opens_the_data(
     assert said.count("\n") == 1
 
 
+_DUMP = """ITEM: TIMESTEP
+0
+ITEM: NUMBER OF ATOMS
+2
+ITEM: BOX BOUNDS pp pp pp
+0 5
+0 5
+0 5
+ITEM: ATOMS id type x y z fx fy fz
+1 1 0 0 0 1 2 3
+2 2 0 0 2 1 2 3
+"""
+
+
+@pytest.mark.parametrize(
+    "species, message",
+    [
+        ("", "atom types, not elements"),
+        (", species: {1: Cu, 2: O}", None),
+        (", species: {1: Cu}", "atom 1 is no element"),
+        (", species: {1: Qx}", "type 1: 'Qx' is no chemical symbol"),
+        (", species: {a: Cu}", "atom types are whole numbers from 1, not 'a'"),
+        (", species: Cu", "must map atom types to elements"),
+    ],
+)
+def test_types_of_a_dump(
+    tmp_path: Path, capsys: CaptureFixture[str], species: str, message: str | None
+) -> None:
+    told = f"  d: {{path: a.lammpstrj, format: lammps-dump-text{species}}}"
+    path = spec(tmp_path, told, "  test: {}", "force_mae")
+    (path.parent / "a.lammpstrj").write_text(_DUMP)
+    assert validate([str(path)]) == (0 if message is None else 4)
+    said = capsys.readouterr()
+    assert message is None or message in said.err
+    if message is None:
+        planned = plan_spec(path, None, None)
+        assert planned.source.load("a").frames.species == ("Cu", "O")
+
+
 def _model(pytester: Pytester) -> None:
     pytester.makepyfile(
         emt="""

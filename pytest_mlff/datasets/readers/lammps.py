@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from pytest_mlff.errors import MlffError
 
@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 __all__ = ["dump_options", "is_dump"]
+
+
+_MOST_TYPES: Final = 1000
 
 
 def is_dump(file_format: str) -> bool:
@@ -44,8 +47,9 @@ def dump_options(plain: Path, species: Mapping[int, str] | None, where: str) -> 
                 "path, e.g. species: {1: Cu, 2: O}"
             )
         return options
-    # ASE looks types up in a list that begins with type 1.
-    return options | {"specorder": [species.get(one, "X") for one in range(1, max(species) + 1)]}
+    # ASE looks types up in a list that begins with type 1; X, no element, is refused later.
+    most = max(_MOST_TYPES, *species)
+    return options | {"specorder": [species.get(one, "X") for one in range(1, most + 1)]}
 
 
 def _header(plain: Path) -> tuple[list[str], str | None]:

@@ -138,7 +138,8 @@ def _check_structure(atoms: Atoms, path: Path, index: int) -> None:
         raise MlffError(f"{path}: frame {index}: positions or cell are not finite")
     if (atoms.numbers < 1).any():
         raise MlffError(
-            f"{path}: frame {index}: atom {int(np.argmax(atoms.numbers < 1))} is no element"
+            f"{path}: frame {index}: atom {int(np.argmax(atoms.numbers < 1))} is no element (of "
+            "LAMMPS types, each needs its own under `species`)"
         )
     bare = np.asarray(atoms.pbc) & (np.abs(cell).sum(axis=1) == 0)
     if bare.any():
