@@ -20,7 +20,8 @@ def reference_data() -> Path:
 
 
 @pytest.fixture(autouse=True)
-def _outside_of_github(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Runs within tests have nothing to tell GitHub, also where the tests run there."""
-    for name in ("GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY", "GITHUB_OUTPUT"):
+def _outside_of_github_and_xdist(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs within tests have nothing to tell GitHub and are nobody's workers, whoever runs us."""
+    for name in ("GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY", "GITHUB_OUTPUT", "PYTEST_XDIST_WORKER",
+                 "PYTEST_XDIST_WORKER_COUNT", "PYTEST_XDIST_TESTRUNUID"):  # fmt: skip
         monkeypatch.delenv(name, raising=False)

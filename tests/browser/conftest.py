@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     pytest.importorskip("jinja2")
-    pytest.importorskip("plotly")
+    pytest.importorskip("matplotlib")
     binary = find_chromium()
     if binary is None:
         pytest.skip(f"no browser on the path (looked for {', '.join(NAMES)})")

@@ -17,7 +17,6 @@ from support.sample_reports import many_cases, saibench_report
 from pytest_mlff.reports.headline import severity
 from pytest_mlff.reports.html import page as page_module
 from pytest_mlff.reports.html import write_html
-from pytest_mlff.reports.html.plots import Plots
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,7 +36,7 @@ FOCUS = 'document.activeElement.closest("tr")?.dataset.place'
 OPEN = 'document.querySelector("#details").open'
 TITLE = 'document.querySelector("#details-title").textContent'
 OVERFLOW = "document.documentElement.scrollWidth - innerWidth"
-PLOT = 'document.querySelectorAll("[data-plot]")'
+PLOT = 'document.querySelectorAll(".plot")'
 
 
 @pytest.fixture(scope="session")
@@ -53,9 +52,9 @@ def page_file(report: Report, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def without_figures(target: Path, report: Report) -> Path:
-    """The same page without plotly.js, for tests of everything else: it loads much faster."""
+    """The same page without figures, for tests of everything else: it is made much faster."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(page_module, "plots_of", lambda _: Plots((), ""))
+        patch.setattr(page_module, "plots_of", lambda _: ())
         write_html(target, report)
     return target
 
@@ -106,13 +105,20 @@ def test_summary_table_and_figures(new_page: NewPage, page_file: Path, report: R
     ]  # fmt: skip
     assert page.run(COUNT) == f"{len(report.cases)} cases"
     assert page.run(NAMES) == names(worst_first(report.cases))[:100]
-    drawn = 'document.querySelectorAll("[data-plot] .main-svg").length'
-    assert page.run(drawn) == 0  # nothing is drawn before it is seen
-    for number in range(page.run(f"{PLOT}.length")):
-        page.run(f"{PLOT}[{number}].scrollIntoView()")
-        page.wait_for(f'{PLOT}[{number}].querySelector(".main-svg") !== null')
+    # They are there before anybody scrolls.
+    assert page.run('document.querySelectorAll(".plot svg").length') == page.run(f"{PLOT}.length")
     assert page.run(f"{PLOT}.length") >= 8
     assert page.run(OVERFLOW) <= 0
+    page.run(f"{PLOT}[1].scrollIntoView({{behavior: 'instant'}})")
+    page.run("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    line = page.run(f"{PLOT}[1].querySelector('.tip title').textContent")
+    x, y = page.centre("#figure-mae-vs-samples .tip")
+    page.call("Input.dispatchMouseEvent", type="mouseMoved", x=x, y=y)
+    told = 'document.querySelector(".tip-box")'
+    assert page.run(f"{told}.hidden") is False
+    assert page.run(f"{told}.textContent") == line
+    page.press("Escape")
+    assert page.run(f"{told}.hidden") is True
 
 
 def test_filters(new_page: NewPage, table_file: Path, report: Report) -> None:
@@ -500,7 +506,7 @@ CONTRAST = """(() => {
   const poor = new Set();
   for (const node of document.querySelectorAll("body *")) {
     const own = [...node.childNodes].some((one) => one.nodeType === 3 && one.data.trim());
-    if (!own || !node.offsetParent || node.closest(":disabled, [data-plot], svg, script")) continue;
+    if (!own || !node.offsetParent || node.closest(":disabled, svg, script")) continue;
     const [a, b] = [light(parse(getComputedStyle(node).color)), light(ground(node))];
     const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
     if (ratio < 4.5) poor.add(`${node.className || node.tagName}: ${ratio.toFixed(2)}`);
@@ -522,8 +528,7 @@ def test_light_and_dark(new_page: NewPage, page_file: Path, scheme: str) -> None
     assert page.run(CONTRAST) == []
     page.press("Escape")
     page.run(f"{PLOT}[0].scrollIntoView()")
-    page.wait_for(f'{PLOT}[0].querySelector(".main-svg") !== null')
-    ink = f'getComputedStyle({PLOT}[0].querySelector(".ytick text")).fill'
+    ink = f'getComputedStyle({PLOT}[0].querySelector("svg text")).fill'
     before = page.run(ink)
     other = "dark" if scheme == "light" else "light"
     page.click("#theme")
@@ -561,7 +566,7 @@ def test_print(new_page: NewPage, page_file: Path, report: Report) -> None:
     page.run('dispatchEvent(new Event("beforeprint"))')
     assert page.run(f"{ROW}.length") == len(report.cases)
     assert page.run(f"{PLOT}.length") >= 8
-    assert page.run(f"[...{PLOT}].every((one) => one.querySelector('.main-svg'))")
+    assert page.run(f"[...{PLOT}].every((one) => one.querySelector('svg'))")
     page.media("dark", "print")
     assert page.run(GROUND) == "rgb(255, 255, 255)"
     assert page.run('getComputedStyle(document.querySelector(".bar")).display') == "none"
@@ -594,7 +599,6 @@ def test_a_report_cannot_act(
     page.open(target)
     for number in range(page.run(f"{PLOT}.length")):
         page.run(f"{PLOT}[{number}].scrollIntoView()")
-        page.wait_for(f'{PLOT}[{number}].querySelector(".main-svg") !== null')
     page.press("j", "Enter", *"j" * (len(few.cases) - 1))
     assert poison.strip() in page.run('document.querySelector("#details").textContent')
     assert page.run("window.hit") is None

@@ -1,7 +1,7 @@
-"""Figures of a report: what they show, and two ways to draw them.
+"""Figures of a report: what they show, and how they are drawn.
 
-`figures_of` makes descriptions from a report alone; `static` draws them as PNG and SVG,
-`interactive` for a page.
+`figures_of` makes descriptions from a report alone; `static` draws them as PNG and SVG, and
+`inline` puts the same SVG into a page.
 """
 
 from __future__ import annotations

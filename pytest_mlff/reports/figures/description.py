@@ -1,6 +1,6 @@
 """What a figure shows, without a word on how it is drawn.
 
-Builders make these from a report alone; `static` and `interactive` draw them. Everything
+Builders make these from a report alone; `static` draws them. Everything
 that a reader could check (numbers, order, intervals) is here, so it can be tested without
 looking at pixels.
 """

@@ -10,7 +10,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-__all__ = ["DARK", "LIGHT", "SCALE", "Theme", "colour", "contrasting", "marker", "scale_colour"]
+__all__ = [
+    "DARK",
+    "LIGHT",
+    "ROLES",
+    "SCALE",
+    "Theme",
+    "colour",
+    "contrasting",
+    "marker",
+    "scale_colour",
+]
 
 _HUES: Final = {
     "blue": ("#0072b2", "#4ba3e3"),
@@ -42,6 +52,10 @@ _ROLES: Final = {
     "worst": "vermillion",
     "typical": "blue",
 }
+ROLES: Final = (
+    *_ROLES, *(f"series-{k}" for k in range(6)), *(f"step-{k}" for k in range(101)),
+)  # fmt: skip
+"""Roles that between them have every colour that a figure may use."""
 _SERIES: Final = ("blue", "vermillion", "green", "purple", "orange", "sky")
 _SHAPES: Final = ("circle", "square", "triangle-up", "diamond", "triangle-down", "cross")
 _SHAPED: Final = {"all": 0, "species-C": 1, "species-H": 2, "species-O": 3, "species-N": 4}
@@ -108,7 +122,7 @@ def colour(role: str, theme: Theme = LIGHT) -> str:
 
 
 def marker(role: str) -> str:
-    """Shape of a role's points, by its plotly name."""
+    """Shape of a role's points, one of `_SHAPES`."""
     number = _number(role)
     if number is not None and role.startswith("step-"):
         number = round(number / 25.0)

@@ -1,16 +1,18 @@
-"""Figures as PNG and SVG through matplotlib: the same bytes from the same report."""
+"""Figures through matplotlib, for files and for a page: the same bytes from the same report."""
 
 from __future__ import annotations
 
 import io
 import textwrap
 from typing import TYPE_CHECKING, Any
+from xml.etree import ElementTree
 
 from pytest_mlff.errors import MissingExtraError
 from pytest_mlff.reports.figures.description import MatrixPanel, WindowPanel, XYPanel
 from pytest_mlff.reports.figures.palette import LIGHT, colour
 from pytest_mlff.reports.figures.static_chart import draw_matrix, draw_windows
 from pytest_mlff.reports.figures.static_xy import draw_xy, legend_entries
+from pytest_mlff.reports.figures.tips import NO_TEXT, Tips, add_titles
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
 
     from pytest_mlff.reports.figures.description import Figure, Panel
 
-__all__ = ["draw", "render"]
+__all__ = ["draw", "drawing", "render"]
 
 _DPI = 144
 _STYLE: Mapping[str, Any] = {
@@ -42,6 +44,10 @@ _STYLE: Mapping[str, Any] = {
     "legend.fontsize": 8.5,
     # Ids of clip paths are random without it.
     "svg.hashsalt": "pytest_mlff",
+    # Text that can be selected, searched and read aloud.
+    "svg.fonttype": "none",
+    # Names come from a report: a dollar sign in one begins no formula.
+    "text.parse_math": False,
 }
 
 
@@ -62,6 +68,11 @@ def draw(figure: Figure) -> Canvas:
     MissingExtraError
         If matplotlib is not installed.
     """
+    return _draw(figure, Tips(), bare=False)
+
+
+def _draw(figure: Figure, tips: Tips, *, bare: bool) -> Canvas:
+    """Draw a figure; a bare one has neither title, caption nor background."""
     try:
         import matplotlib.style
         from matplotlib.figure import Figure as Canvas
@@ -73,9 +84,9 @@ def draw(figure: Figure) -> Canvas:
         columns = max(1, min(figure.columns, len(figure.panels)))
         rows = -(-len(figure.panels) // columns)
         width, heights = _size(figure, rows, columns)
-        caption = textwrap.wrap(figure.caption, int(width * 15))
+        caption = [] if bare else textwrap.wrap(figure.caption, int(width * 15))
         canvas = Canvas(
-            figsize=(width, sum(heights) + 0.45 + 0.17 * len(caption)),
+            figsize=(width, sum(heights) + (0.1 if bare else 0.45) + 0.17 * len(caption)),
             dpi=_DPI,
             layout=ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.08),
         )
@@ -83,16 +94,21 @@ def draw(figure: Figure) -> Canvas:
         for index, panel in enumerate(figure.panels):
             axes = canvas.add_subplot(grid[index // columns, index % columns])
             if isinstance(panel, WindowPanel):
-                draw_windows(axes, panel)
+                draw_windows(axes, panel, tips)
             elif isinstance(panel, MatrixPanel):
-                draw_matrix(axes, panel)
+                draw_matrix(axes, panel, tips)
             else:
-                draw_xy(axes, panel)
+                draw_xy(axes, panel, tips)
         entries = legend_entries([p for p in figure.panels if isinstance(p, XYPanel)])
         if len(entries) > 1:
             handles, labels = zip(*entries, strict=True)
             wrapped = [label.replace(": ", ":\n") for label in labels]
             canvas.legend(handles, wrapped, loc="outside right upper")
+        if bare:
+            canvas.patch.set_visible(False)
+            for axes in canvas.axes:
+                axes.patch.set_visible(False)
+            return canvas
         canvas.suptitle(figure.title, x=0.01, ha="left", fontsize=12, fontweight="bold")
         canvas.supxlabel(
             "\n".join(caption),
@@ -139,13 +155,42 @@ def render(figure: Figure, file_format: str) -> bytes:
     MissingExtraError
         If matplotlib is not installed.
     """
-    canvas = draw(figure)
+    if file_format == "svg":
+        drawn: bytes = ElementTree.tostring(drawing(figure), encoding="utf-8", xml_declaration=True)
+        return drawn
+    return _saved(draw(figure), file_format, {"Software": None})
+
+
+def drawing(figure: Figure, *, bare: bool = False) -> ElementTree.Element:
+    """A figure as the root of an SVG, with a line for the pointer beside each value.
+
+    Parameters
+    ----------
+    figure : Figure
+        What to show.
+    bare : bool
+        Without title, caption and background, which a page has itself.
+
+    Raises
+    ------
+    MissingExtraError
+        If matplotlib is not installed.
+    """
+    tips = Tips()
+    canvas = _draw(figure, tips, bare=bare)
+    # Neither the time nor the version of a library belongs into a file that may be compared.
+    fixed = {"Date": None, "Creator": None, "Title": figure.title}
+    ElementTree.register_namespace("", "http://www.w3.org/2000/svg")
+    ElementTree.register_namespace("xlink", "http://www.w3.org/1999/xlink")
+    root = ElementTree.fromstring(NO_TEXT.sub("?", _saved(canvas, "svg", fixed).decode()))
+    add_titles(root, tips)
+    return root
+
+
+def _saved(canvas: Canvas, file_format: str, metadata: dict[str, Any]) -> bytes:
     import matplotlib.style
 
-    # Neither the time nor the version of a library belongs into a file that may be compared.
-    fixed: dict[str, Any] = {"Date": None, "Creator": None} if file_format == "svg" else {}
-    fixed |= {"Software": None} if file_format == "png" else {"Title": figure.title}
     written = io.BytesIO()
     with matplotlib.style.context(["default", dict(_STYLE)]):
-        canvas.savefig(written, format=file_format, metadata=fixed)
+        canvas.savefig(written, format=file_format, metadata=metadata)
     return written.getvalue()

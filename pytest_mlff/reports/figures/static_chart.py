@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from pytest_mlff.reports.figures.description import ColourScale, MatrixPanel, WindowPanel
+    from pytest_mlff.reports.figures.tips import Tips
 
 __all__ = ["draw_matrix", "draw_windows"]
 
@@ -34,7 +35,7 @@ def _colour_bar(axes: Axes, scale: ColourScale, pad: float = 0.02) -> None:
     bar.outline.set_visible(False)
 
 
-def draw_windows(axes: Axes, panel: WindowPanel) -> None:
+def draw_windows(axes: Axes, panel: WindowPanel, tips: Tips) -> None:
     """Draw a window chart with its colour bar."""
     axes.set_title(panel.title)
     set_axis(axes, "x", panel.x)
@@ -43,11 +44,14 @@ def draw_windows(axes: Axes, panel: WindowPanel) -> None:
     axes.text(sum(panel.test) / 2, -0.62, "test", ha="center", va="bottom", fontsize=8)
     for row, bar in enumerate(panel.bars):
         if bar.value is None:
-            look = {"facecolor": "none", "edgecolor": colour("muted"), "linestyle": ":"}
+            face, line = "none", ":"
         else:
-            tint = scale_colour(fraction(panel.colour, bar.value))
-            look = {"facecolor": tint, "edgecolor": colour("muted"), "linestyle": "-"}
-        axes.barh(row, bar.end - bar.begin, 0.72, left=bar.begin, linewidth=0.7, **look)  # type: ignore[arg-type]
+            face, line = scale_colour(fraction(panel.colour, bar.value)), "-"
+        (drawn,) = axes.barh(
+            row, bar.end - bar.begin, 0.72, left=bar.begin, linewidth=0.7,
+            facecolor=face, edgecolor=colour("muted"), linestyle=line,
+        )  # fmt: skip
+        tips.add(drawn, [bar.hover])
         axes.annotate(
             bar.text, (1.0, row), xycoords=("axes fraction", "data"), xytext=(5, 0),
             textcoords="offset points", va="center", fontsize=8,
@@ -59,7 +63,7 @@ def draw_windows(axes: Axes, panel: WindowPanel) -> None:
     _colour_bar(axes, panel.colour, pad=0.05)
 
 
-def draw_matrix(axes: Axes, panel: MatrixPanel) -> None:
+def draw_matrix(axes: Axes, panel: MatrixPanel, tips: Tips) -> None:
     """Draw membership dots and the cells beside them."""
     from matplotlib.patches import Rectangle
 
@@ -79,10 +83,8 @@ def draw_matrix(axes: Axes, panel: MatrixPanel) -> None:
         else:
             face = scale_colour(fraction(panel.colour, cell.value))
             text = contrasting(face)
-        if cell.value is not None:
-            axes.add_patch(
-                Rectangle((place[0] - 0.48, place[1] - 0.46), 0.96, 0.92, facecolor=face)
-            )
+        box = Rectangle((place[0] - 0.48, place[1] - 0.46), 0.96, 0.92, facecolor=face)
+        tips.add(axes.add_patch(box), [cell.hover])
         axes.text(*place, cell.text, ha="center", va="center", fontsize=8, color=text)
     ticks = [*range(len(panel.members)), *(shift + c for c in range(len(panel.columns)))]
     axes.set_xticks(ticks, [*panel.members, *panel.columns])

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from pytest_mlff.reports.figures.description import Axis, Series, XYPanel
+    from pytest_mlff.reports.figures.tips import Tips
 
 __all__ = ["draw_xy", "legend_entries", "set_axis"]
 
@@ -40,7 +41,7 @@ def set_axis(axes: Axes, which: str, axis: Axis) -> None:
         getattr(axes, f"set_{which}lim")(*axis.limits)
 
 
-def draw_xy(axes: Axes, panel: XYPanel) -> None:
+def draw_xy(axes: Axes, panel: XYPanel, tips: Tips) -> None:
     """Draw a panel of points and lines."""
     axes.set_title(panel.title)
     set_axis(axes, "x", panel.x)
@@ -62,6 +63,14 @@ def draw_xy(axes: Axes, panel: XYPanel) -> None:
         )  # fmt: skip
     for series in panel.series:
         _draw_series(axes, series, horizontal=panel.horizontal)
+    for series in panel.series:
+        if series.hover:
+            # Above everything, larger than the points and unseen: what a pointer can hit.
+            (marks,) = axes.plot(
+                series.x, series.y, "o", markersize=9, markeredgewidth=0, color="#000000", alpha=0,
+                zorder=9, scalex=False, scaley=False,
+            )  # fmt: skip
+            tips.add(marks, series.hover)
     if panel.horizontal:
         axes.tick_params(axis="y", length=0, labelsize=7.5)
 
@@ -96,14 +105,14 @@ def _draw_series(axes: Axes, series: Series, *, horizontal: bool) -> None:
     lengths = [[low for low, _ in reach], [high for _, high in reach]]
     axes.errorbar(
         series.x, series.y, xerr=lengths if horizontal else None,
-        yerr=None if horizontal else lengths, fmt="none", ecolor=style["color"], elinewidth=1.1,
+        yerr=None if horizontal else lengths, fmt="none", color=style["color"], elinewidth=1.1,
         capsize=2,
     )  # fmt: skip
     rough = [half or 0.0 for half in series.rough]
     if any(rough):
         axes.errorbar(
             series.x, series.y, xerr=rough if horizontal else None,
-            yerr=None if horizontal else rough, fmt="none", ecolor=style["color"],
+            yerr=None if horizontal else rough, fmt="none", color=style["color"],
             elinewidth=0.6, alpha=0.6,
         )  # fmt: skip
     for index in series.undecided:

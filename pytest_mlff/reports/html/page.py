@@ -48,10 +48,10 @@ def require_html() -> None:
     Raises
     ------
     MissingExtraError
-        If jinja2 or plotly is not installed.
+        If jinja2 or matplotlib is not installed.
     """
     # Whether there will be figures, nobody knows beforehand.
-    for library in ("jinja2", "plotly"):
+    for library in ("jinja2", "matplotlib"):
         _require(library)
 
 
@@ -78,14 +78,13 @@ def render_html(report: Report) -> str:
     Raises
     ------
     MissingExtraError
-        If jinja2 is not installed, or plotly where there are figures.
+        If jinja2 is not installed, or matplotlib where there are figures.
     """
     _require("jinja2")
     plots = plots_of(report)
     # In the head, so that no page is painted in the colours it then leaves.
     early = checked_script(_asset("early.js"))
     script = checked_script("\n".join(_asset(name) for name in _SCRIPTS))
-    library = checked_script(plots.plotly_js) if plots.plotly_js else ""
     counts = Counter(case.verdict for case in report.cases)
     records = {model.name: model for model in report.models}
     return _environment().get_template("report.html.jinja").render(
@@ -104,14 +103,12 @@ def render_html(report: Report) -> str:
         most_failures=_NOSCRIPT_ROWS,
         variants=sorted(report.variants, key=lambda one: one.unsupported is None),
         trainings=[(one, draw_loss(one)) for one in report.trainings],
-        plots=plots.plots,
+        plots=plots,
         data=script_json(case_data(report)),
-        plot_data=script_json([plot.figure for plot in plots.plots]),
         early=early,
         script=script,
-        library=library,
         styles="\n".join(_asset(name) for name in _STYLES),
-        policy=policy([early, script, *([library] if library else [])]),
+        policy=policy([early, script]),
     )  # fmt: skip
 
 
@@ -128,7 +125,7 @@ def write_html(path: Path, report: Report) -> None:
     MlffError
         If the file cannot be written.
     MissingExtraError
-        If jinja2 is not installed, or plotly where there are figures.
+        If jinja2 is not installed, or matplotlib where there are figures.
     """
     text = render_html(report)
     try:

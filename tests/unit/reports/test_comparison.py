@@ -80,7 +80,7 @@ def test_nothing_is_said_where_nothing_was_to_be_compared() -> None:
 
 def test_the_page_says_it() -> None:
     pytest.importorskip("jinja2")
-    pytest.importorskip("plotly")
+    pytest.importorskip("matplotlib")
     from pytest_mlff.reports.html import render_html
 
     blind, seeing = report(case(BARE), baselines=FILE), report(case(FINE))

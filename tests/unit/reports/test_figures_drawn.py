@@ -7,21 +7,22 @@ import dataclasses
 import hashlib
 import io
 import itertools
-import json
 import math
 import re
 import struct
 import zlib
+from functools import cache
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 from lxml import etree, html
 from support.sample_reports import saibench_report
 
 from pytest_mlff.errors import MissingExtraError, MlffError
 from pytest_mlff.reports.figures import figures_of, write_figures
-from pytest_mlff.reports.figures.description import MatrixPanel, WindowPanel, XYPanel
-from pytest_mlff.reports.figures.interactive import theme_update, to_html_fragment, to_plotly
+from pytest_mlff.reports.figures.description import WindowPanel, XYPanel
+from pytest_mlff.reports.figures.inline import inline_svg
 from pytest_mlff.reports.figures.palette import (
     DARK,
     LIGHT,
@@ -42,6 +43,12 @@ if TYPE_CHECKING:
 REPORT = saibench_report()
 FIGURES = {figure.id: figure for figure in figures_of(REPORT)}
 SVG = "{http://www.w3.org/2000/svg}"
+
+
+@cache
+def inline(name: str) -> str:
+    """A figure in a page, drawn once for all tests."""
+    return inline_svg(FIGURES[name])
 
 
 def small(*specs: str) -> Report:
@@ -80,6 +87,7 @@ def test_png_and_svg_are_valid(name: str) -> None:
     assert height > 300
     root = etree.fromstring(render(FIGURES[name], "svg"))
     assert root.tag == f"{SVG}svg"
+    assert [text for *_, text in tips(root)] == lines(FIGURES[name])
     assert not [
         value for node in root.iter() for key, value in node.attrib.items()
         if key.endswith("href") and not value.startswith(("#", "data:image/png;base64,"))
@@ -158,124 +166,118 @@ def test_an_empty_report_writes_nothing(tmp_path: Path) -> None:
     assert write_figures(small(), tmp_path / "none") == []
 
 
-@pytest.mark.parametrize("library", ["matplotlib", "plotly"])
-def test_a_missing_library_names_the_extra(library: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_library_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     real = builtins.__import__
 
     def refuse(name: str, *args, **kwargs):
-        if name.partition(".")[0] == library:
+        if name.partition(".")[0] == "matplotlib":
             raise ImportError(name)
         return real(name, *args, **kwargs)
 
     monkeypatch.setattr(builtins, "__import__", refuse)
-    make = draw if library == "matplotlib" else to_plotly
     with pytest.raises(MissingExtraError, match=r"pytest-mlff\[report\]"):
-        make(FIGURES["windows"])
+        draw(FIGURES["windows"])
 
 
-# --- plotly ---------------------------------------------------------------------------------
+# --- in a page ------------------------------------------------------------------------------
 
 
-def traces(figure: Figure) -> list[dict]:
-    return json.loads(to_plotly(figure).to_json())["data"]
+def tips(root: etree._Element) -> list[tuple[float, float, str]]:
+    """Place and line of what has one, in the order of the drawing."""
+    return [
+        (float(node.get("x", "nan")), float(node.get("y", "nan")), node.findtext(f"{SVG}title"))
+        for node in root.iter()
+        if node.get("class") == "tip"
+    ]
 
 
-def test_plotly_shows_every_point() -> None:
-    for figure in FIGURES.values():
-        panels = [p for p in figure.panels if isinstance(p, XYPanel)]
-        if not panels:
-            continue
-        drawn = traces(figure)
-        for number, panel in enumerate(panels, start=1):
-            axis = "x" if number == 1 else f"x{number}"
-            here = [t for t in drawn if t.get("xaxis", "x") == axis]
-            for series, trace in zip(panel.series, here, strict=False):
-                assert trace["x"] == list(series.x)
-                assert trace["y"] == list(series.y)
-                bars = trace.get("error_x" if panel.horizontal else "error_y")
-                if not series.low:
-                    assert bars is None
-                    continue
-                measured = series.x if panel.horizontal else series.y
-                lows = [None if gap is None else v - gap for v, gap in
-                        zip(measured, bars["arrayminus"], strict=True)]  # fmt: skip
-                assert lows == pytest.approx(list(series.low))
-
-
-def test_plotly_shows_every_window_and_cell() -> None:
-    panel = FIGURES["windows"].panels[1]
-    assert isinstance(panel, WindowPanel)
-    bars = [t for t in traces(FIGURES["windows"]) if t["type"] == "bar" and t["xaxis"] == "x2"]
-    found = {
-        (row, begin, begin + width)
-        for trace in bars
-        for row, begin, width in zip(trace["y"], trace["base"], trace["x"], strict=True)
-    }
-    assert found == {(row, bar.begin, bar.end) for row, bar in enumerate(panel.bars)}
-    (matrix,) = FIGURES["cross-molecule"].panels
-    assert isinstance(matrix, MatrixPanel)
-    heat = next(t for t in traces(FIGURES["cross-molecule"]) if t["type"] == "heatmap")
-    for cell in matrix.cells:
-        z = heat["z"][cell.row][cell.column]
-        assert (z is None) == (cell.value is None)
-        if cell.value is not None:
-            assert z == pytest.approx(math.log10(cell.value))
+def lines(figure: Figure) -> list[str]:
+    found: list[str] = []
+    for panel in figure.panels:
+        if isinstance(panel, XYPanel):
+            found += [text for series in panel.series for text in series.hover]
+        elif isinstance(panel, WindowPanel):
+            found += [bar.hover for bar in panel.bars]
+        else:
+            found += [cell.hover for cell in panel.cells]
+    return found
 
 
 @pytest.mark.parametrize("name", FIGURES)
-def test_a_fragment_is_offline_and_the_same_each_time(name: str) -> None:
-    fragment = to_html_fragment(FIGURES[name])
-    assert fragment == to_html_fragment(FIGURES[name])
-    assert len(fragment) < 200_000  # plotly.js is not within
-    assert not re.search(r"https?://", fragment)
-    root = html.fromstring(f"<div>{fragment}</div>")
-    assert root.xpath(f"//div[@id='figure-{name}']")
-    assert not root.xpath("//script[@src]")
-    (themes,) = root.xpath(f"//script[@id='figure-{name}-themes']")
-    assert set(json.loads(themes.text)) == {"light", "dark"}
-    # Of plotly.js's own buttons one uploads the figure.
-    assert '"modeBarButtons"' in fragment
-    assert '"showSendToCloud": false' in fragment
+def test_every_value_has_its_line_for_the_pointer(name: str) -> None:
+    figure = FIGURES[name]
+    root = etree.fromstring(inline(name))
+    assert [text for *_, text in tips(root)] == lines(figure)
 
 
+@pytest.mark.parametrize("name", ["mae-vs-samples", "mae-by-size", "overview"])
+def test_a_line_stands_where_its_value_is_drawn(name: str) -> None:
+    """Within a panel, places are a linear function of the data (of their logarithm, on such axes):
+    a line beside another point would be far off it."""
+    found = tips(etree.fromstring(inline(name)))
+    for panel in FIGURES[name].panels:
+        assert isinstance(panel, XYPanel)
+        points = [(x, y) for s in panel.series if s.hover for x, y in zip(s.x, s.y, strict=True)]
+        here, found = found[: len(points)], found[len(points) :]
+        for which, axis in ((0, panel.x), (1, panel.y)):
+            values = [math.log10(p[which]) if axis.log else p[which] for p in points]
+            slope, offset = np.polyfit(values, [place[which] for place in here], 1)
+            for value, place in zip(values, here, strict=True):
+                assert abs(slope * value + offset - place[which]) < 0.05
+
+
+def test_a_line_too_few_is_noticed() -> None:
+    figure = FIGURES["mae-vs-samples"]
+    panel = figure.panels[0]
+    assert isinstance(panel, XYPanel)
+    series = dataclasses.replace(panel.series[0], hover=panel.series[0].hover[1:])
+    changed = dataclasses.replace(panel, series=(series,))
+    with pytest.raises(AssertionError, match=r"parts drawn for"):
+        inline_svg(dataclasses.replace(figure, panels=(changed,)))
+
+
+def test_drawings_share_a_page() -> None:
+    drawn = {name: inline(name) for name in FIGURES}
+    assert drawn["windows"] == inline_svg(FIGURES["windows"])
+    ids: list[str] = []
+    for name, text in drawn.items():
+        assert not re.search(r"https?://(?!www\.w3\.org/)", text)
+        root = html.fromstring(text)
+        here = root.xpath("//@id")
+        assert all(one.startswith(f"figure-{name}-") for one in here)
+        assert set(re.findall(r"#(figure-[\w-]+)", text)) == set(here)
+        ids += here
+    assert len(ids) == len(set(ids))
+
+
+@pytest.mark.filterwarnings("ignore:Glyph")
 def test_names_from_a_report_cannot_leave_the_page_element() -> None:
     figure = FIGURES["mae-vs-samples"]
     panel = figure.panels[0]
     assert isinstance(panel, XYPanel)
-    nasty = "</script><img src=x onerror=alert(1)>"
-    series = dataclasses.replace(panel.series[0], label=nasty)
+    nasty = "</svg></script><img src=x onerror=alert(1)> $\\frac{ \x00\x1b"
+    series = dataclasses.replace(
+        panel.series[0], label=nasty, hover=tuple(nasty for _ in panel.series[0].x)
+    )
     blank = dataclasses.replace(panel.blanks[0], text=nasty)
     changed = dataclasses.replace(panel, title=nasty, series=(series,), blanks=(blank,))
-    fragment = to_html_fragment(dataclasses.replace(figure, panels=(changed,)))
-    assert not html.fromstring(f"<div>{fragment}</div>").xpath("//img")
-    assert fragment.count("</script>") == len(re.findall(r"<script[ >]", fragment))
-    drawn = to_plotly(dataclasses.replace(figure, panels=(changed,))).to_plotly_json()
-    assert all("<img" not in str(a["text"]) for a in drawn["layout"]["annotations"])
-    assert all("<img" not in str(t["name"]) for t in drawn["data"])
+    text = inline_svg(dataclasses.replace(figure, title=nasty, panels=(changed,)))
+    assert not html.fromstring(f"<div>{text}</div>").xpath("//img")
+    assert text.count("</svg") == 1
+    assert "&lt;img src=x" in text
 
 
 @pytest.mark.parametrize("name", FIGURES)
 def test_the_dark_theme_is_complete(name: str) -> None:
-    """Drawn dark from the start, or drawn light and updated: the same colours."""
-    figure = FIGURES[name]
-    dark = json.loads(to_plotly(figure, DARK).to_json())
-    drawn = json.loads(to_plotly(figure, LIGHT).to_json())
-    update = theme_update(figure, DARK)
-    for path, value in update["layout"].items():
-        *parents, last = path.split(".")
-        place = drawn["layout"]
-        for parent in parents:
-            place = place[parent]
-        place[last] = value
-    for position, index in enumerate(update["indices"]):
-        for path, values in update["traces"].items():
-            *parents, last = path.split(".")
-            place = drawn["data"][index]
-            for parent in parents:
-                place = place.get(parent, {})
-            if last in place:
-                place[last] = values[position]
-    assert drawn == dark
+    """No text, axis or mark keeps a colour that is meant for light pages alone."""
+    text = inline(name)
+    pairs = dict(re.findall(r"light-dark\((#[0-9a-f]{6}), (#[0-9a-f]{6})\)", text))
+    assert pairs[LIGHT.text] == DARK.text
+    assert pairs.get(LIGHT.grid, DARK.grid) == DARK.grid
+    alone = set(re.findall(r"(?<!\()(?<!, )#[0-9a-f]{6}\b", text))
+    scale = {scale_colour(k / 20_000) for k in range(20_001)}
+    # What is left are cells and bars of the scale, the text in cells, and what nobody sees.
+    assert alone - scale <= {"#000000", "#ffffff", colour("muted")}
 
 
 # --- helpers --------------------------------------------------------------------------------

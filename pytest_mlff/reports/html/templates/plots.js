@@ -1,43 +1,36 @@
-/* Figures are drawn when they come into view: twenty of them at once would hold up the page. */
+/* Lines for the pointer: those of the drawings' own titles, at once and beside the finger. */
 mlff.plots = (() => {
-  const CONFIG = {
-    displaylogo: false, responsive: true, showSendToCloud: false, plotlyServerURL: "",
-    showTips: false, modeBarButtons: [["toImage", "zoom2d", "pan2d", "resetScale2d"]],
-  };
-  let figures = [];
+  let box = null;
 
-  const theme = (node) => {
-    const changes = figures[Number(node.dataset.plot)].themes[mlff.theme.dark() ? "dark" : "light"];
-    if (changes.indices.length) Plotly.update(node, changes.traces, changes.layout, changes.indices);
-    else Plotly.relayout(node, changes.layout);
+  const line = (part) => {
+    const title = part.querySelector("title");
+    if (title) {
+      part.dataset.tip = title.textContent;
+      title.remove(); // or the browser would show it a second time
+    }
+    return part.dataset.tip;
   };
 
-  const draw = (node) => {
-    if ("drawn" in node.dataset) return;
-    node.dataset.drawn = "";
-    const figure = figures[Number(node.dataset.plot)];
-    Plotly.newPlot(node, figure.data, figure.layout, CONFIG);
-    if (mlff.theme.dark()) theme(node);
+  const show = (event) => {
+    const part = event.target.closest?.(".plot .tip");
+    if (!part) return hide();
+    box.textContent = line(part);
+    box.hidden = false;
+    const { width, height } = box.getBoundingClientRect();
+    const left = Math.min(Math.max(event.clientX - width / 2, 4), innerWidth - width - 4);
+    const above = event.clientY - height - 14;
+    box.style.left = `${left}px`;
+    box.style.top = `${above < 4 ? event.clientY + 18 : above}px`;
   };
+
+  const hide = () => { box.hidden = true; };
 
   const start = () => {
-    figures = JSON.parse(mlff.byId("mlff-plots").textContent);
-    const nodes = [...document.querySelectorAll("[data-plot]")];
-    const watcher = new IntersectionObserver(
-      (entries) => {
-        for (const entry of entries) {
-          if (!entry.isIntersecting) continue;
-          watcher.unobserve(entry.target);
-          draw(entry.target);
-        }
-      },
-      { rootMargin: "300px" },
-    );
-    nodes.forEach((node) => watcher.observe(node));
-    document.addEventListener("mlff-theme", () => {
-      nodes.filter((node) => "drawn" in node.dataset).forEach(theme);
-    });
-    addEventListener("beforeprint", () => nodes.forEach(draw));
+    box = mlff.element("div", { class: "tip-box", role: "status", hidden: true });
+    document.body.append(box);
+    for (const kind of ["pointerover", "pointerdown"]) document.addEventListener(kind, show);
+    addEventListener("scroll", hide, { passive: true, capture: true });
+    document.addEventListener("keydown", (event) => { if (event.key === "Escape") hide(); });
   };
 
   return { start };
