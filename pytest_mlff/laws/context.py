@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,9 +11,10 @@ from pytest_mlff.errors import MlffError, NotSupportedError
 from pytest_mlff.laws.tolerance import reach_of
 from pytest_mlff.laws.trial import NonFiniteError
 from pytest_mlff.potentials.failures import raise_if_poisoned
+from pytest_mlff.potentials.host.probes import answers_of_threads, memory_after
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from pytest_mlff.datasets.frames import Frames
     from pytest_mlff.laws.structures import StructurePool
@@ -101,11 +103,44 @@ class Context:
         MlffError
             If the model raises, or its answer has wrong shapes.
         """
-        self.calls += 1
-        self.frames += len(frames)
         model = potential or self.potential
-        try:
+        with self._asked(frames, 1, model):
             prediction = model.predict(frames)
+        return self._checked(prediction, frames, model, finite=finite)
+
+    def answers_of_threads(self, frames: Sequence[Frames], repeats: int) -> list[list[Prediction]]:
+        """Evaluate each of ``frames`` some times in a thread of its own, all at once.
+
+        Raises
+        ------
+        MlffError
+            As :meth:`predict`.
+        """
+        with self._asked(frames[0], repeats * len(frames), self.potential):
+            answers = answers_of_threads(self.potential, frames, repeats)
+        return [
+            [self._checked(one, frame, self.potential) for one in some]
+            for frame, some in zip(frames, answers, strict=True)
+        ]
+
+    def memory_after(self, frames: Frames, calls: int) -> tuple[float, float, float]:
+        """Resident bytes, device bytes and Python objects of the model's process after some calls.
+
+        Raises
+        ------
+        MlffError
+            As :meth:`predict`.
+        """
+        with self._asked(frames, calls, self.potential):
+            return memory_after(self.potential, frames, calls)
+
+    @contextlib.contextmanager
+    def _asked(self, frames: Frames, times: int, model: Potential) -> Iterator[None]:
+        """Count what is asked of the model, and say on which frames it raises."""
+        self.calls += times
+        self.frames += times * len(frames)
+        try:
+            yield
         except MlffError:
             raise
         except Exception as error:
@@ -115,6 +150,10 @@ class Context:
                 f"{model.info.name} raises {type(error).__name__} on "
                 f"{describe_frames(frames.select([0]))}: {text}"
             ) from error
+
+    def _checked(
+        self, prediction: Prediction, frames: Frames, model: Potential, *, finite: bool = True
+    ) -> Prediction:
         n_total = int(frames.counts.sum())
         if prediction.energy.shape != (len(frames),) or prediction.forces.shape != (n_total, 3):
             raise MlffError(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,7 +12,6 @@ from pytest_mlff.laws import tolerance
 from pytest_mlff.laws.law import LawBase
 from pytest_mlff.laws.structures import seeds
 from pytest_mlff.laws.trial import Reading, Trial, worst
-from pytest_mlff.potentials.failures import is_poisoned
 
 if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
@@ -180,25 +178,7 @@ class ThreadSafety(LawBase):
             _steady_noise(context, frame, base, seed)
             for frame, base in zip(frames, serial, strict=True)
         ]
-        answers: list[list[Prediction]] = [[] for _ in frames]
-        failures: list[Exception] = []
-        start = threading.Barrier(len(frames))
-
-        def work(index: int) -> None:
-            start.wait()
-            try:
-                for _ in range(REPEATS):
-                    answers[index].append(context.predict(frames[index]))
-            except Exception as error:
-                failures.append(error)
-
-        threads = [threading.Thread(target=work, args=(index,)) for index in range(len(frames))]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        if failures:
-            raise next((one for one in failures if is_poisoned(one)), failures[0])
+        answers = context.answers_of_threads(frames, REPEATS)
         evidence = {
             "mean_force_norm": float(np.mean([_norm(base) for base in serial])),
             "threads": float(len(frames)),

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import gc
-import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -70,9 +67,7 @@ class Memory(LawBase):
         growth: NDArray[np.float64] = np.full(3, np.inf)
         middle, blocks = growth, 0
         while blocks < BLOCKS or (blocks < MOST_BLOCKS and (middle > _ALLOWED / 2).any()):
-            for _ in range(CALLS):
-                context.predict(trial.frames)
-            history[blocks] = _used()
+            history[blocks] = context.memory_after(trial.frames, CALLS)
             if blocks >= WARM_UP:
                 added = np.diff(history[WARM_UP - 1 : blocks + 1], axis=0) / CALLS
                 growth = np.maximum(np.quantile(added, 0.25, axis=0, method="lower"), 0.0)
@@ -88,20 +83,3 @@ class Memory(LawBase):
                 for grown, allowed, (unit, what) in zip(growth, _ALLOWED, _WHAT, strict=True)
             )
         )
-
-
-def _used() -> tuple[float, float, float]:
-    """Resident bytes (0 where the system does not tell), device bytes, Python memory blocks."""
-    gc.collect()
-    blocks = float(sys.getallocatedblocks())
-    device = 0.0
-    torch = sys.modules.get("torch")
-    if torch is not None and torch.cuda.is_available() and torch.cuda.is_initialized():
-        device = float(torch.cuda.memory_allocated())
-    try:
-        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
-    except OSError:
-        return 0.0, device, blocks
-    import resource
-
-    return float(pages * resource.getpagesize()), device, blocks

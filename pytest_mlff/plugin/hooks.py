@@ -324,7 +324,8 @@ class ActivePlugin:
             return (yield)
 
     def pytest_unconfigure(self, config: pytest.Config) -> None:
-        """Give GitHub its commands, now that nothing of a model speaks any more."""
+        """End the models' processes; give GitHub its commands, now that no model speaks."""
+        self.session.evaluation.models.close()
         self.log.open(config, self.tally.commands)
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:

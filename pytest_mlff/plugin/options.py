@@ -99,6 +99,17 @@ def add_options(parser: pytest.Parser) -> None:
         choices=STRICTNESS,
     )
     add("seed", "seed of everything the laws draw (default: 0)", metavar="INT")
+    add(
+        "timeout",
+        "seconds without a word from the model after which it is ended (default: 600; 0: none)",
+        metavar="SECONDS",
+    )
+    add(
+        "in-process",
+        "load models into pytest's own process, for debuggers: nothing holds them apart then",
+        ini="bool",
+        action="store_true",
+    )
 
 
 def read_options(config: pytest.Config, invocation_dir: Path) -> Options | None:
@@ -155,6 +166,8 @@ def read_options(config: pytest.Config, invocation_dir: Path) -> Options | None:
         strictness=choice("strictness", STRICTNESS) or "",
         seed=_integer(config, "seed", invocation_dir),
         store_trust=choice("store_trust", TRUST) or "verify",
+        timeout=_integer(config, "timeout", invocation_dir, default=600, least=0) or None,
+        in_process=bool(config.getoption("mlff_in_process") or config.getini("mlff_in_process")),
     )
 
 

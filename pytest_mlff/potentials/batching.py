@@ -23,18 +23,17 @@ from pytest_mlff.errors import MlffError
 from pytest_mlff.potentials.failures import FrameError, is_out_of_memory, raise_if_poisoned
 from pytest_mlff.potentials.memory import available_memory, keep_freed_memory, peak_memory
 from pytest_mlff.potentials.protocol import Prediction
-from pytest_mlff.products import JSON, Entry, find, keep
+from pytest_mlff.potentials.sizes import Sizes, StoredSizes
+from pytest_mlff.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from pytest_mlff.datasets.frames import Frames
     from pytest_mlff.potentials.protocol import Potential
-    from pytest_mlff.store import Store
 
 __all__ = ["BatchPlan", "evaluate", "find_batch_size", "joined"]
 
-STORE_KIND: Final = "batch-size"
 # Frames per batch that are tried, at the mean frame size.
 LADDER: Final = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096)
 # Fewer atoms than that never fill a processor, so the ladder starts here …
@@ -256,25 +255,31 @@ def _key(potential: Potential, frames: Frames) -> dict[str, Any] | None:
     }
 
 
-def _remembered(store: Store | None, key: dict[str, Any] | None) -> int | None:
-    entry = None if store is None or key is None else find(store, Entry(STORE_KIND, key, JSON))
+def _sizes(store: Store | Sizes) -> Sizes:
+    return StoredSizes(store) if isinstance(store, Store) else store
+
+
+def _remembered(store: Store | Sizes | None, key: dict[str, Any] | None) -> int | None:
+    entry = None if store is None or key is None else _sizes(store).recall(key)
     size = None if entry is None else entry.get("max_atoms")
     return size if isinstance(size, int) and size > 0 else None
 
 
-def _remember(store: Store | None, key: dict[str, Any] | None, probe: _Probe) -> None:
+def _remember(store: Store | Sizes | None, key: dict[str, Any] | None, probe: _Probe) -> None:
     # Sizes that were found on too few frames are not worth keeping.
     if store is not None and key is not None and probe.settled:
         seconds = {str(n): statistics.median(times) for n, times in probe.timings.items()}
         value = {"max_atoms": probe.best(), "seconds_per_atom": seconds}
-        keep(store, Entry(STORE_KIND, key, JSON), value)
+        _sizes(store).keep(key, value)
 
 
 def _one_by_one(potential: Potential) -> bool:
     return bool(getattr(potential, "one_by_one", False))
 
 
-def find_batch_size(potential: Potential, frames: Frames, *, store: Store | None = None) -> int:
+def find_batch_size(
+    potential: Potential, frames: Frames, *, store: Store | Sizes | None = None
+) -> int:
     """Find the fastest batch size by a short probe.
 
     Parameters
@@ -325,7 +330,7 @@ def evaluate(
     *,
     batch: BatchPlan | int | None = None,
     progress: Callable[[int, int], None] | None = None,
-    store: Store | None = None,
+    store: Store | Sizes | None = None,
 ) -> Prediction:
     """Evaluate frames in batches.
 
@@ -357,6 +362,13 @@ def evaluate(
     """
     if isinstance(batch, int) and batch < 1:
         raise ValueError(f"batch is {batch}, must be at least 1")
+    # A model in a process of its own is handed the whole pass: batches are its side's business.
+    remote = getattr(potential, "evaluate", None)
+    if remote is not None and len(frames):
+        found: Prediction = remote(
+            frames.without_labels(), batch=batch, progress=progress, store=store
+        )
+        return found
     walk = _Pass(potential, frames.without_labels(), progress)
     if len(frames) == 0:
         return joined([])

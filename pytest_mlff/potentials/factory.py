@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_mlff.errors import MlffError
 from pytest_mlff.potentials.device import resolve_device
-from pytest_mlff.potentials.failures import one_line, raise_if_poisoned
+from pytest_mlff.potentials.failures import ModelFailure, one_line, raise_if_poisoned
 from pytest_mlff.potentials.protocol import Potential
 
 if TYPE_CHECKING:
@@ -186,6 +186,13 @@ def load_factory(source: Factory, *, cwd: Path, device: str, dtype: str | None) 
             raise_if_poisoned(error, f"model source {source.text!r}")
             raise MlffError(
                 f"model source {source.text!r}: the factory raised {one_line(error)}"
+            ) from error
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # what skips a test, say
+            raise ModelFailure(
+                f"model source {source.text!r}: the factory raised {one_line(error)}; a model "
+                "does not skip"
             ) from error
     name = source.attribute.rpartition(".")[2]
     if is_torchsim_model(made):

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 __all__ = [
     "FrameError",
     "LostContexts",
+    "ModelFailure",
     "PoisonedContextError",
     "UnsupportedFrameError",
     "is_out_of_memory",
@@ -95,6 +96,14 @@ class FrameError(MlffError):
 
 class UnsupportedFrameError(FrameError, NotSupportedError):
     """A model cannot serve one frame."""
+
+
+class ModelFailure(MlffError):  # noqa: N818 - what failed is the model, not a call of ours
+    """A model ended its process, hung, or left by an exception that is no error of computing.
+
+    Unlike a source that is not in order, it does not end the run: the cases of this model
+    are errors, those of others go on.
+    """
 
 
 def is_out_of_memory(error: BaseException) -> bool:

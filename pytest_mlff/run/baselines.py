@@ -10,6 +10,7 @@ over all of its cases would make it red. What its later steps add is told at the
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter
 from dataclasses import asdict, replace
 from functools import cached_property
@@ -20,6 +21,7 @@ from pytest_mlff.errors import MlffError
 from pytest_mlff.gate.standing import Standing, standing_of
 from pytest_mlff.gate.threshold import Verdict
 from pytest_mlff.metrics.registry import metric_named
+from pytest_mlff.potentials.failures import ModelFailure
 
 if TYPE_CHECKING:
     from pytest_mlff.gate.baseline import Baseline
@@ -149,7 +151,10 @@ class RegressionGate:
         recipe = self.session.evaluation.models.recipe(source)
         if recipe is not None:
             return recipe[0].name
-        return self.session.evaluation.potential(source).info.name
+        try:
+            return self.session.evaluation.potential(source).info.name
+        except ModelFailure:  # its cases say so
+            return source.text
 
     def size_of(self, one: PlannedCase) -> int:
         """Size of a case's family, counted once."""
@@ -310,7 +315,9 @@ class RegressionGate:
     def digest(self, source: Located) -> str | None:
         """Digest of a model; None for a set of checkpoints and where it has none."""
         models = self.session.evaluation.models
-        return None if models.needs_variant(source) else models.potential(source).info.digest
+        with contextlib.suppress(ModelFailure):  # none of its cases was measured
+            return None if models.needs_variant(source) else models.potential(source).info.digest
+        return None
 
     def _for_case(self, one: PlannedCase) -> Baseline | None:
         other = _as_model(self.options)

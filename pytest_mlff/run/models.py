@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import os
 import warnings
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pytest_mlff.errors import MlffError
-from pytest_mlff.potentials.failures import LostContexts, is_poisoned
+from pytest_mlff.potentials.failures import LostContexts, ModelFailure, is_poisoned
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -16,6 +15,7 @@ if TYPE_CHECKING:
 
     from pytest_mlff.datasets.splits import FrameSets
     from pytest_mlff.potentials.adapters import Adapter
+    from pytest_mlff.potentials.process import Limits
     from pytest_mlff.potentials.protocol import Potential
     from pytest_mlff.run.options import Located, Options
     from pytest_mlff.run.plan import PlannedSpec
@@ -25,7 +25,10 @@ if TYPE_CHECKING:
     from pytest_mlff.training.runner import TrainingJob, TrainingResult
     from pytest_mlff.training.trainers.protocol import Trainer
 
-__all__ = ["Models", "other_precisions"]
+__all__ = ["Models"]
+
+_AWAKE = 8
+"""Models whose processes are kept; one that is needed again is loaded again."""
 
 
 class Models:
@@ -50,6 +53,8 @@ class Models:
     ----------
     contexts : LostContexts
         GPUs that this process has lost.
+    notice : callable or None
+        Called while a model computes long, see :class:`ProcessPotential`.
     """
 
     def __init__(
@@ -69,15 +74,23 @@ class Models:
         self.trained = 0
         self._frame_sets = frame_sets
         self._train = train
-        self._potentials: dict[tuple[Located, str | None], Potential] = {}
+        self._potentials: dict[tuple[Located, str | None, str | None], Potential] = {}
+        self._failures: dict[tuple[Located, str | None, str | None], MlffError] = {}
         self._recipes: dict[Located, tuple[Recipe, Trainer] | None] = {}
         self.failed: dict[str, MlffError] = {}
         self.contexts = LostContexts()
+        self.notice: Callable[[str, float, int, int], None] | None = None
 
     @property
     def loaded(self) -> tuple[Potential, ...]:
-        """Models loaded so far, in that order."""
-        return tuple(self._potentials.values())
+        """Models loaded so far, in that order; not those in other precisions for a law."""
+        return tuple(one for key, one in self._potentials.items() if key[2] is None)
+
+    def close(self) -> None:
+        """End the processes of all models."""
+        for one in self._potentials.values():
+            if hasattr(one, "close"):
+                one.close()
 
     def recipe(self, source: Located) -> tuple[Recipe, Trainer] | None:
         """The recipe that a source names with its trainer; None for any other source.
@@ -163,23 +176,68 @@ class Models:
         """
         if self.recipe(source) is not None:
             return self._recipes_potential(source, variant, planned)
-        key = (source, variant if "{variant}" in source.text else None)
-        if key not in self._potentials:
-            from pytest_mlff.potentials.loading import load_potential
+        return self._in_precision(source, variant, None)
 
+    def _in_precision(self, source: Located, variant: str | None, dtype: str | None) -> Potential:
+        """The model in another precision than asked for; None for that."""
+        key = (source, variant if "{variant}" in source.text else None, dtype)
+
+        def opened() -> Potential:
+            from pytest_mlff.potentials.process import open_potential
+
+            return open_potential(
+                source.text,
+                device=self.options.device,
+                dtype=dtype or self.options.dtype,
+                cwd=source.folder,
+                adapters=self.adapters,
+                variant=key[1],
+                data_dir=self.options.data_dir,
+                store=self.store,
+                threads=self.threads,
+                limits=self._limits,
+                notice=self._notice,
+                in_process=self.options.in_process,
+            )
+
+        return self._once(key, opened, keep_errors=dtype is not None)
+
+    @property
+    def _limits(self) -> Limits:
+        from pytest_mlff.potentials.process import Limits
+
+        return Limits(self.options.timeout)
+
+    def _notice(self, name: str, seconds: float, done: int, total: int) -> None:
+        if self.notice is not None:
+            self.notice(name, seconds, done, total)
+
+    def _once(
+        self,
+        key: tuple[Located, str | None, str | None],
+        opened: Callable[[], Potential],
+        *,
+        keep_errors: bool = False,
+    ) -> Potential:
+        """What was loaded under a key, loaded first if need be."""
+        if key in self._failures:
+            raise self._failures[key]
+        potential = self._potentials.pop(key, None)
+        if potential is None:
             self._prepare_threads()
-            with self.contexts.guard(self.options.device, source.text):
-                self._potentials[key] = load_potential(
-                    source.text,
-                    device=self.options.device,
-                    dtype=self.options.dtype,
-                    cwd=source.folder,
-                    adapters=self.adapters,
-                    variant=key[1],
-                    data_dir=self.options.data_dir,
-                    store=self.store,
-                )
-        return self._potentials[key]
+            try:
+                with self.contexts.guard(self.options.device, key[0].text):
+                    potential = opened()
+            except MlffError as error:
+                # What ends its process while it is loaded would do so once for each case.
+                if isinstance(error, ModelFailure) or (keep_errors and not is_poisoned(error)):
+                    self._failures[key] = error
+                raise
+        self._potentials[key] = potential  # the last in use stands last
+        for one in list(self._potentials.values())[:-_AWAKE]:
+            if hasattr(one, "close"):
+                one.close()
+        return potential
 
     def _recipes_potential(
         self, source: Located, variant: str | None, planned: PlannedSpec | None
@@ -191,12 +249,9 @@ class Models:
             )
         job = self.job(source, planned, planned.variant(variant))
         assert job is not None
-        key = (source, job.digest)
-        if key not in self._potentials:
-            self._prepare_threads()
-            with self.contexts.guard(self.options.device, source.text):
-                self._potentials[key] = self._loaded(source, job, self._result(job))
-        return self._potentials[key]
+        return self._once(
+            (source, job.digest, None), lambda: self._loaded(source, job, self._result(job))
+        )
 
     def _result(self, job: TrainingJob) -> TrainingResult:
         """Train or take from the store; a training that failed is not tried once per case."""
@@ -213,68 +268,58 @@ class Models:
         return result
 
     def _loaded(self, source: Located, job: TrainingJob, result: TrainingResult) -> Potential:
-        from pytest_mlff.potentials.loading import load_checkpoint
-        from pytest_mlff.potentials.source import Checkpoint
-        from pytest_mlff.training.referenced import NamedPotential, ReferencedPotential
+        from pytest_mlff.potentials.host.load import LoadRequest
+        from pytest_mlff.potentials.process import start
         from pytest_mlff.training.trainers.registry import BUILTIN_TRAINERS
 
-        trainer = job.recipe.content.trainer
-        potential = load_checkpoint(
-            Checkpoint(str(result.checkpoint), result.checkpoint),
+        request = LoadRequest(
+            str(result.checkpoint),
+            str(source.folder),
             device=self.options.device,
             dtype=self.options.dtype,
-            adapters=self.adapters,
+            threads=self.threads,
+            trained=True,
             # What NequIP wrote a moment ago in our own store needs no warning.
-            trusted=trainer in BUILTIN_TRAINERS,
+            trusted=job.recipe.content.trainer in BUILTIN_TRAINERS,
+            name=job.recipe.name,
+            shown=source.text,
+            reference_energies=result.reference_energies,
         )
-        if result.reference_energies:
-            potential = ReferencedPotential(potential, result.reference_energies)
-        info = replace(potential.info, name=job.recipe.name, source=source.text)
-        return NamedPotential(potential, info)
+        return start(
+            request,
+            adapters=self.adapters,
+            limits=self._limits,
+            store=self.store,
+            notice=self._notice,
+            in_process=self.options.in_process,
+        )
 
     def _prepare_threads(self) -> None:
-        # OpenMP's threads spin while they wait for each other. Where something else wants one
-        # of the cores, a small model then takes 20 times as long; waiting passively costs an
-        # idle machine nothing that could be measured. Read when torch is first imported.
+        if not self.options.in_process:
+            return  # its process is started with what it needs
+        # See :mod:`pytest_mlff.potentials.process.launch`. Read when torch is first imported.
         os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-        if self.threads is None:
-            return
-        try:
-            import torch
-        except ImportError:  # a model that needs no torch
-            return
-        torch.set_num_threads(self.threads)
 
+    def other_precisions(
+        self, source: Located, variant: str, potential: Potential
+    ) -> dict[str, Potential]:
+        """The same model in the other precisions that its format can be opened in.
 
-def other_precisions(
-    models: Models, variant: str, potential: Potential, source: Located
-) -> dict[str, Potential]:
-    """The same model in the other precisions that its format can be opened in.
-
-    A recipe's models have none: they are what the trainer left.
-    """
-    from pytest_mlff.potentials.loading import load_potential
-
-    found: dict[str, Potential] = {}
-    if models.recipe(source) is not None:
+        A recipe's models have none: they are what the trainer left.
+        """
+        found: dict[str, Potential] = {}
+        if self.recipe(source) is not None:
+            return found
+        for dtype in ("float32", "float64"):
+            if dtype == potential.info.dtype:
+                continue
+            with warnings.catch_warnings():
+                # That opening the file runs its code was said when it was first opened.
+                warnings.simplefilter("ignore")
+                try:
+                    found[dtype] = self._in_precision(source, variant, dtype)
+                except MlffError as error:
+                    if is_poisoned(error):
+                        raise
+                    continue  # a compiled model, say, keeps the precision it was made in
         return found
-    for dtype in ("float32", "float64"):
-        if dtype == potential.info.dtype:
-            continue
-        with warnings.catch_warnings():
-            # That opening the file runs its code was said when it was first opened.
-            warnings.simplefilter("ignore")
-            try:
-                found[dtype] = load_potential(
-                    source.text,
-                    device=models.options.device,
-                    dtype=dtype,
-                    cwd=source.folder,
-                    adapters=models.adapters,
-                    variant=variant,
-                )
-            except MlffError as error:
-                if is_poisoned(error):
-                    raise
-                continue  # a compiled model, say, keeps the precision it was made in
-    return found

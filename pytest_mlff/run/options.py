@@ -78,6 +78,10 @@ class Options:
         How hard laws are tried: ``fast``, ``ci`` or ``thorough``.
     seed : int
         Seed of everything that the laws draw.
+    timeout : float or None
+        Seconds that a model may compute without a word; None for no limit.
+    in_process : bool
+        Load models into this process, for debuggers.
     """
 
     models: tuple[Located, ...]
@@ -102,3 +106,5 @@ class Options:
     strictness: str
     seed: int
     store_trust: str = "verify"
+    timeout: float | None = 600.0
+    in_process: bool = False

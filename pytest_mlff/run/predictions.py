@@ -10,12 +10,12 @@ is to halve a mean error has to touch frames that hold half of it, and not by ro
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pytest_mlff.potentials.failures import LostContexts
+from pytest_mlff.potentials.failures import LostContexts, ModelFailure
 from pytest_mlff.potentials.protocol import Prediction
 from pytest_mlff.products import ARRAYS, Product, keep, once
 
@@ -56,6 +56,7 @@ class PredictionPasses:
     contexts: LostContexts = field(default_factory=LostContexts)
     trust: str = "verify"
     _known: dict[tuple[int, str], Prediction] = field(default_factory=dict, repr=False)
+    _failed: dict[tuple[int, str], ModelFailure] = field(default_factory=dict, repr=False)
 
     def of(self, potential: Potential, frames: Frames) -> Prediction:
         """The potential evaluated once on ``frames``.
@@ -66,14 +67,21 @@ class PredictionPasses:
             If the model cannot be evaluated.
         """
         key = (id(potential), frames.structure_digest)
+        if key in self._failed:
+            raise self._failed[key]
         if key not in self._known:
-            self._known[key] = self._shared(potential, frames)
+            try:
+                self._known[key] = self._shared(potential, frames)
+            except ModelFailure as error:
+                # A model that hangs on these frames would hang once for each case.
+                self._failed[key] = error
+                raise
         return self._known[key]
 
     def _shared(self, potential: Potential, frames: Frames) -> Prediction:
         info = potential.info
         if info.digest is None:
-            # A factory's model may change behind the same name, so nothing of it is kept.
+            # Nothing tells whether it is the same model another time, so nothing of it is kept.
             return self._compute(potential, frames)
         product = Product(
             kind=KIND,
@@ -94,7 +102,12 @@ class PredictionPasses:
                 prediction = product.make()
                 keep(self.store, product, prediction)
             return prediction
-        return once(self.store, product)
+        prediction = once(self.store, product)
+        if potential.info.digest != info.digest:
+            # Code that the model imported only now has become part of what it is.
+            key = {**product.key, "model": potential.info.digest}
+            keep(self.store, replace(product, key=key), prediction)
+        return prediction
 
     def _compute(self, potential: Potential, frames: Frames) -> Prediction:
         from pytest_mlff.potentials.batching import evaluate

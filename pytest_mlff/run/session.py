@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 import warnings
 from dataclasses import dataclass, field
@@ -10,6 +11,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from pytest_mlff.errors import MlffError
+from pytest_mlff.potentials.failures import ModelFailure
 from pytest_mlff.run.planned_case import PlannedCase, node_of, nodeid_of, planned_cases
 
 if TYPE_CHECKING:
@@ -135,7 +137,9 @@ class Session:
             planned.check_data()
         for source in self.options.models:
             if not self.evaluation.models.needs_variant(source):
-                self.warnings.extend(_caught(self.evaluation, source, refuse_code))
+                # A model that ends or hangs in loading is an error of its cases, not of the run.
+                with contextlib.suppress(ModelFailure):
+                    self.warnings.extend(_caught(self.evaluation, source, refuse_code))
 
 
 def _caught(evaluation: Evaluation, source: Located, refuse_code: bool) -> list[str]:

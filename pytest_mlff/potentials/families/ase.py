@@ -116,7 +116,9 @@ class AsePotential:
                     stress = self._stress(atoms)
                     with_stress = stress is not None
                     stresses[index] = np.nan if stress is None else stress
-            except Exception as error:
+            except KeyboardInterrupt:
+                raise
+            except BaseException as error:  # also what would skip a test or end the process
                 raise_if_poisoned(error, self.info.name)
                 raise self._failure(index, atoms, error) from error
             start, stop = frames.offsets[index], frames.offsets[index + 1]
@@ -127,7 +129,7 @@ class AsePotential:
             forces[start:stop] = force
         return Prediction(energies, forces, stresses if with_stress else None)
 
-    def _failure(self, index: int, atoms: Any, error: Exception) -> FrameError:
+    def _failure(self, index: int, atoms: Any, error: BaseException) -> FrameError:
         from ase.calculators.calculator import PropertyNotImplementedError
 
         what = f"({atoms.get_chemical_formula()}): the calculator raised {one_line(error)}"

@@ -10,7 +10,7 @@ import pytest
 from pytest_mlff.datasets.frames import Frames
 from pytest_mlff.datasets.reference_energies import fit_reference_energies
 from pytest_mlff.potentials.protocol import PotentialInfo, Prediction
-from pytest_mlff.training.referenced import NamedPotential, ReferencedPotential
+from pytest_mlff.potentials.referenced import NamedPotential, ReferencedPotential
 
 INFO = PotentialInfo("net", "made", "net.ckpt", "d" * 64, ("C", "H"), 5.0, "cpu", "float64", {})
 

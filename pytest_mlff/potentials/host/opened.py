@@ -1,0 +1,102 @@
+"""Which files a model is made of: the code that it imported and the files that it read.
+
+Libraries are told by their versions, so what lies in site-packages or the standard library
+does not count. Files that compiled code opens by itself are not seen.
+"""
+
+# Plain os.path: this runs at every file that a model opens.
+# ruff: noqa: PTH100, PTH112, PTH113, PTH208
+
+from __future__ import annotations
+
+import os
+import site
+import sys
+import sysconfig
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from pytest_mlff.potentials.identity import file_digest
+from pytest_mlff.store import digest_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+__all__ = ["Opened", "libraries"]
+
+_PACKAGE: Final = Path(__file__).resolve().parents[2]
+_SYSTEM: Final = ("/proc", "/sys", "/dev", "/etc", "/usr/share")
+
+
+def _not_counted() -> tuple[str, ...]:
+    folders = {str(_PACKAGE), *_SYSTEM, *site.getsitepackages(), site.getusersitepackages()}
+    folders |= {path for name, path in sysconfig.get_paths().items() if "lib" in name}
+    # What torch compiles follows from code that counts.
+    made = Path(tempfile.gettempdir())
+    folders |= {os.environ.get("TORCHINDUCTOR_CACHE_DIR", ""), os.environ.get("TRITON_HOME", "")}
+    home = Path.home()
+    folders |= {str(one) for one in made.glob("torchinductor_*")} | {str(home / ".triton")}
+    folders |= {str(home / ".cache" / "matplotlib"), str(home / ".config")}
+    return tuple(f"{os.path.realpath(one)}{os.sep}" for one in folders if one)
+
+
+class Opened:
+    """Remembers from now on what the process opens for reading."""
+
+    def __init__(self) -> None:
+        self._read: dict[str, None] = {}
+        self._digests: dict[str, str] = {}
+        sys.addaudithook(self._note)
+
+    def _note(self, event: str, arguments: tuple[Any, ...]) -> None:
+        if event != "open":
+            return
+        path, mode, flags = arguments
+        writes = flags & os.O_ACCMODE if mode is None else set("wax+") & set(mode)
+        if isinstance(path, (str, bytes, os.PathLike)) and not writes:
+            self._read[os.path.abspath(os.fsdecode(path))] = None
+
+    def files(self, *, read: bool) -> tuple[str, ...]:
+        """Source files that were imported so far, with ``read`` also other files that were read."""
+        found = dict(self._read) if read else {}
+        for module in list(sys.modules.values()):
+            # Not getattr: some modules import others when they are asked.
+            path = getattr(module, "__dict__", {}).get("__file__")
+            if isinstance(path, str):
+                found[os.path.abspath(path)] = None
+        left_out = _not_counted()
+        return tuple(
+            path
+            for path in found
+            if not path.endswith(".pyc")
+            and not os.path.realpath(path).startswith(left_out)
+            and os.path.isfile(path)
+        )
+
+    def digest(self, files: Iterable[str], folder: Path) -> Mapping[str, str]:
+        """SHA-256 of files by their names, which start from ``folder`` where they lie in it.
+
+        Each is read once; one that is missing has the digest of nothing.
+        """
+        found: dict[str, str] = {}
+        for path in files:
+            if path not in self._digests:
+                there = os.path.isfile(path)
+                self._digests[path] = file_digest(Path(path)) if there else ""
+            inside = Path(path).is_relative_to(folder)
+            name = Path(path).relative_to(folder).as_posix() if inside else Path(path).name
+            # Two files outside may have the same name.
+            found[name] = digest_of({"files": sorted({found.get(name, ""), self._digests[path]})})
+        return found
+
+
+def libraries() -> list[str]:
+    """Installed distributions as ``name-version``: whose module is whose would cost seconds."""
+    folders = {sysconfig.get_paths()[name] for name in ("purelib", "platlib")}
+    found: set[str] = set()
+    for folder in folders | set(site.getsitepackages()):
+        if os.path.isdir(folder):
+            names = os.listdir(folder)
+            found |= {name.removesuffix(".dist-info") for name in names if "-info" in name}
+    return sorted(found)

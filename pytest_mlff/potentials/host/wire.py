@@ -1,0 +1,194 @@
+"""Messages between the judge and a model's process: a JSON header and raw arrays.
+
+A message is two lengths, a header of JSON and the arrays named in it, one after the other,
+each padded to eight bytes. Nothing in it can name code, so neither side runs what the other
+wrote; a pickle would.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import socket
+import struct
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from pytest_mlff.datasets.frames import Frames
+from pytest_mlff.potentials.protocol import Prediction
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    Arrays = Mapping[str, NDArray[Any]]
+
+__all__ = ["Channel", "GarbledError", "frames_of", "of_frames", "of_predictions", "predictions_of"]
+
+_LENGTHS: Final = struct.Struct("<QQ")
+_LONGEST_HEADER: Final = 2**26
+_PLAIN: Final = "biufcUS"  # kinds of numpy dtypes whose bytes are their values
+_LABELS: Final = frozenset({"energy", "forces", "stress", "time_index"})
+
+
+class GarbledError(Exception):
+    """What came is no message."""
+
+
+class Channel:
+    """One end of a stream socket.
+
+    Parameters
+    ----------
+    sock : socket
+        Connected to the other end.
+    """
+
+    def __init__(self, sock: socket.socket) -> None:
+        self.sock = sock
+
+    def send(self, header: Mapping[str, Any], arrays: Arrays | None = None) -> None:
+        """Send a message.
+
+        Raises
+        ------
+        OSError
+            If the other end is gone.
+        """
+        described, parts, size = [], [], 0
+        for name, array in (arrays or {}).items():
+            if array.dtype.kind not in _PLAIN:
+                raise TypeError(f"{name}: arrays of {array.dtype} cannot be sent")
+            data = array.tobytes()
+            pad = -len(data) % 8
+            described.append([name, array.dtype.str, array.shape])
+            parts += [data, bytes(pad)]
+            size += len(data) + pad
+        text = json.dumps({**header, "arrays": described}).encode()
+        text += b" " * (-len(text) % 8)
+        self.sock.sendall(b"".join([_LENGTHS.pack(len(text), size), text, *parts]))
+
+    def receive(self, timeout: float | None = None) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Wait for a message.
+
+        Parameters
+        ----------
+        timeout : float, optional
+            Seconds without a byte after which to give up.
+
+        Returns
+        -------
+        dict, dict
+            Header, and arrays by name.
+
+        Raises
+        ------
+        EOFError
+            If the other end is gone.
+        TimeoutError
+            After ``timeout``.
+        GarbledError
+            If the bytes are none of ours.
+        """
+        self.sock.settimeout(timeout)
+        return self._message()
+
+    def receive_or_wait(self, seconds: float) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Wait for the beginning of a message; once it has begun, for the whole of it.
+
+        Raises
+        ------
+        TimeoutError
+            If none begins within ``seconds``; nothing is lost by waiting again.
+        """
+        self.sock.settimeout(seconds)
+        self.sock.recv(1, socket.MSG_PEEK)
+        self.sock.settimeout(None)
+        return self._message()
+
+    def _message(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        length, size = _LENGTHS.unpack(self._exactly(_LENGTHS.size))
+        if length > _LONGEST_HEADER:
+            raise GarbledError(f"a header of {length} bytes")
+        content = self._exactly(length + size)
+        try:
+            header = json.loads(content[:length])
+            arrays, place = {}, length
+            for name, code, shape in header.pop("arrays"):
+                dtype = np.dtype(code)
+                if dtype.kind not in _PLAIN:
+                    raise GarbledError(f"an array of {dtype}")
+                count = math.prod(shape)
+                arrays[name] = np.frombuffer(content, dtype, count, place).reshape(shape)
+                place += count * dtype.itemsize
+                place += -place % 8
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise GarbledError(str(error)) from error
+        return header, arrays
+
+    def _exactly(self, count: int) -> bytearray:
+        content = bytearray(count)
+        view, done = memoryview(content), 0
+        while done < count:
+            got = self.sock.recv_into(view[done:])
+            if got == 0:
+                raise EOFError
+            done += got
+        return content
+
+
+def of_frames(frames: Frames) -> dict[str, NDArray[Any]]:
+    """What a model may see of frames, as arrays; labels stay behind."""
+    arrays: dict[str, NDArray[Any]] = {}
+    for name in (one.name for one in fields(frames)):
+        value = getattr(frames, name)
+        if name in _LABELS or value is None:
+            continue
+        if isinstance(value, np.ndarray):
+            arrays[name] = value
+        else:  # columns: charge, spin, tags …
+            arrays |= {f"{name}/{key}": column for key, column in value.items()}
+    return arrays
+
+
+def frames_of(arrays: Arrays) -> Frames:
+    """The frames of a message."""
+    found: dict[str, Any] = {}
+    for name, array in arrays.items():
+        field, slash, key = name.partition("/")
+        if slash:
+            found.setdefault(field, {})[key] = array
+        else:
+            found[name] = array
+    return Frames(**found)
+
+
+def of_predictions(predictions: Sequence[Prediction]) -> dict[str, NDArray[Any]]:
+    """Predictions as arrays."""
+    return {
+        f"{index}/{name}": array
+        for index, one in enumerate(predictions)
+        for name in ("energy", "forces", "stress")
+        if (array := getattr(one, name)) is not None
+    }
+
+
+def predictions_of(arrays: Arrays) -> list[Prediction]:
+    """Predictions of a message, in order.
+
+    Raises
+    ------
+    GarbledError
+        If energies or forces of one are missing.
+    """
+    found: dict[int, dict[str, NDArray[Any]]] = {}
+    try:
+        for name, array in arrays.items():
+            index, _, what = name.partition("/")
+            found.setdefault(int(index), {})[what] = array
+        return [Prediction(**found[index]) for index in range(len(found))]
+    except (ValueError, TypeError, KeyError) as error:
+        raise GarbledError(f"no prediction: {error}") from error

@@ -1,0 +1,391 @@
+"""A potential whose model lives in a process of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import threading
+import time
+import warnings
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any, Final
+
+from pytest_mlff.errors import MissingExtraError, MlffError, NotSupportedError
+from pytest_mlff.potentials.adapters import ModelOpensCodeWarning
+from pytest_mlff.potentials.batching import BatchPlan
+from pytest_mlff.potentials.failures import (
+    FrameError,
+    ModelFailure,
+    PoisonedContextError,
+    UnsupportedFrameError,
+)
+from pytest_mlff.potentials.host.load import pack_adapters
+from pytest_mlff.potentials.host.wire import GarbledError, of_frames, predictions_of
+from pytest_mlff.potentials.process.launch import HostProcess
+from pytest_mlff.potentials.protocol import PotentialInfo, Prediction
+from pytest_mlff.potentials.sizes import StoredSizes
+from pytest_mlff.products import JSON, Entry, find, keep
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from pytest_mlff.datasets.frames import Frames
+    from pytest_mlff.potentials.adapters import Adapter
+    from pytest_mlff.potentials.host.load import LoadRequest
+    from pytest_mlff.potentials.host.wire import Channel
+    from pytest_mlff.store import Store
+
+__all__ = ["Limits", "ProcessPotential"]
+
+_CODE_KIND: Final = "model-code"
+_MOST_FAILURES: Final = 5
+"""How often a process is started anew after a failure before its model is given up."""
+_LOOK_UP_EVERY: Final = 5.0
+"""Seconds of waiting after which somebody is told."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a model may take, and the interpreter that it runs in.
+
+    Attributes
+    ----------
+    timeout : float or None
+        Seconds without a word from the model; None for no limit.
+    memory : int or None
+        Bytes of private memory.
+    python : str or None
+        Interpreter; this one if None.
+    environment : mapping of str to str
+        Variables of the process beyond those of this one.
+    """
+
+    timeout: float | None = 600.0
+    memory: int | None = None
+    python: str | None = None
+    environment: Mapping[str, str] | None = None
+
+
+class _Waiting:
+    """Patience with one call."""
+
+    def __init__(
+        self, name: str, limit: float | None, notice: Callable[[str, float, int, int], None] | None
+    ) -> None:
+        self.done = self.total = 0
+        self._name, self._limit, self._notice = name, limit, notice
+        self._begun = self._last = self._told = time.monotonic()
+
+    def heard(self, done: int, total: int) -> None:
+        """So many frames are done."""
+        self.done, self.total, self._last = done, total, time.monotonic()
+
+    def message(self, channel: Channel) -> tuple[dict[str, Any], dict[str, Any]]:
+        """The next message; whoever waits is told now and then what for.
+
+        Raises
+        ------
+        TimeoutError
+            If none comes within the limit.
+        """
+        while True:
+            now = time.monotonic()
+            left = math.inf if self._limit is None else self._last + self._limit - now
+            if left <= 0:
+                raise TimeoutError
+            if self._notice is not None and now - self._told >= _LOOK_UP_EVERY:
+                self._told = now
+                self._notice(self._name, now - self._begun, self.done, self.total)
+            with contextlib.suppress(TimeoutError):
+                return channel.receive_or_wait(min(left, _LOOK_UP_EVERY))
+
+
+class ProcessPotential:
+    """A model in a process of its own; see :class:`~pytest_mlff.potentials.protocol.Potential`.
+
+    The process is started and the model loaded when this is made. Should it end or hang, the
+    call that it was in fails, and the next one starts it anew.
+
+    Parameters
+    ----------
+    request : LoadRequest
+        Which model.
+    adapters : sequence of Adapter
+        Beyond the builtin ones.
+    limits : Limits
+        Time, memory, interpreter.
+    store : Store, optional
+        Where it is kept which files a model reads only when it computes.
+    notice : callable, optional
+        Called while a call runs long, with the model's name, the seconds so far, and the
+        frames done and in all (0 where it is not known).
+
+    Raises
+    ------
+    MlffError
+        If the source is not in order.
+    ModelFailure
+        If the model ends the process, hangs or skips instead of loading.
+    """
+
+    def __init__(
+        self,
+        request: LoadRequest,
+        adapters: Sequence[Adapter] = (),
+        limits: Limits | None = None,
+        store: Store | None = None,
+        notice: Callable[[str, float, int, int], None] | None = None,
+    ) -> None:
+        self._request, self._adapters = request, pack_adapters(adapters)
+        self._limits, self._store, self._notice = limits or Limits(), store, notice
+        self._lock = threading.RLock()
+        self._host: HostProcess | None = None
+        self._failures: list[str] = []
+        self._name = request.name or request.source
+        self._base: str | None = None
+        self._info: PotentialInfo | None = None
+        self.one_by_one = False
+        with self._lock:
+            self._start()
+
+    @property
+    def info(self) -> PotentialInfo:
+        """Identity of the model; the digest holds that of the code that it is known to import."""
+        assert self._info is not None
+        return self._info
+
+    @property
+    def pid(self) -> int | None:
+        """Process id of the model; None while it has none."""
+        return None if self._host is None else self._host.pid
+
+    def close(self) -> None:
+        """End the process."""
+        if self._host is not None:
+            self._host.end()
+            self._host = None
+
+    def predict(self, frames: Frames) -> Prediction:
+        """Evaluate all of ``frames`` as one batch.
+
+        Raises
+        ------
+        ModelFailure
+            If the process ends or says nothing for too long.
+        MlffError
+            What the model's adapter raised there.
+        """
+        _, found = self._call({"do": "predict"}, of_frames(frames))
+        return self._predictions(found, 1)[0]
+
+    def evaluate(
+        self,
+        frames: Frames,
+        *,
+        batch: BatchPlan | int | None = None,
+        progress: Callable[[int, int], None] | None = None,
+        store: Store | None = None,
+    ) -> Prediction:
+        """Evaluate frames in batches that the model's side chooses; see :func:`evaluate`."""
+        plan = {"atoms": None, "batch": batch, "store": store is not None}
+        if isinstance(batch, BatchPlan):
+            plan |= {"atoms": batch.max_atoms, "batch": None}
+        reply, found = self._call({"do": "evaluate", **plan}, of_frames(frames), progress, store)
+        self._remember_late(reply)
+        return self._predictions(found, 1)[0]
+
+    def answers_of_threads(self, frames: Sequence[Frames], repeats: int) -> list[list[Prediction]]:
+        """See :func:`pytest_mlff.potentials.host.probes.answers_of_threads`."""
+        arrays = of_frames(type(frames[0]).concatenate(list(frames)))
+        _, found = self._call({"do": "threads", "repeats": repeats}, arrays)
+        flat = self._predictions(found, repeats * len(frames))
+        return [flat[start : start + repeats] for start in range(0, len(flat), repeats)]
+
+    def memory_after(self, frames: Frames, calls: int) -> tuple[float, float, float]:
+        """See :func:`pytest_mlff.potentials.host.probes.memory_after`."""
+        reply, _ = self._call({"do": "memory", "calls": calls}, of_frames(frames))
+        resident, device, objects = (float(one) for one in reply["used"])
+        return resident, device, objects
+
+    # --- the process --------------------------------------------------------------------
+
+    def _start(self) -> HostProcess:
+        """Start the process and load the model in it."""
+        import sys
+
+        if len(self._failures) > _MOST_FAILURES:
+            raise ModelFailure(
+                f"{self._name}: given up after {len(self._failures)} failures, "
+                f"the last: {self._failures[-1]}"
+            )
+        limits = self._limits
+        environment = dict(limits.environment or {})
+        if self._request.threads is not None:
+            environment.setdefault("OMP_NUM_THREADS", str(self._request.threads))
+        host = self._host = HostProcess(limits.python, environment, limits.memory)
+        header = {
+            "do": "load",
+            "request": {
+                **asdict(self._request),
+                "reference_energies": dict(self._request.reference_energies),
+            },
+            "adapters": self._adapters,
+            "path": sys.path if limits.python is None else None,
+            "refuse_code": _is_refused(),
+        }
+        try:
+            reply, _ = self._exchange(host, header)
+        except MlffError:
+            host.end()
+            self._host = None
+            raise
+        for opens_code, text in reply["warnings"]:
+            category = ModelOpensCodeWarning if opens_code else UserWarning
+            if self._info is None:  # not once more when it is started anew
+                warnings.warn(text, category, stacklevel=3)
+        info = reply["info"]
+        species = info["species"]
+        info = PotentialInfo(**{**info, "species": None if species is None else tuple(species)})
+        self._base = info.digest
+        info = self._with_late(host, info)
+        if self._info is not None and self._info.digest != info.digest:
+            host.end()
+            self._host = None
+            raise ModelFailure(f"{self._name}: the model was changed while the run went on")
+        self._info, self._name, self.one_by_one = info, info.name, bool(reply["one_by_one"])
+        return host
+
+    def _with_late(self, host: HostProcess, info: PotentialInfo) -> PotentialInfo:
+        """The digest with files that the model was seen to read after it was loaded."""
+        known = self._known_late()
+        if not known:
+            return info
+        reply, _ = self._exchange(host, {"do": "digest", "files": known})
+        return replace(info, digest=str(reply["digest"]))
+
+    def _remember_late(self, reply: Mapping[str, Any]) -> None:
+        late = [str(one) for one in reply.get("late") or []]
+        if not late:
+            return
+        self._info = replace(self.info, digest=str(reply["digest"]))
+        if self._store is not None:
+            files = sorted({*self._known_late(), *late})
+            keep(self._store, self._late_entry, {"files": files})
+
+    @property
+    def _late_entry(self) -> Entry[Mapping[str, Any]]:
+        return Entry(_CODE_KIND, {"model": self._base}, JSON)
+
+    def _known_late(self) -> list[str]:
+        """Files that the model was seen to read after it was loaded, in this run or another."""
+        known = None if self._store is None else find(self._store, self._late_entry)
+        return list(known["files"]) if known else []
+
+    # --- calls --------------------------------------------------------------------------
+
+    def _call(
+        self,
+        header: Mapping[str, Any],
+        arrays: Mapping[str, Any],
+        progress: Callable[[int, int], None] | None = None,
+        store: Store | None = None,
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        with self._lock:
+            host = self._host if self._host is not None and self._host.alive else self._start()
+            return self._exchange(host, header, arrays, progress, store)
+
+    def _exchange(
+        self,
+        host: HostProcess,
+        header: Mapping[str, Any],
+        arrays: Mapping[str, Any] | None = None,
+        progress: Callable[[int, int], None] | None = None,
+        store: Store | None = None,
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Send a request and wait for its reply, serving what the model's side asks meanwhile."""
+        limit = self._limits.timeout
+        try:
+            host.channel.sock.settimeout(limit)
+            host.channel.send(header, arrays)
+            waiting = _Waiting(self._name, limit, self._notice)
+            while True:
+                reply, found = waiting.message(host.channel)
+                if "total" in reply:
+                    waiting.heard(int(reply["done"]), int(reply["total"]))
+                    if progress is not None:
+                        progress(waiting.done, waiting.total)
+                elif "recall" in reply and store is not None:
+                    known = StoredSizes(store).recall(reply["recall"])
+                    host.channel.send({"value": None if known is None else dict(known)})
+                elif "keep" in reply and store is not None:
+                    StoredSizes(store).keep(reply["keep"], reply["value"])
+                else:
+                    break
+        except (EOFError, ConnectionError):
+            raise self._failed(host, f"the model's process {host.how_it_ended()}") from None
+        except TimeoutError:
+            what = f"no word from the model for {limit:g} s (--mlff-timeout), so it was ended"
+            raise self._failed(host, what) from None
+        except GarbledError as error:
+            raise self._failed(host, f"the model's process sent no message ({error})") from None
+        except BaseException:
+            # An answer that comes later would be taken for that of the next call.
+            self.close()
+            raise
+        host.forget_old_output()
+        if "error" in reply:
+            raise self._raised(reply["error"])
+        return reply, found
+
+    def _failed(self, host: HostProcess, what: str) -> ModelFailure:
+        said = host.last_lines()
+        host.end()
+        self._host = None
+        self._failures.append(what)
+        return ModelFailure(f"{self._name}: {what}" + (f"; its last lines: {said}" if said else ""))
+
+    def _predictions(self, arrays: Mapping[str, Any], wanted: int) -> list[Prediction]:
+        try:
+            found = predictions_of(arrays)
+        except GarbledError as error:
+            raise MlffError(f"{self._name}: {error}") from error
+        if len(found) != wanted:
+            raise MlffError(f"{self._name}: {len(found)} predictions instead of {wanted}")
+        return found
+
+    def _raised(self, told: Mapping[str, Any]) -> Exception:
+        """The exception that the model's side told of."""
+        kind, text = told["kind"], str(told["text"])
+        if kind == "poisoned":
+            # Its process is of no more use.
+            self.close()
+            return PoisonedContextError(self._name, str(told["reason"]))
+        if kind in ("frame", "unsupported-frame"):
+            of_frame = FrameError if kind == "frame" else UnsupportedFrameError
+            return of_frame(str(told["model"]), int(told["index"]), str(told["what"]))
+        known = {"unsupported": NotSupportedError, "mlff": MlffError, "memory": MemoryError}
+        error: Exception
+        if kind in known:
+            error = known[kind](text)
+        elif kind == "failure":
+            said = "" if text.startswith("model source") else f"{self._name}: "
+            error = ModelFailure(f"{said}{text}")
+        elif kind == "extra":
+            error = MissingExtraError("", str(told["module"]), str(told["extra"]))
+            error.args = (text,)
+        elif told["type"] == ModelOpensCodeWarning.__name__:
+            error = ModelOpensCodeWarning(text)
+        else:
+            # Under its own name, which is what an error message quotes.
+            error = type(str(told["type"]), (Exception,), {})(text)
+        return error
+
+
+def _is_refused() -> bool:
+    """Whether the user's warning filters turn the opening of files with code into an error."""
+    with warnings.catch_warnings(record=True):
+        try:
+            warnings.warn_explicit("", ModelOpensCodeWarning, "mlff", 1)
+        except ModelOpensCodeWarning:
+            return True
+    return False

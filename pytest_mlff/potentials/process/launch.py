@@ -1,0 +1,160 @@
+"""A process for one model: started, watched, and ended with all that it started."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import weakref
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from pytest_mlff.potentials.host.wire import Channel
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["HostProcess"]
+
+_PACKAGE: Final = Path(__file__).resolve().parents[2]
+# The package is made importable by itself: nothing that lies beside it is, so that nothing
+# shadows what the interpreter has. Of ``datasets`` only the frames are needed, not its readers.
+_BOOT: Final = """
+import importlib.util, sys, types
+package, descriptor, memory = sys.argv[1:]
+made = importlib.util.spec_from_file_location(
+    "pytest_mlff", package + "/__init__.py", submodule_search_locations=[package])
+module = sys.modules["pytest_mlff"] = importlib.util.module_from_spec(made)
+made.loader.exec_module(module)
+frames = sys.modules["pytest_mlff.datasets"] = types.ModuleType("pytest_mlff.datasets")
+frames.__path__ = [package + "/datasets"]
+from pytest_mlff.potentials.host.serve import main
+main(int(descriptor), int(memory))
+"""
+_LOG_LIMIT: Final = 2**20
+_LAST_LINES: Final = 5
+_LONGEST_LINE: Final = 160
+
+
+class HostProcess:
+    """A running interpreter that serves one model.
+
+    Parameters
+    ----------
+    python : str, optional
+        The interpreter; this one if not given.
+    environment : mapping of str to str
+        Variables beyond those of this process.
+    memory : int, optional
+        Bytes of private memory that it may take.
+    """
+
+    def __init__(
+        self,
+        python: str | None = None,
+        environment: Mapping[str, str] | None = None,
+        memory: int | None = None,
+    ) -> None:
+        ours, theirs = socket.socketpair()
+        self._log = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - closed with the process
+        flags = os.O_APPEND | os.O_WRONLY
+        log = os.open(f"/proc/self/fd/{self._log.fileno()}", flags) if _HAS_PROC else None
+        output = self._log.fileno() if log is None else log
+        with theirs:
+            self._process = subprocess.Popen(
+                [
+                    python or sys.executable,
+                    "-c",
+                    _BOOT,
+                    str(_PACKAGE),
+                    str(theirs.fileno()),
+                    str(memory or 0),
+                ],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                pass_fds=[theirs.fileno()],
+                start_new_session=True,
+                env=_environment(environment or {}, foreign=python is not None),
+            )
+        if log is not None:
+            os.close(log)
+        self.channel = Channel(ours)
+        self._end = weakref.finalize(self, _end, self._process, ours, self._log)
+
+    @property
+    def pid(self) -> int:
+        """Of the process."""
+        return self._process.pid
+
+    @property
+    def alive(self) -> bool:
+        """Whether it has neither ended nor been ended."""
+        return self._end.alive and self._process.poll() is None
+
+    def how_it_ended(self) -> str:
+        """In words; the process must be at its end."""
+        try:
+            code = self._process.wait(timeout=2.0)
+        except subprocess.TimeoutExpired:
+            return "closed its connection"
+        if code >= 0:
+            return f"ended with exit code {code}"
+        with contextlib.suppress(ValueError):
+            name = signal.Signals(-code).name
+            hint = " (out of memory, or killed from outside)" if name == "SIGKILL" else ""
+            return f"was ended by {name}{hint}"
+        return f"was ended by signal {-code}"
+
+    def last_lines(self) -> str:
+        """What the model printed last, as one line without control characters."""
+        with contextlib.suppress(OSError, ValueError):
+            size = os.fstat(self._log.fileno()).st_size
+            tail = os.pread(self._log.fileno(), 4096, max(0, size - 4096))
+            lines = [
+                "".join(c if c.isprintable() else "·" for c in line)[-_LONGEST_LINE:]
+                for line in tail.decode("utf-8", "replace").split("\n")
+                if line.strip()
+            ]
+            return " | ".join(lines[-_LAST_LINES:])
+        return ""
+
+    def forget_old_output(self) -> None:
+        """Keep the file of what the model prints from growing without end."""
+        with contextlib.suppress(OSError, ValueError):
+            if os.fstat(self._log.fileno()).st_size > _LOG_LIMIT:
+                os.ftruncate(self._log.fileno(), 0)
+
+    def end(self) -> None:
+        """End it and all processes that it has started, at once."""
+        self._end()
+
+
+_HAS_PROC: Final = Path("/proc/self/fd").is_dir()
+
+
+def _environment(added: Mapping[str, str], *, foreign: bool) -> dict[str, str]:
+    found = dict(os.environ)
+    if foreign:
+        # They are about this interpreter's libraries.
+        for name in ("PYTHONPATH", "PYTHONHOME", "PYTHONSAFEPATH", "VIRTUAL_ENV"):
+            found.pop(name, None)
+    # OpenMP's threads spin while they wait for each other. Where something else wants one
+    # of the cores, a small model then takes 20 times as long; waiting passively costs an
+    # idle machine nothing that could be measured.
+    found.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    return {**found, **added}
+
+
+def _end(process: subprocess.Popen[bytes], sock: socket.socket, log: Any) -> None:
+    sock.close()
+    # Its group may outlive it: what the model started belongs to it.
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(timeout=5.0)
+    log.close()
