@@ -126,6 +126,7 @@ class ActivePlugin:
     ) -> None:
         from pytest_mlff.plugin.inert import InertLog
         from pytest_mlff.plugin.results import Tally
+        from pytest_mlff.plugin.waiting import Waiting
         from pytest_mlff.scheduling.gpu.lost import Restarts, pass_finder
         from pytest_mlff.scheduling.xdist.distribution import Stopwatch
 
@@ -136,6 +137,7 @@ class ActivePlugin:
         self.worker = worker
         self.tally = Tally(session, gate, selection, strict_junit=strict_junit)
         self.log = InertLog()
+        self.waiting = Waiting()
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionstart(self, session: pytest.Session) -> None:
@@ -146,6 +148,7 @@ class ActivePlugin:
 
         if not self.worker:
             self.log.close(session.config)
+            self.session.evaluation.models.notice = self.waiting.teller(session.config)
         if self.worker or not self.session.joins or only_shows(session.config):
             return
         try:
@@ -262,6 +265,7 @@ class ActivePlugin:
         """Pass over the item that a worker idles on."""
         from pytest_mlff.scheduling.xdist.idle import run_idle
 
+        self.waiting.case = item.nodeid
         return run_idle(item, nextitem)
 
     def _train(self, ids: list[str], config: pytest.Config) -> None:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from pytest_mlff.errors import MlffError, NotSupportedError
 from pytest_mlff.metrics.registry import metric_named
-from pytest_mlff.run.models import other_precisions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -121,7 +120,7 @@ class CaseInputs:
     def other_precisions(self) -> Mapping[str, Potential]:
         """The same model in its other precisions."""
         assert self.source is not None  # there is a potential
-        return other_precisions(self.models, self.case.variant.id, self.potential, self.source)
+        return self.models.other_precisions(self.source, self.case.variant.id, self.potential)
 
     def guard(self) -> AbstractContextManager[None]:
         """Within it, a lost GPU is noticed."""
