@@ -91,6 +91,8 @@ class Metric:
         What ``measure`` works with: the law, or the check of data; or where it is.
     labels : {"energy", "forces", "stress"}, optional
         Reference labels that it compares with, if any.
+    ensembles : collection of str
+        Ensembles of a simulation (key `simulate` of a spec) that it is taken of; empty if of none.
     foretells : str or None
         Id of the metric whose per-frame error this one should foretell.
     """
@@ -108,6 +110,7 @@ class Metric:
     subject: Any = field(default=None, repr=False, compare=False)
     labels: Label | None = None
     foretells: str | None = None
+    ensembles: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "needs", frozenset(self.needs))

@@ -21,6 +21,7 @@ from pytest_mlff.run.inputs import CaseInputs
 from pytest_mlff.run.levels import judged_by_level, with_offset
 from pytest_mlff.run.models import Models
 from pytest_mlff.run.predictions import PredictionPasses
+from pytest_mlff.run.simulations import Simulations
 from pytest_mlff.statistics.evidence import FrameSeries, Pooled, Replicates
 
 if TYPE_CHECKING:
@@ -71,6 +72,9 @@ class Evaluation:
         self.store = store
         self.models = Models(options, store, self.frame_sets, adapters, threads, train=train)
         self.passes = PredictionPasses(
+            store, contexts=self.models.contexts, trust=options.store_trust
+        )
+        self.simulations = Simulations(
             store, contexts=self.models.contexts, trust=options.store_trust
         )
         self.soundness = Soundness(store)
@@ -132,6 +136,7 @@ class Evaluation:
                 self.passes.of,
                 self.soundness,
                 self.store,
+                self.simulations,
             )
             measurement: Measurement = inputs.metric.measured(inputs)
             measurement = self._with_foresight(case, planned, measurement)

@@ -16,12 +16,14 @@ if TYPE_CHECKING:
     from pytest_mlff.datasets.frames import Frames
     from pytest_mlff.datasets.integrity import IntegrityResult
     from pytest_mlff.datasets.splits import FrameSets
+    from pytest_mlff.metrics.measurement import Measurement
     from pytest_mlff.metrics.registry import Metric
     from pytest_mlff.potentials.protocol import Potential, Prediction
     from pytest_mlff.run.data_checks import Soundness
     from pytest_mlff.run.models import Models
     from pytest_mlff.run.options import Located
     from pytest_mlff.run.plan import PlannedSpec
+    from pytest_mlff.run.simulations import Simulations
     from pytest_mlff.specs import Case, Scalar
     from pytest_mlff.store import Store
 
@@ -47,6 +49,8 @@ class CaseInputs:
     checks : Soundness
         Checks of data that all variants share.
     store : Store
+    simulations : Simulations
+        Simulations that all cases share.
     """
 
     case: Case
@@ -57,6 +61,7 @@ class CaseInputs:
     predict: Callable[[Potential, Frames], Prediction]
     checks: Soundness
     store: Store
+    simulations: Simulations
 
     @cached_property
     def metric(self) -> Metric:
@@ -116,6 +121,19 @@ class CaseInputs:
     def data_check(self) -> IntegrityResult:
         """What the check of data `metric` finds."""
         return self.checks.check(self.metric.id, self.sets)
+
+    def simulated(self) -> Measurement:
+        """The metric of the simulation that the spec asks for."""
+        variant, plan = self.case.variant, self.planned.spec.simulate
+        assert plan is not None  # checked when the spec was read
+        return self.simulations.measure(
+            self.metric.id,
+            self.potential,
+            self.frames,
+            plan,
+            self.seed,
+            level=self.planned.test_level(variant),
+        )
 
     def other_precisions(self) -> Mapping[str, Potential]:
         """The same model in its other precisions."""

@@ -12,6 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from pytest_mlff.metrics.registry import metric_named
 from pytest_mlff.run.planned_case import LAW
 
 if TYPE_CHECKING:
@@ -19,9 +20,19 @@ if TYPE_CHECKING:
     from pytest_mlff.specs import Variant
     from pytest_mlff.specs.expand import ResolvedSelection
 
-__all__ = ["DATA", "LAW_RUN", "PASS", "POOLED", "TRAINING", "Need", "needs_of"]
+__all__ = [
+    "DATA",
+    "LAW_RUN",
+    "PASS",
+    "POOLED",
+    "TRAINING",
+    "TRAJECTORY",
+    "Need",
+    "needs_of",
+]
 
-TRAINING, PASS, LAW_RUN, DATA, POOLED = "training", "pass", "law", "data", "pooled"
+TRAINING, TRAJECTORY, PASS = "training", "trajectory", "pass"
+LAW_RUN, DATA, POOLED = "law", "data", "pooled"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +42,8 @@ class Need:
     Attributes
     ----------
     kind : str
-        ``training``, ``pass``, ``law`` (one law's search, which nobody shares), ``data``
-        (frames and what is computed of them alone) or ``pooled`` (what stands over all
+        ``training``, ``trajectory``, ``pass``, ``law`` (one law's search, which nobody shares),
+        ``data`` (frames and what is computed of them alone) or ``pooled`` (what stands over all
         variants of a spec).
     text : str
         What it is made of.
@@ -77,6 +88,10 @@ def needs_of(one: PlannedCase) -> tuple[Need, ...]:
         text = f"{model}, {spec.suite}/{spec.name}/{variant.id}/{one.case.metric}"
         return (*first, Need(LAW_RUN, text))
     text = f"{model.replace('{variant}', variant.id)}, {dataset}, test {test}"
+    if metric_named(one.case.metric).ensembles:
+        assert spec.simulate is not None  # checked when the spec was read
+        settings = ", ".join(f"{key} {value}" for key, value in spec.simulate if value is not None)
+        return (*first, Need(TRAJECTORY, f"{text}, {settings}"))
     return (*first, Need(PASS, text))
 
 

@@ -1,15 +1,12 @@
 """Checks that look at several keys of a spec at once.
 
-Each yields problems as (location, message); the location is relative to the model
-that is checked. :func:`raise_problems` hands them to pydantic.
+Each yields problems; the location is relative to the model that is checked.
 """
 
 from __future__ import annotations
 
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Final
-
-from pydantic_core import PydanticCustomError
 
 from pytest_mlff.errors import MlffError, did_you_mean
 from pytest_mlff.metrics.registry import metric_named
@@ -18,8 +15,9 @@ from pytest_mlff.specs.fields import SYMBOLS
 from pytest_mlff.specs.template import template_names
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
+    from pytest_mlff.specs.problems import Problem
     from pytest_mlff.specs.schema import (
         CasePlan,
         DatasetOption,
@@ -32,36 +30,19 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BUILTIN_DATASETS",
-    "CROSS_CHECK",
-    "Problem",
     "check_case",
     "check_provenance",
     "check_selection",
     "check_sets",
     "check_spec",
     "check_threshold",
-    "raise_problems",
 ]
-
-Problem = tuple[tuple[str | int, ...], str]
 
 BUILTIN_DATASETS: Final = ("embedded", "rmd17", "md17")
 """Datasets that need no path."""
 ROLES: Final = ("train", "validation", "test")
 """Sets of frames that have a meaning of their own."""
 _SLIPS: Final = {"training": "train", "val": "validation", "valid": "validation", "tests": "test"}
-CROSS_CHECK: Final = "cross_check"
-"""Type of pydantic errors raised here; their context has the location within the model."""
-
-
-def raise_problems(problems: Iterable[Problem]) -> None:
-    """Raise the first problem, if any, as an error that pydantic collects."""
-    found = list(problems)
-    if found:
-        location, message = found[0]
-        raise PydanticCustomError(
-            CROSS_CHECK, "{message}", {"message": message, "at": location, "more": len(found) - 1}
-        )
 
 
 def check_provenance(provenance: Provenance) -> Iterator[Problem]:
@@ -193,10 +174,29 @@ def check_spec(spec: SpecFile) -> Iterator[Problem]:
     if not spec.cases:
         yield ("cases",), "names no case"
     yield from _check_cases(spec)
+    yield from _check_simulated(spec)
     whole = {case.metric for case in spec.cases if "all" in case.species}
     for index, wanted in enumerate(spec.pooled):
         if wanted not in whole or not metric_named(wanted).comparable:
             yield ("pooled", index), f"{wanted} is no error metric of this spec over all atoms"
+
+
+def _check_simulated(spec: SpecFile) -> Iterator[Problem]:
+    simulated = False
+    for index, case in enumerate(spec.cases):
+        ensembles = metric_named(case.metric).ensembles
+        if not ensembles:
+            continue
+        simulated = True
+        if spec.simulate is None:
+            yield ("cases", index, "metric"), f"{case.metric} needs the key simulate in the spec"
+        elif spec.simulate.ensemble not in ensembles:
+            yield (
+                ("cases", index, "metric"),
+                f"{case.metric} needs simulate: ensemble: {' or '.join(ensembles)}",
+            )
+    if spec.simulate is not None and not simulated:
+        yield ("simulate",), "is of no use: no case takes a metric of a simulation"
 
 
 def _check_dataset(name: str, option: DatasetOption, spec: SpecFile) -> Iterator[Problem]:

@@ -38,6 +38,8 @@ from pytest_mlff.specs.fields import (
     Words,
 )
 from pytest_mlff.specs.operations import Scalar
+from pytest_mlff.specs.problems import raise_problems
+from pytest_mlff.specs.simulate import SimulationPlan
 from pytest_mlff.specs.wording import shown, where_in_file
 
 __all__ = [
@@ -92,7 +94,7 @@ class Provenance(_Model):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        checks.raise_problems(checks.check_provenance(self))
+        raise_problems(checks.check_provenance(self))
         return self
 
 
@@ -127,7 +129,7 @@ class ThresholdPlan(_Model):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        checks.raise_problems(checks.check_threshold(self))
+        raise_problems(checks.check_threshold(self))
         self._table.update({row[:-1]: float(row[-1]) for row in self.rows})
         return self
 
@@ -165,7 +167,7 @@ class CasePlan(_Model):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        checks.raise_problems(checks.check_case(self))
+        raise_problems(checks.check_case(self))
         return self
 
 
@@ -213,7 +215,7 @@ class Selection(_Model):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        checks.raise_problems(checks.check_selection(self))
+        raise_problems(checks.check_selection(self))
         return self
 
 
@@ -237,7 +239,7 @@ class FramesPlan(_Model):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        checks.raise_problems(checks.check_sets(self))
+        raise_problems(checks.check_sets(self))
         return self
 
 
@@ -329,6 +331,11 @@ class SpecFile(_Model):
         min_length=1, description="Id of a variant, with axes in braces: {molecule}-n{samples}."
     )
     frames: FramesPlan = Field(description="How frames are cut.")
+    simulate: SimulationPlan | None = Field(
+        default=None,
+        description="Molecular dynamics of the model, started from test frames; its structure is "
+        "held against all test frames.",
+    )
     margin: float = Field(
         default=0.01,
         ge=0,
@@ -362,7 +369,7 @@ class SpecFile(_Model):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        checks.raise_problems(checks.check_spec(self))
+        raise_problems(checks.check_spec(self))
         return self
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from pytest_mlff.datasets.splits import cut
-from pytest_mlff.run.needs import PASS, TRAINING, Need, needs_of
+from pytest_mlff.run.needs import PASS, TRAINING, TRAJECTORY, Need, needs_of
 from pytest_mlff.run.options import Located
 from pytest_mlff.run.plan import plan_spec
 from pytest_mlff.run.planned_case import PlannedCase, planned_cases
@@ -48,6 +48,18 @@ def test_a_recipe_needs_its_training_and_then_the_pass(tmp_path: Path) -> None:
     trainings = {needs_of(one)[0] for one in cases if one.source}
     passes = {needs_of(one)[-1] for one in cases if one.source}
     assert len(trainings) == len({one.text.rpartition(", test")[0] for one in passes})
+
+
+def test_metrics_of_a_simulation_share_its_trajectory() -> None:
+    cases = [
+        one
+        for spec in ("egraffbench/dynamics.yaml", "egraffbench/dynamics_nve.yaml")
+        for one in _cases(spec, "demo")
+    ]
+    needs = {(one.planned.spec.name, one.case.variant.id, needs_of(one)) for one in cases}
+    assert {need.kind for _, _, (need,) in needs} == {TRAJECTORY}
+    # One of each molecule and ensemble, however many metrics are taken of it.
+    assert len(needs) == len({need for _, _, need in needs}) == 6
 
 
 def test_a_routed_source_trains_nothing(tmp_path: Path) -> None:

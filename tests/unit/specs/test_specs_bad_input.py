@@ -15,8 +15,8 @@ KEYS_OF_CASE = "(keys: metric, options, species, thresholds)"
 LOAD = [
     ("unknown key at the top", [("title: A title", "titel: A title")],
      "spec.yaml:2: titel: unknown key; did you mean 'title'? (keys: axes, cases, datasets, "
-     "description, frames, margin, reference_energies, schema_version, seed, source, title, "
-     "variant, where) (and 1 more)"),
+     "description, frames, margin, pooled, reference_energies, schema_version, seed, simulate, "
+     "source, title, undecided_bound, variant, where) (and 1 more)"),
     ("unknown key in a case", [("    species: [all, each]", "    specie: [all, each]")],
      f"spec.yaml:20: cases[0].specie: unknown key; did you mean 'species'? {KEYS_OF_CASE}"),
     ("unknown key in a provenance", [(LAST, LAST.replace("}", ", doi: x}"))],
@@ -27,8 +27,8 @@ LOAD = [
      "end, molecules, pick, start)"),
     ("unknown key in a dataset", [("  embedded:", "  embedded: {axis: {}}")],
      "spec.yaml:7: datasets.embedded.axis: unknown key; did you mean 'axes'? (keys: axes, "
-     "energy_key, forces_key, format, level_of_theory, path, species, stress_key, "
-     "time_ordered, units, virial_key, where)"),
+     "energy_key, forces_key, format, independent, level_of_theory, path, replica, species, "
+     "stress_key, time_ordered, units, virial_key, where)"),
     ("no schema version", [("schema_version: 1\n", "")],
      "spec.yaml:1: schema_version: is missing"),
     ("another schema version", [("schema_version: 1\n", "schema_version: 2\n")],

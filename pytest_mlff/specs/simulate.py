@@ -1,0 +1,78 @@
+"""The key `simulate` of a spec: molecular dynamics."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from pytest_mlff.specs.problems import Problem, raise_problems
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["SimulationPlan"]
+
+
+class SimulationPlan(BaseModel):
+    """Molecular dynamics from test frames, for the metrics that are taken of a simulation."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    ensemble: Literal["nve", "nvt_langevin"] = Field(
+        description="nvt_langevin: at constant temperature; nve: at constant energy."
+    )
+    temperature: float = Field(
+        gt=0, allow_inf_nan=False, description="Of thermostat and initial velocities, K."
+    )
+    timestep: float = Field(gt=0, allow_inf_nan=False, description="Time step in fs.")
+    steps: int | None = Field(default=None, ge=1, description="Steps; a multiple of stride.")
+    ps: float | None = Field(
+        default=None, gt=0, allow_inf_nan=False, description="Simulated time in ps, or steps."
+    )
+    friction: float = Field(
+        default=2.0, gt=0, allow_inf_nan=False, description="Friction of the thermostat, 1/ps."
+    )
+    stride: int = Field(ge=1, description="Steps from one stored frame to the next.")
+    replicas: int = Field(ge=2, description="Independent trajectories, simulated together.")
+    starts: int | None = Field(
+        default=None, ge=2, description="Different start frames; without it one of each replica."
+    )
+    skip: float = Field(
+        default=0.0,
+        ge=0,
+        allow_inf_nan=False,
+        description="Time in ps from the start that structure and temperature leave out.",
+    )
+
+    @property
+    def n_steps(self) -> int:
+        """Steps, from `steps` or `ps`, rounded to whole strides."""
+        if self.steps is not None:
+            return self.steps
+        assert self.ps is not None
+        return max(1, round(1000.0 * self.ps / self.timestep / self.stride)) * self.stride
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        raise_problems(_problems(self))
+        return self
+
+
+def _problems(plan: SimulationPlan) -> Iterator[Problem]:
+    """Its length is said once, in whole strides; there are no more starts than replicas."""
+    if (plan.steps is None) == (plan.ps is None):
+        yield (
+            ("steps",),
+            "is missing; give either steps or ps"
+            if plan.ps is None
+            else ("does not go with ps; give one of them"),
+        )
+        return
+    if plan.n_steps % plan.stride:
+        yield ("steps",), f"must be a multiple of stride ({plan.stride}), is {plan.steps}"
+    if plan.starts is not None and plan.starts > plan.replicas:
+        yield ("starts",), f"must not be above replicas ({plan.replicas}), is {plan.starts}"
+    duration = plan.n_steps * plan.timestep / 1000.0
+    if plan.skip >= duration:
+        yield ("skip",), f"must be below the simulated time of {duration:g} ps, is {plan.skip:g}"

@@ -1,0 +1,75 @@
+"""Simulations through real pytest: the spec key `simulate`, and a model that explodes."""
+
+from __future__ import annotations
+
+import math
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from support.repos import read_json
+
+if TYPE_CHECKING:
+    from pytest import Pytester
+
+SPEC = """\
+schema_version: 1
+title: Short dynamics
+source: {paper: own, section: own}
+datasets: {embedded: }
+variant: ethanol
+frames: {test: {molecules: ethanol, start: 90}}
+simulate:
+  {ensemble: nvt_langevin, temperature: 500, timestep: 0.5, steps: 40, stride: 5, replicas: 4}
+cases:
+  - metric: stability_time
+    thresholds:
+      - {min: 0.019, unit: ps, provenance: {source: physical_limit, reference: a test}}
+  - metric: wright_factor
+    thresholds:
+      - {max: 60, unit: "%", provenance: {source: physical_limit, reference: a test}}
+"""
+MODEL = """\
+from pairs import Pairs
+
+def sound():
+    return Pairs(0.0)
+
+class Holed(Pairs):
+    def calculate(self, *arguments):
+        super().calculate(*arguments)
+        self.results["forces"] = self.results["forces"] * (-40)
+
+def explodes():
+    return Holed(0.0)
+"""
+
+
+@pytest.fixture
+def repository(pytester: Pytester) -> Pytester:
+    shutil.copy(Path(__file__).parents[1] / "support" / "pair_model.py", pytester.path / "pairs.py")
+    pytester.makefile(".yaml", own=SPEC)
+    pytester.makepyfile(model=MODEL)
+    return pytester
+
+
+@pytest.mark.parametrize("model, failed", [("sound", False), ("explodes", True)])
+def test_dynamics_of_a_model(repository: Pytester, model: str, failed: bool) -> None:
+    result = repository.runpytest_inprocess(
+        f"--mlff-model=model.py:{model}", "--mlff-suite=own.yaml", "--mlff-only",
+        "--mlff-report=report.json",
+    )  # fmt: skip
+    assert (result.ret != 0) is failed
+    cases = {case["metric"]: case for case in read_json(repository.path / "report.json")["cases"]}
+    stable, wright = cases["stability_time"], cases["wright_factor"]
+    assert wright["unit"] == "%"
+    assert (wright["verdict"] == "passed") is not failed
+    if failed:
+        assert wright["value"] is None
+        assert "replicas exploded" in wright["reason"]
+        assert stable["value"] < 0.02
+    else:
+        assert stable["value"] == pytest.approx(0.02)
+        assert stable["ci_low"] < 0.02
+        assert math.isfinite(wright["ci_high"])
