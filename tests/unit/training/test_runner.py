@@ -17,6 +17,7 @@ from pytest_mlff.datasets.dataset import Dataset
 from pytest_mlff.datasets.frames import Frames
 from pytest_mlff.datasets.splits import FrameSets, IndexSet
 from pytest_mlff.errors import MlffError
+from pytest_mlff.store import Store, StoreWarning
 from pytest_mlff.training.recipe import load_recipe
 from pytest_mlff.training.runner import TrainingJob, run_job, stored_result, training_job
 from pytest_mlff.training.trainers.registry import open_trainer
@@ -162,9 +163,32 @@ def test_a_damaged_checkpoint_is_not_trusted(made: Any) -> None:
     checkpoint = run_job(job).checkpoint
     checkpoint.write_text("something else")
     assert stored_result(job) is None
-    again = run_job(job)
+    with pytest.warns(StoreWarning, match="damaged"):
+        again = run_job(job)
     assert again.trained
     assert again.checkpoint.read_text().startswith("4 0 5 3 ")
+
+
+def test_a_note_that_is_damaged_begins_again(made: Any) -> None:
+    job = made()
+    run_job(job)
+    note = Store(job.store_root).path("trainings", job.key, ".json")
+    note.write_bytes(note.read_bytes().replace(b'"seconds"', b'"Seconds"'))
+    with pytest.warns(StoreWarning, match="computed again"):
+        again = run_job(job)
+    assert again.trained
+    # Files that nothing vouches for any more are not those of an interrupted training.
+    assert (job.folder / "calls").read_text() == "x"
+
+
+def test_a_training_that_cannot_be_kept_is_one_line(made: Any) -> None:
+    job = made()
+    job.store_root.write_text("no folder")
+    with pytest.warns(StoreWarning), pytest.raises(MlffError) as caught:
+        run_job(job)
+    assert "s/s/v: the training cannot be kept" in str(caught.value)
+    assert "--mlff-store=DIR" in str(caught.value)
+    assert "\n" not in str(caught.value)
 
 
 def test_a_checkpoint_left_elsewhere_is_taken_into_the_store(made: Any, tmp_path: Path) -> None:
