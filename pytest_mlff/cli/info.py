@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_mlff.datasets.locations import default_data_dir
-from pytest_mlff.potentials.families.registry import builtin_adapters
+from pytest_mlff.potentials.families.registry import installed_adapters
 from pytest_mlff.reports.environment import installed
 from pytest_mlff.specs import builtin_folder, builtin_specs
 
@@ -41,7 +41,7 @@ def _devices() -> list[str]:
 
 def _adapters() -> list[str]:
     lines = []
-    for adapter in builtin_adapters():
+    for adapter in installed_adapters():
         library = {"torchsim": "torch_sim"}.get(adapter.family, adapter.family)
         there = importlib.util.find_spec(library) is not None
         state = "ready" if there else f"not installed (extra {adapter.extra!r})"

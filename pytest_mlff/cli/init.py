@@ -148,12 +148,12 @@ def _folder(path: Path) -> Path:
 
 def _model_within(text: str, folder: Path) -> str:
     """The source as the workflow will say it: with paths below the repository."""
-    from pytest_mlff.potentials.families.registry import builtin_adapters
+    from pytest_mlff.potentials.families.registry import installed_adapters
     from pytest_mlff.potentials.source import parse_source
 
     if not text.isprintable() or "${{" in text:
         raise MlffError(f"model source {text!r} cannot stand in a workflow; rename it")
-    families = [adapter.family for adapter in builtin_adapters()]
+    families = [adapter.family for adapter in installed_adapters()]
     path = _path_of(parse_source(text, cwd=folder, families=families), folder)
     if path is None:
         return text
@@ -226,10 +226,10 @@ def _baseline(
 
 
 def _requirement(measured: Measured) -> str:
-    from pytest_mlff.potentials.families.registry import builtin_adapters
+    from pytest_mlff.potentials.families.registry import installed_adapters
 
     families = {one.family for one in measured.report.models} if measured.report else set()
-    extras = {one.extra for one in builtin_adapters() if one.family in families}
+    extras = {one.extra for one in installed_adapters() if one.family in families}
     # The version that set the thresholds and the baseline; newer ones are taken on purpose.
     # The workflow asks for the page, whatever the family.
     return f"pytest-mlff[{','.join(sorted({*extras, 'report'}))}]=={__version__}"
@@ -270,7 +270,7 @@ def _branch(folder: Path) -> str:
 
 
 def _git_remarks(folder: Path, model: str) -> list[str]:
-    from pytest_mlff.potentials.families.registry import builtin_adapters
+    from pytest_mlff.potentials.families.registry import installed_adapters
     from pytest_mlff.potentials.source import CheckpointSet, Factory, parse_source
 
     root = _git(folder, "rev-parse", "--show-toplevel")
@@ -278,7 +278,7 @@ def _git_remarks(folder: Path, model: str) -> list[str]:
         return [f"{folder} is no git repository yet"]
     if Path(root).resolve() != folder:
         return [f"GitHub reads workflows in the root of a repository only, which is {root}"]
-    source = parse_source(model, cwd=folder, families=[a.family for a in builtin_adapters()])
+    source = parse_source(model, cwd=folder, families=[a.family for a in installed_adapters()])
     remarks = []
     if isinstance(source, Factory) and not (folder / "requirements.txt").is_file():
         remarks.append(

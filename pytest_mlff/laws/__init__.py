@@ -1,38 +1,16 @@
 """Physical laws that every potential must obey, checked on drawn structures.
 
-A model repository's own tests use ``check_<law>``::
+A model repository's own tests use ``check_law``::
 
-    from pytest_mlff.laws import check_rotation
+    from pytest_mlff import check_law
 
     def test_rotation(mlff_model):
-        check_rotation(mlff_model, strictness="fast")
+        check_law("rotation", mlff_model, strictness="fast")
 """
 
 from __future__ import annotations
 
-from pytest_mlff.laws.checks import (
-    check,
-    check_batch_independence,
-    check_conservativity,
-    check_determinism,
-    check_force_consistency,
-    check_inversion,
-    check_isolated_atom,
-    check_locality,
-    check_memory,
-    check_net_force,
-    check_no_holes,
-    check_periodic_images,
-    check_permutation,
-    check_precision,
-    check_rotation,
-    check_size_extensivity,
-    check_smoothness,
-    check_stress_consistency,
-    check_thread_safety,
-    check_translation,
-    check_unknown_species,
-)
+from pytest_mlff.laws.checks import check_law
 from pytest_mlff.laws.counterexample import (
     Counterexample,
     read_counterexample,
@@ -53,27 +31,7 @@ __all__ = [
     "Strictness",
     "StructurePool",
     "VacuousCheckError",
-    "check",
-    "check_batch_independence",
-    "check_conservativity",
-    "check_determinism",
-    "check_force_consistency",
-    "check_inversion",
-    "check_isolated_atom",
-    "check_locality",
-    "check_memory",
-    "check_net_force",
-    "check_no_holes",
-    "check_periodic_images",
-    "check_permutation",
-    "check_precision",
-    "check_rotation",
-    "check_size_extensivity",
-    "check_smoothness",
-    "check_stress_consistency",
-    "check_thread_safety",
-    "check_translation",
-    "check_unknown_species",
+    "check_law",
     "laws",
     "measure_again",
     "read_counterexample",

@@ -91,6 +91,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if options is None:
         return
     from pytest_mlff.errors import MlffError
+    from pytest_mlff.metrics.registry import add_metrics
     from pytest_mlff.plugin.selection import read_selection
     from pytest_mlff.plugin.start import is_worker, open_session
     from pytest_mlff.run.baselines import RegressionGate, check_options
@@ -98,6 +99,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
     adapters = [one for some in config.hook.pytest_mlff_adapters(config=config) for one in some]
     try:
+        add_metrics(one for some in config.hook.pytest_mlff_metrics(config=config) for one in some)
         check_options(options)
         if not is_worker(config):
             check_slots(config, options)

@@ -10,9 +10,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from concurrent.futures import Executor
 
+    from pytest_mlff.metrics.registry import Metric
     from pytest_mlff.potentials.adapters import Adapter
 
-__all__ = ["pytest_mlff_adapters", "pytest_mlff_executor"]
+__all__ = ["pytest_mlff_adapters", "pytest_mlff_executor", "pytest_mlff_metrics"]
 
 
 @pytest.hookspec
@@ -21,6 +22,16 @@ def pytest_mlff_adapters(config: pytest.Config) -> Sequence[Adapter]:  # type: i
 
     They are asked before the builtin ones. See
     :class:`pytest_mlff.potentials.adapters.Adapter`.
+    """
+
+
+@pytest.hookspec
+def pytest_mlff_metrics(config: pytest.Config) -> Sequence[Metric]:  # type: ignore[empty-body]
+    """Return metrics and laws that specs of this run may name.
+
+    What the ``mlff`` command should know, too, is added by an entry point of the group
+    ``pytest_mlff.metrics`` or ``pytest_mlff.laws``. See
+    :class:`pytest_mlff.metrics.registry.Metric`.
     """
 
 

@@ -10,7 +10,7 @@ from pytest_mlff.potentials.adapters import LoadOptions, adapter_for
 from pytest_mlff.potentials.detect import detect
 from pytest_mlff.potentials.device import check_dtype, resolve_device
 from pytest_mlff.potentials.factory import load_factory
-from pytest_mlff.potentials.families.registry import builtin_adapters
+from pytest_mlff.potentials.families.registry import installed_adapters
 from pytest_mlff.potentials.source import (
     Checkpoint,
     CheckpointSet,
@@ -71,7 +71,7 @@ def load_checkpoint(
     check_dtype(dtype)
     there = resolve_device(device)
     # Adapters that are passed in go first, so that they can replace a builtin one.
-    everyone = (*adapters, *builtin_adapters())
+    everyone = (*adapters, *installed_adapters())
     kind = detect(checkpoint.path)
     adapter = adapter_for(kind, checkpoint.family, everyone)
     options = LoadOptions(
@@ -127,7 +127,7 @@ def load_potential(
     """
     check_dtype(dtype)
     cwd = Path.cwd() if cwd is None else cwd
-    families = [one.family for one in (*adapters, *builtin_adapters())]
+    families = [one.family for one in (*adapters, *installed_adapters())]
     parsed = parse_source(source, cwd=cwd, families=families)
     if isinstance(parsed, Demo):
         if not DEMO_MODEL.is_file():

@@ -113,10 +113,10 @@ class Models:
         return self._recipes[source]
 
     def _recipe_path(self, source: Located) -> Path | None:
-        from pytest_mlff.potentials.families.registry import builtin_adapters
+        from pytest_mlff.potentials.families.registry import installed_adapters
         from pytest_mlff.potentials.source import Recipe, parse_source
 
-        families = [one.family for one in (*self.adapters, *builtin_adapters())]
+        families = [one.family for one in (*self.adapters, *installed_adapters())]
         parsed = parse_source(source.text, cwd=source.folder, families=families)
         return parsed.path if isinstance(parsed, Recipe) else None
 

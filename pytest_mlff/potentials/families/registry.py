@@ -1,17 +1,28 @@
-"""The families that this package opens files of."""
+"""The families whose files can be opened: those of installed packages, and this package's own."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
+
+from pytest_mlff.entry_points import entry_points
 
 if TYPE_CHECKING:
     from pytest_mlff.potentials.adapters import Adapter
 
-__all__ = ["builtin_adapters"]
+__all__ = ["installed_adapters"]
+
+_GROUP: Final = "pytest_mlff.adapters"
 
 
-def builtin_adapters() -> tuple[Adapter, ...]:
-    """The adapters of this package."""
+def installed_adapters() -> tuple[Adapter, ...]:
+    """Adapters that are there without a hook; those of other packages go first.
+
+    Raises
+    ------
+    MlffError
+        If one of another package cannot be loaded.
+    """
     from pytest_mlff.potentials.families.nequip_files import NequipAdapter
 
-    return (NequipAdapter(),)
+    found = (one for _, one in entry_points(_GROUP))
+    return (*(one() if isinstance(one, type) else one for one in found), NequipAdapter())

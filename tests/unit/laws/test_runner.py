@@ -17,7 +17,7 @@ from pytest_mlff.laws import (
     NonFiniteError,
     StructurePool,
     VacuousCheckError,
-    check_rotation,
+    check_law,
     measure_again,
     read_counterexample,
     run_law,
@@ -188,9 +188,9 @@ def test_bad_input_is_one_line(law: str, options: dict[str, Any], message: str) 
 
 
 def test_check_asserts_and_shows_the_counterexample() -> None:
-    assert check_rotation(lennard_jones(), strictness="fast").holds
+    assert check_law("rotation", lennard_jones(), strictness="fast").holds
     with pytest.raises(AssertionError, match=r"(?s)rotation is broken.*counterexample, 2 atoms"):
-        check_rotation(mutant("one_axis"), strictness="fast")
+        check_law("rotation", mutant("one_axis"), strictness="fast")
 
 
 @settings(

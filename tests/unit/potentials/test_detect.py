@@ -15,7 +15,7 @@ import pytest
 from pytest_mlff.errors import MlffError
 from pytest_mlff.potentials.adapters import adapter_for
 from pytest_mlff.potentials.detect import detect
-from pytest_mlff.potentials.families.registry import builtin_adapters
+from pytest_mlff.potentials.families.registry import installed_adapters
 
 if TYPE_CHECKING:
     from support.tiny_nequip import TinyNequip
@@ -75,7 +75,7 @@ def test_other_families_are_named(
         kind = detect(path)
         assert kind.family == family
         with pytest.raises(MlffError, match=rf"{title} .*a family without an adapter") as caught:
-            adapter_for(kind, None, builtin_adapters())
+            adapter_for(kind, None, installed_adapters())
         assert "\n" not in str(caught.value)
 
 
@@ -117,7 +117,7 @@ def test_what_is_no_model_says_what_it_looks_like(
     kind = detect(path)
     assert kind.format == form
     with pytest.raises(MlffError, match="not a checkpoint that any adapter knows") as caught:
-        adapter_for(kind, None, builtin_adapters())
+        adapter_for(kind, None, installed_adapters())
     assert kind.looks_like in str(caught.value)
 
 
