@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_mlff.potentials.device import check_dtype
-from pytest_mlff.potentials.families.registry import builtin_adapters
+from pytest_mlff.potentials.families.registry import installed_adapters
 from pytest_mlff.potentials.host.load import LoadRequest, load
 from pytest_mlff.potentials.process.client import Limits, ProcessPotential
 from pytest_mlff.potentials.source import Recipe, Routed, parse_source
@@ -74,7 +74,7 @@ def open_potential(
     """
     check_dtype(dtype)
     folder = Path.cwd() if cwd is None else cwd
-    families = [one.family for one in (*adapters, *builtin_adapters())]
+    families = [one.family for one in (*adapters, *installed_adapters())]
     parsed = parse_source(source, cwd=folder, families=families)
 
     def apart(text: str, where: Path, of_variant: str | None) -> Potential:

@@ -1,0 +1,131 @@
+"""The pages "Add a …" are executed, each as a plugin package that entry points find."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+DOCS = Path(__file__).parents[2] / "docs"
+SPEC = """\
+schema_version: 1
+title: Throw-away
+source: {paper: none, section: none}
+datasets: {embedded: }
+axes: {molecule: [ethanol]}
+variant: "{molecule}"
+frames: {test: {molecules: "{molecule}", start: 98}}
+cases:
+"""
+FORCES = """\
+  - metric: force_mae
+    thresholds:
+      - max: 1.0e+6
+        unit: meV/Å
+        provenance: {source: physical_limit, reference: any}
+"""
+
+
+def _blocks(page: str, language: str) -> list[str]:
+    text = (DOCS / page).read_text(encoding="utf-8")
+    return re.findall(rf"```{language}\n(.*?)```", text, flags=re.DOTALL)
+
+
+def _package(page: str, folder: Path) -> dict[str, str]:
+    """Write the page's package, with metadata as an installer writes it; its environment."""
+    for block in _blocks(page, "python"):
+        name = block.partition('"""')[2].partition('"""')[0]
+        (folder / name).write_text(block, encoding="utf-8")
+    info = folder / "throw_away-1.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: throw-away\nVersion: 1\n")
+    groups = tomllib.loads("".join(_blocks(page, "toml")))["project"]["entry-points"]
+    (info / "entry_points.txt").write_text(
+        "".join(
+            f"[{group}]\n" + "".join(f"{name} = {place}\n" for name, place in points.items())
+            for group, points in groups.items()
+        )
+    )
+    path = os.pathsep.join([str(folder), os.environ.get("PYTHONPATH", "")])
+    return {**os.environ, "PYTHONPATH": path, "MLFF_STORE": str(folder / "store")}
+
+
+def _run(folder: Path, environment: dict[str, str], *words: str) -> tuple[int, str]:
+    done = subprocess.run(
+        [sys.executable, "-m", *words],
+        cwd=folder, env=environment, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    return done.returncode, done.stdout + done.stderr
+
+
+def _benchmark(folder: Path, environment: dict[str, str], model: str) -> tuple[int, str]:
+    return _run(
+        folder, environment, "pytest", "-p", "no:cacheprovider", "--mlff-only",
+        f"--mlff-model={model}", "--mlff-suite=specs/own/s.yaml",
+    )  # fmt: skip
+
+
+def _spec(folder: Path, cases: str) -> None:
+    path = folder / "specs" / "own" / "s.yaml"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(SPEC + cases, encoding="utf-8")
+
+
+def test_a_metric(tmp_path: Path) -> None:
+    environment = _package("add-a-metric.md", tmp_path)
+    (cases,) = _blocks("add-a-metric.md", "yaml")
+    _spec(tmp_path, cases)
+    validate = ("pytest_mlff.cli.main", "specs", "validate", "specs/own/s.yaml")
+    assert _run(tmp_path, environment, *validate)[0] == 0
+    code, said = _benchmark(tmp_path, environment, "demo")
+    assert code == 0, said
+    assert "≥ 0.9" in said
+    # A value on the wrong side of the limit fails, and `max` is refused.
+    _spec(tmp_path, cases.replace("0.9", "1.0"))
+    code, said = _benchmark(tmp_path, environment, "demo")
+    assert code == 1, said
+    assert "below the threshold of 1" in said
+    _spec(tmp_path, cases.replace("min:", "max:"))
+    code, said = _run(tmp_path, environment, *validate)
+    assert code == 4
+    assert "must be `min`: of force_direction larger is better" in said
+    # Without the package there is no such metric.
+    _spec(tmp_path, cases)
+    (tmp_path / "throw_away-1.dist-info" / "entry_points.txt").unlink()
+    code, said = _run(tmp_path, environment, *validate)
+    assert code == 4
+    assert "unknown metric 'force_direction'" in said
+
+
+def test_a_law(tmp_path: Path) -> None:
+    environment = _package("add-a-law.md", tmp_path)
+    code, said = _run(tmp_path, environment, "pytest", "-q", "test_mirror.py")
+    assert code == 0, said
+    assert "2 passed" in said
+    code, said = _run(tmp_path, environment, "pytest_mlff.cli.main", "laws", "list")
+    assert code == 0
+    assert "mirror" in said
+
+
+def test_a_model_family(tmp_path: Path) -> None:
+    environment = _package("add-a-model-family.md", tmp_path)
+    (tmp_path / "my.spring").write_text('{"k": 1.0}')
+    _spec(tmp_path, FORCES)
+    code, said = _benchmark(tmp_path, environment, "my.spring")
+    assert code == 0, said
+    # It was opened and measured; of another level of theory, accuracy does not bind.
+    assert "1 case: 1 reported" in said
+
+
+def test_an_entry_point_that_cannot_be_loaded_is_one_line(tmp_path: Path) -> None:
+    environment = _package("add-a-metric.md", tmp_path)
+    (tmp_path / "force_direction.py").write_text("import not_there\n")
+    _spec(tmp_path, FORCES)
+    validate = ("pytest_mlff.cli.main", "specs", "validate", "specs/own/s.yaml")
+    code, said = _run(tmp_path, environment, *validate)
+    assert code == 4
+    assert "throw-away (entry point pytest_mlff.metrics: force_direction) cannot be loaded" in said
+    assert "Traceback" not in said
