@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["ANGSTROM", "MEV", "REPORT_UNITS", "in_unit", "kcal_per_mol", "percent", "two_digits"]
+__all__ = [
+    "ALSO_WRITTEN",
+    "ANGSTROM",
+    "MEV",
+    "REPORT_UNITS",
+    "in_report_units",
+    "in_unit",
+    "kcal_per_mol",
+    "percent",
+    "two_digits",
+]
 
 ANGSTROM: Final = "Å"
 MEV: Final = 1000.0
@@ -13,8 +23,17 @@ MEV: Final = 1000.0
 REPORT_UNITS: Final = {
     "energy": "meV/atom",
     "forces": "meV/Å",
-    "stress": "meV/Å³",
+    "stress": "GPa",
 }
+# 1 eV/Å³ in GPa is the elementary charge (exact since 2019) over 1e-21.
+_GPA: Final = 160.2176634
+ALSO_WRITTEN: Final = {("meV/Å³", "GPa"): _GPA / MEV}
+"""Factor from a unit that thresholds may be written in to the unit of the report."""
+
+
+def in_report_units(quantity: str) -> float:
+    """Unit of the report that one eV, eV/Å or eV/Å³ of a quantity is."""
+    return _GPA if quantity == "stress" else MEV
 
 
 def kcal_per_mol() -> float:

@@ -9,7 +9,8 @@ energy_mae     meV/atom    mean over frames of |ΔE_f| / N_f
 energy_rmse    meV/atom    square root of the mean over frames of (ΔE_f / N_f)²
 force_mae      meV/Å       mean of |ΔF| over the x, y, z components of all atoms of all frames
 force_rmse     meV/Å       square root of the mean of ΔF² over the same components
-stress_mae     meV/Å³      mean of |Δσ| over the nine components of all frames
+stress_mae     GPa         mean of |Δσ| over the nine components of all frames
+stress_rmse    GPa         square root of the mean of Δσ² over the same components
 =============  ==========  ==================================================================
 
 Total energies are compared as they are: no shift is fitted. With a species, the force
@@ -30,7 +31,7 @@ from pytest_mlff.errors import MlffError, NotSupportedError
 from pytest_mlff.metrics.measurement import Measurement, measurement_of
 from pytest_mlff.metrics.registry import metric_named
 from pytest_mlff.statistics.evidence import FrameSeries
-from pytest_mlff.units import MEV, REPORT_UNITS
+from pytest_mlff.units import REPORT_UNITS, in_report_units
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -47,6 +48,7 @@ __all__ = [
     "force_rmse",
     "measure",
     "stress_mae",
+    "stress_rmse",
     "trajectory_segments",
 ]
 
@@ -88,6 +90,7 @@ energy_rmse = ErrorMetric("energy_rmse", "energy", 2)
 force_mae = ErrorMetric("force_mae", "forces", 1)
 force_rmse = ErrorMetric("force_rmse", "forces", 2)
 stress_mae = ErrorMetric("stress_mae", "stress", 1)
+stress_rmse = ErrorMetric("stress_rmse", "stress", 2)
 
 
 def measure(
@@ -156,7 +159,8 @@ def measure(
                 f"{len(frames)} frames, first in frame {int(broken[0])}",
             },
         )
-    totals, weights = _parts(chosen, frames, MEV * (predicted - reference), atoms)
+    error = in_report_units(chosen.quantity) * (predicted - reference)
+    totals, weights = _parts(chosen, frames, error, atoms)
     order, segments = _time_order(frames, weights > 0)
     independent = frames.replica is not None
     series = FrameSeries(totals[order], weights[order], order, segments, chosen.power, independent)
@@ -253,7 +257,7 @@ def _parts(
     error: NDArray[np.float64],
     atoms: NDArray[np.bool_],
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Total and weight of each frame; ``error`` is in meV-based units."""
+    """Total and weight of each frame; ``error`` is in units of the report."""
     n = len(frames)
     if chosen.quantity == "energy":
         per_atom = np.abs(error) / frames.counts

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from pytest_mlff.errors import MlffError
 from pytest_mlff.metrics.registry import metric_named
 from pytest_mlff.specs.expression import ExpressionError
+from pytest_mlff.units import ALSO_WRITTEN
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -139,8 +140,9 @@ def _read(variant: Variant, index: int, number: int, plan: ThresholdPlan) -> Thr
             f"{variant.spec.at('cases', index, 'thresholds', number, 'rows')}: "
             f"variant {variant.id}: has no row for {point}"
         )
-    larger = metric_named(variant.spec.cases[index].metric).larger_is_better
-    return Threshold(limit, plan.unit, plan.provenance, larger)
+    metric = metric_named(variant.spec.cases[index].metric)
+    factor = ALSO_WRITTEN.get((plan.unit, metric.unit), 1.0)
+    return Threshold(factor * limit, metric.unit, plan.provenance, metric.larger_is_better)
 
 
 def pooled_cases(spec: Spec, variants: Sequence[Variant]) -> tuple[Case, ...]:

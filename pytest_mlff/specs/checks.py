@@ -13,6 +13,7 @@ from pytest_mlff.metrics.registry import metric_named
 from pytest_mlff.specs.expression import Expression, unknown_name
 from pytest_mlff.specs.fields import SYMBOLS
 from pytest_mlff.specs.template import template_names
+from pytest_mlff.units import ALSO_WRITTEN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -126,7 +127,7 @@ def check_case(case: CasePlan) -> Iterator[Problem]:
                 ("thresholds", index, other),
                 f"must be `{metric.limit}`: of {metric.id} {better} is better",
             )
-        if threshold.unit != metric.unit:
+        if threshold.unit != metric.unit and (threshold.unit, metric.unit) not in ALSO_WRITTEN:
             yield (
                 ("thresholds", index, "unit"),
                 f"must be {metric.unit!r}, the unit of {metric.id}; is {threshold.unit!r}",

@@ -31,5 +31,6 @@ METRICS: Final = (
     _error("force_mae", "forces", "mean absolute error of force components", True),
     _error("force_rmse", "forces", "root mean square error of force components", True),
     _error("stress_mae", "stress", "mean absolute error of stress components", False),
+    _error("stress_rmse", "stress", "root mean square error of stress components", False),
 )
 """Each is an `~pytest_mlff.metrics.errors.ErrorMetric` of the same name."""

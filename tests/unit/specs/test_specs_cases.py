@@ -101,3 +101,15 @@ def test_units_of_the_report_contract() -> None:
             assert metric.unit == "1"
     contract = "energy_mae energy_rmse force_mae force_rmse stress_mae soap_similarity"
     assert set(contract.split()) <= set(metrics("metric"))
+
+
+def test_stress_per_volume_is_read_in_gpa(write_spec) -> None:
+    """Thresholds written in meV/Å³, as older specs have them, bind at the same stress."""
+    written = OLD.replace("45", "2").replace("meV/Å", "meV/Å³")
+    path = write_spec(
+        (OLD, written), ("metric: force_mae", "metric: stress_mae"), ("species: [all, each]", "")
+    )
+    threshold = cases_of(expand(load_spec(path))[0], ["H"])[0].threshold
+    assert threshold is not None
+    assert threshold.unit == "GPa"
+    assert threshold.limit == pytest.approx(0.002 * 160.2176634, rel=1e-12)
