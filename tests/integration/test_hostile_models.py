@@ -114,7 +114,8 @@ def run(pytester: Pytester, *models: str, workers: int = 0) -> tuple[RunResult, 
     (pytester.path / "small.yaml").write_text(SPEC)
     result = pytester.runpytest_subprocess(
         *(f"--mlff-model=models.py:{one}" for one in models), "--mlff-suite=small.yaml",
-        "--mlff-only", "--mlff-level=GFN2-xTB", "--mlff-report=report.json", f"-n{workers}", "-p", "no:cacheprovider",
+        "--mlff-only", "--mlff-level=GFN2-xTB", "--mlff-report=report.json",
+        f"-n{workers}", "-p", "no:cacheprovider",
     )  # fmt: skip
     cases = read_json(pytester.path / "report.json")["cases"]
     return result, {f"{one['nodeid'].partition('::')[2]}": one for one in cases}
