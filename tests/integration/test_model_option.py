@@ -26,7 +26,7 @@ def test_cases_are_items_with_ids_of_the_contract(pytester: Pytester) -> None:
     result.assert_outcomes(passed=CASES)
     result.stdout.fnmatch_lines(
         [
-            "mlff: model exact (ase, no digest, cpu, unknown)",
+            "mlff: model exact (ase, sha256 *, cpu, unknown)",
             "mlff: spec specs/small on embedded: 1 variant, 5 cases",
             "specs/small.yaml::test_accuracy[[]ethanol/force_mae[[]H[]][]] PASSED*",
             "5 cases: 5 passed",
