@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-import shutil
+import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,47 +19,43 @@ if TYPE_CHECKING:
 DOCS = Path(__file__).parents[2] / "docs" / "model-formats.md"
 FILTER = "error::pytest_mlff.potentials.ModelOpensCodeWarning"
 INI = f"[pytest]\nfilterwarnings =\n    {FILTER}\n"
+MODEL = "stranger.nequip.zip"
 
 
 @pytest.fixture
-def opened(monkeypatch: pytest.MonkeyPatch) -> list[object]:
-    """Packages that something began to open."""
-    package = pytest.importorskip("torch.package")
+def opened(pytester: Pytester) -> Path:
+    """A file that the code in a package writes as soon as it runs."""
     pytest.importorskip("nequip")
-    seen: list[object] = []
-    begin = package.PackageImporter.__init__
-
-    def spy(self: object, *arguments: object, **settings: object) -> None:
-        seen.append(arguments)
-        begin(self, *arguments, **settings)
-
-    monkeypatch.setattr(package.PackageImporter, "__init__", spy)
-    return seen
+    model_repo(pytester)
+    told = pytester.path / "opened"
+    added = f"\nopen({str(told)!r}, 'a').close()\n".encode()
+    with (
+        zipfile.ZipFile(DEMO_MODEL) as demo,
+        zipfile.ZipFile(pytester.path / MODEL, "w") as made,
+    ):
+        for name in demo.namelist():
+            more = added if name.endswith(".py") else b""
+            made.writestr(name, demo.read(name) + more)
+    return told
 
 
 @pytest.mark.parametrize("way", ["ini", "-W"])
 def test_the_filter_ends_the_run_before_the_file_is_opened(
-    pytester: Pytester, opened: list[object], way: str
+    pytester: Pytester, opened: Path, way: str
 ) -> None:
-    model_repo(pytester)
-    shutil.copy(DEMO_MODEL, pytester.path / "stranger.nequip.zip")
     if way == "ini":
         pytester.makeini(INI)
     words = () if way == "ini" else ("-W", FILTER)
-    said = only_line(run_case(pytester, *words, model="stranger.nequip.zip"))
-    assert "stranger.nequip.zip" in said
+    said = only_line(run_case(pytester, *words, model=MODEL))
+    assert MODEL in said
     assert "filterwarnings" in said
-    assert opened == []
+    assert not opened.exists()
 
 
-def test_without_it_the_file_is_opened_and_a_line_warns(
-    pytester: Pytester, opened: list[object]
-) -> None:
-    model_repo(pytester)
-    shutil.copy(DEMO_MODEL, pytester.path / "stranger.nequip.zip")
-    result = run_case(pytester, "-k", "energy_mae", model="stranger.nequip.zip")
-    result.stdout.fnmatch_lines(["mlff: warning: stranger.nequip.zip: *"])
-    assert opened
+def test_without_it_the_file_is_opened_and_a_line_warns(pytester: Pytester, opened: Path) -> None:
+    result = run_case(pytester, "-k", "energy_mae", model=MODEL)
+    result.stdout.fnmatch_lines([f"mlff: warning: {MODEL}: *"])
+    assert opened.exists()
 
 
 def test_it_is_what_the_docs_say() -> None:
