@@ -28,7 +28,7 @@ Cell = float | int | bool | str | None
 _KINDS: Final[dict[str, Kind]] = {
     "value": "float", "ci_low": "float", "ci_high": "float", "threshold": "float",
     "baseline": "float", "seconds": "float", "n_frames": "integer", "n_atoms": "integer",
-    "regressed": "boolean", "verdict": "verdict",
+    "regressed": "boolean", "larger_is_better": "boolean", "verdict": "verdict",
 }  # fmt: skip
 
 
