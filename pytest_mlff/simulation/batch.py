@@ -103,7 +103,12 @@ class Forces:
             pbc=np.tile(self.pbc, (count, 1)),
         )
         info = self.potential.info
-        found = evaluate(self.potential, frames, batch=batch_plan(info.device))
+        plan = batch_plan(info.device)
+        if len(frames.numbers) <= plan.max_atoms:
+            # Many small calls: what a pass over many frames prepares costs more than the step.
+            found = self.potential.predict(frames)
+        else:
+            found = evaluate(self.potential, frames, batch=plan)
         for name, array, shape in (
             ("energies", found.energy, (count,)),
             ("forces", found.forces, (count * n_atoms, 3)),
