@@ -197,7 +197,7 @@ class Frames:
         array: NDArray[np.float64] | None = getattr(self, quantity)
         if array is None:
             return np.zeros(len(self), dtype=bool)
-        given = ~np.isnan(array).reshape(len(array), -1).all(axis=1)
+        given = ~np.isnan(array).all(axis=tuple(range(1, array.ndim)))
         if quantity != "forces":
             return np.asarray(given, dtype=bool)
         return np.asarray(np.bincount(self.frame_of_atom[given], minlength=len(self)) > 0)
