@@ -51,14 +51,15 @@ def test_several_models_are_kept_apart(pytester: Pytester) -> None:
     assert failed == {("scaled", "force_mae")}
 
 
-def test_ini_twin(pytester: Pytester) -> None:
+def test_ini_twin(pytester: Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
     model_repo(pytester)
     pytester.makeini(
         "[pytest]\nmlff_model = models.py:exact\nmlff_suite = specs/small.yaml\nmlff_only = true\n"
     )
     inner = pytester.mkdir("inner")
     (inner / "test_own.py").write_text("def test_own(): pass")
-    result = pytester.runpytest_inprocess(inner)
+    monkeypatch.chdir(inner)
+    result = pytester.runpytest_inprocess()
     result.assert_outcomes(passed=CASES)
 
 

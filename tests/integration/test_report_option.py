@@ -41,7 +41,8 @@ def test_junit_and_json_agree_case_by_case(pytester: Pytester) -> None:
         SPEC.replace("species: [all, each]", "species: [all, C]").replace(
             "max: 100, unit: meV/Å", "max: 9, unit: meV/Å"
         )
-        + "  - {metric: stress_mae, thresholds: [{max: 1, unit: meV/Å³, provenance: *limit}]}\n"
+        + "  - {metric: stress_consistency, thresholds: "
+        + "[{max: 1, unit: '1', provenance: *limit}]}\n"
         + "  - {metric: force_rmse, thresholds: [{max: 99, unit: meV/Å, provenance: *limit}]}\n"
     )
     result = gate_run(pytester, "worse", "--mlff-baseline=base.json", "--junitxml=junit.xml")
