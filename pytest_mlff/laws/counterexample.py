@@ -178,8 +178,9 @@ def read_counterexample(path: Path) -> Counterexample:
         if key.startswith(_PREFIX):
             plain = value.item() if isinstance(value, np.generic) else value
             parameters[key.removeprefix(_PREFIX)] = plain
+    law, seed = str(info["mlff_law"]), int(info.get("mlff_seed", 0))
+    for atoms in found:
+        # What we wrote beside the structure is nothing that a model should see.
+        atoms.info = {key: one for key, one in atoms.info.items() if not key.startswith("mlff_")}
     frames = Frames.from_atoms(found)
-    law = str(info["mlff_law"])
-    return Counterexample(
-        law, frames, describe_frames(frames), parameters, int(info.get("mlff_seed", 0)), ""
-    )
+    return Counterexample(law, frames, describe_frames(frames), parameters, seed, "")

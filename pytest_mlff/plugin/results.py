@@ -235,6 +235,10 @@ class Tally:
             red = True
         if any(map(is_of_another_level, self.records.values())):
             self._alarm(ANOTHER_LEVEL[0].lower() + ANOTHER_LEVEL[1:])
+            if all(record.verdict == "reported" for record in self.records.values()):
+                # Exit code 0 would be green, and nothing was held against anything.
+                self._alarm("no case was judged, so this run says nothing about a merge")
+                red = True
         if lost:
             self._alarm(f"{lost} collected cases were never reported")
         if not measured:

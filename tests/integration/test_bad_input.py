@@ -115,12 +115,17 @@ def test_a_report_folder_without_permission(pytester: Pytester) -> None:
     assert result.ret == 4
 
 
-def test_a_family_without_its_library_names_the_extra(pytester: Pytester, tiny_demo: str) -> None:
+def test_a_family_without_its_library_names_the_extra(
+    pytester: Pytester, tiny_demo: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     model_repo(pytester)
-    # A fresh process in which NequIP cannot be imported.
-    (pytester.path / "hide.py").write_text("import sys\nsys.modules['nequip'] = None\n")
+    # Fresh processes in which NequIP cannot be imported, the model's own among them.
+    hidden = pytester.mkdir("hidden")
+    (hidden / "sitecustomize.py").write_text("import sys\nsys.modules['nequip'] = None\n")
+    paths = [str(hidden), *filter(None, [os.environ.get("PYTHONPATH")])]
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(paths))
     result = pytester.run(
-        sys.executable, "-m", "pytest", "-p", "hide", f"--mlff-model={tiny_demo}",
+        sys.executable, "-m", "pytest", f"--mlff-model={tiny_demo}",
         "--mlff-suite=specs/small.yaml",
     )  # fmt: skip
     assert result.ret == 4

@@ -37,7 +37,7 @@ def test_the_same_model_is_green_and_says_what_it_could_have_seen(pytester: Pyte
         assert case["evidence"]["baseline_tests"] == len(IDS)
         assert case["evidence"]["minimum_detectable"] >= 0.01
         assert (case["verdict"], case["evidence"]["against_baseline"]) == ("passed", "same")
-        assert "same as the baseline: +0.0%" in case["reason"]
+        assert "identical checkpoint" in case["reason"]
     assert read_json(pytester.path / "report.json")["run"]["baselines"] == {"base": "base.json"}
     result.stdout.fnmatch_lines(["*base against base.json: 5 cases: 5 same"])
 

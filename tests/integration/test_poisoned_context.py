@@ -143,7 +143,7 @@ def run(pytester: Pytester, *arguments: str, model: str, cases: str = ERRORS) ->
     (root / "small.yaml").write_text(SPEC + cases)
     result = pytester.runpytest_inprocess(
         f"--mlff-model=models.py:{model}", "--mlff-suite=small.yaml", "--mlff-report=report.json",
-        "--junitxml=junit.xml", *arguments,
+        "--junitxml=junit.xml", "--mlff-level=GFN2-xTB", *arguments,
     )  # fmt: skip
     return Ran(pytester, result)
 

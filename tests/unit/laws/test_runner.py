@@ -176,7 +176,7 @@ def test_only_known_species_are_drawn() -> None:
 @pytest.mark.parametrize(
     "law, options, message",
     [
-        ("rotatoin", {}, "no law 'rotatoin' (did you mean 'rotation'?)"),
+        ("rotatoin", {}, "no law 'rotatoin'; did you mean 'rotation'?"),
         ("rotation", {"strictness": "hard"}, "strictness 'hard' is none of fast, ci, thorough"),
     ],
 )
