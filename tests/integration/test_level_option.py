@@ -20,7 +20,9 @@ def test_accuracy_of_another_level_is_reported_with_a_way_out(pytester: Pytester
         assert (case["verdict"], case["regressed"], case["baseline"]) == ("reported", None, None)
         assert case["evidence"]["level"] == "PBE"
         assert "the labels are of GFN2-xTB, and the model is of PBE" in case["reason"]
-    result.stdout.fnmatch_lines(["*5 cases: 5 reported", "*gate on data of your own*", "*no case was judged*"])
+    result.stdout.fnmatch_lines(
+        ["*5 cases: 5 reported", "*gate on data of your own*", "*no case was judged*"]
+    )
     # The mutant: a level that is said, and the same, excuses nothing.
     told = gate_run(pytester, "worse", "--mlff-level=gfn2-xtb", "--mlff-baseline=base.json")
     assert told.ret == 1
