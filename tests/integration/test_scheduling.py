@@ -136,7 +136,7 @@ def test_a_killed_worker_is_reported_once_and_its_group_goes_on(repo: Pytester) 
     assert set(verdicts(repo.path / "report.json").values()) == {"passed"}
 
 
-def test_a_case_that_kills_its_worker_costs_that_case(repo: Pytester) -> None:
+def test_a_model_that_kills_its_process_costs_the_cases_of_that_pass(repo: Pytester) -> None:
     models = repo.path / "models.py"
     models.write_text(
         models.read_text(encoding="utf-8") + "\n\nclass _DiesOnce(Knows):\n"
@@ -152,7 +152,8 @@ def test_a_case_that_kills_its_worker_costs_that_case(repo: Pytester) -> None:
     )
     result = run(repo, "-n2", "--mlff-only", model="models.py:dies_once")
     found = sorted(verdicts(repo.path / "report.json").values())
-    assert found == ["error"] + ["passed"] * (2 * CASES - 1)
+    # The pass is not tried once per case: a model that hangs would hang as often.
+    assert found == ["error"] * CASES + ["passed"] * CASES
     assert result.ret == 1
 
 
