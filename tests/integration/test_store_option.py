@@ -65,10 +65,17 @@ def test_another_precision_is_another_pass(pytester: Pytester, tiny_demo: str) -
     assert read_json(root / "report.json")["models"][0]["dtype"] == "float64"
 
 
-def test_a_factorys_answers_are_not_kept(pytester: Pytester) -> None:
+def test_a_factorys_answers_are_kept_as_long_as_its_code_stays(pytester: Pytester) -> None:
     root = model_repo(pytester)
     run_case(pytester)
-    assert _passes(root / ".mlff-store") == {}
+    kept = _passes(root / ".mlff-store")
+    assert kept
+    run_case(pytester)
+    assert _passes(root / ".mlff-store") == kept
+    with (root / "models.py").open("a") as stream:
+        stream.write("\n# another version\n")
+    run_case(pytester)
+    assert len(_passes(root / ".mlff-store")) == 2 * len(kept)
 
 
 @pytest.mark.parametrize("workers", ["-n0", "-n2"])

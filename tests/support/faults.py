@@ -273,8 +273,8 @@ class Scene:
         with (self.root / "output.txt").open("wb") as output, _hears_ctrl_c():
             return subprocess.Popen(
                 [sys.executable, "-m", "pytest", *plugins, "--mlff-model=spring.yaml",
-                 "--mlff-model=fixed.spring", "--mlff-suite=specs/two.yaml", "--mlff-only", "--mlff-level=GFN2-xTB",
-                 "--mlff-device=cpu", f"--mlff-store={self.store}",
+                 "--mlff-model=fixed.spring", "--mlff-suite=specs/two.yaml", "--mlff-only",
+                 "--mlff-level=GFN2-xTB", "--mlff-device=cpu", f"--mlff-store={self.store}",
                  f"--mlff-report={self.reports / 'report.json'}",
                  f"--junitxml={self.junit}", *more],
                 cwd=self.root, stdout=output, stderr=subprocess.STDOUT, env=environ,
