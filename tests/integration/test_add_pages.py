@@ -115,8 +115,9 @@ def test_a_model_family(tmp_path: Path) -> None:
     (tmp_path / "my.spring").write_text('{"k": 1.0}')
     _spec(tmp_path, FORCES)
     code, said = _benchmark(tmp_path, environment, "my.spring")
-    assert code == 0, said
-    # It was opened and measured; of another level of theory, accuracy does not bind.
+    # It was opened and measured; of another level of theory, accuracy does not bind, and a
+    # run that judged nothing is not green.
+    assert code == 1, said
     assert "1 case: 1 reported" in said
 
 

@@ -84,7 +84,7 @@ EDITS = {
     "conftest": (("conftest.py", "", "def pytest_collection_modifyitems(items): items.clear()\n"),
                  "**conftest** | <code>conftest.py"),
     "exit": (("tests/conftest.py", "", "import os\nos._exit(0)\n"), "**conftest**"),
-    "baseline": ((BASELINE, '"schema_version": 1', '"schema_version":  1'), "**baseline**"),
+    "baseline": ((BASELINE, '"schema_version": 2', '"schema_version":  2'), "**baseline**"),
     "workflow": ((".github/workflows/mlff.yml", "minutes: 60", "minutes: 61"), "**workflow**"),
 }  # fmt: skip
 """Each edit with what the summary has to say."""
