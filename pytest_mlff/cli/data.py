@@ -167,7 +167,8 @@ def _make(options: argparse.Namespace, out: Path, wanted: dict[str, Protocol]) -
 
 def _present(data_dir: Path | None) -> Iterator[tuple[str, Dataset]]:
     """Title and content of every dataset that lies here."""
-    from pytest_mlff.datasets import BUILTIN_DATASETS, open_dataset
+    from pytest_mlff.datasets import open_dataset
+    from pytest_mlff.specs import BUILTIN_DATASETS
 
     for name in BUILTIN_DATASETS:
         for molecule in open_dataset(name, data_dir=data_dir).molecules:

@@ -5,11 +5,10 @@ from __future__ import annotations
 from pytest_mlff.datasets.dataset import Dataset, DatasetSource
 from pytest_mlff.datasets.frames import Frames
 from pytest_mlff.datasets.locations import default_data_dir
-from pytest_mlff.datasets.registry import BUILTIN_DATASETS, open_dataset
+from pytest_mlff.datasets.registry import open_dataset
 from pytest_mlff.datasets.splits import FrameSets, IndexSet, cut
 
 __all__ = [
-    "BUILTIN_DATASETS",
     "Dataset",
     "DatasetSource",
     "FrameSets",

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from pytest_mlff.datasets.dataset import DatasetSource
 
 __all__ = [
-    "BUILTIN_DATASETS",
     "DEFAULT_LEVEL",
     "EmbeddedSource",
     "PublishedSource",
@@ -33,7 +32,6 @@ __all__ = [
 ]
 
 DEFAULT_LEVEL = "gfn2-xtb"
-BUILTIN_DATASETS = ("embedded", "rmd17", "md17")
 
 
 class EmbeddedSource(CachedSource):
@@ -163,6 +161,8 @@ def open_dataset(
         return EmbeddedSource(level or DEFAULT_LEVEL)
     published = {"rmd17": RMD17, "md17": MD17}.get(name)
     if published is None:
+        from pytest_mlff.specs.dataset_option import BUILTIN_DATASETS
+
         raise MlffError(
             f"unknown dataset {name!r}; choose one of {', '.join(BUILTIN_DATASETS)}, "
             "or give your own file's `path` in the spec"

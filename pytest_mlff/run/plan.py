@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pytest_mlff.datasets.dataset import DatasetSource
     from pytest_mlff.run.options import Located, Options
     from pytest_mlff.specs import Case, Spec, Variant
-    from pytest_mlff.specs.schema import DatasetOption
+    from pytest_mlff.specs.dataset_option import DatasetOption
 
 __all__ = ["PlannedSpec", "make_plan", "plan_spec", "spec_paths"]
 

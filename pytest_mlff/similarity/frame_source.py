@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Final
 
 from pytest_mlff.datasets.readers.npz import read_npz
 from pytest_mlff.datasets.readers.structures import read_structures
-from pytest_mlff.datasets.registry import BUILTIN_DATASETS, open_dataset
+from pytest_mlff.datasets.registry import open_dataset
 from pytest_mlff.datasets.sources import open_sources
 from pytest_mlff.datasets.splits import cut
 from pytest_mlff.errors import MlffError, did_you_mean
-from pytest_mlff.specs import expand, find_specs, load_spec
+from pytest_mlff.specs import BUILTIN_DATASETS, expand, find_specs, load_spec
 
 if TYPE_CHECKING:
     from pathlib import Path

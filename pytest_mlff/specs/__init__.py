@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
+from pytest_mlff.specs.case_plan import CasePlan
 from pytest_mlff.specs.cases import Case, Threshold, cases_of
-from pytest_mlff.specs.checks import BUILTIN_DATASETS
+from pytest_mlff.specs.dataset_option import BUILTIN_DATASETS, DatasetOption
 from pytest_mlff.specs.expand import ResolvedSelection, ResolvedSelections, Variant, expand
 from pytest_mlff.specs.expression import Expression, ExpressionError
+from pytest_mlff.specs.frame_sets import FramesPlan, Selection
 from pytest_mlff.specs.load import load_spec
 from pytest_mlff.specs.locate import builtin_folder, builtin_specs, find_specs
 from pytest_mlff.specs.operations import Scalar
-from pytest_mlff.specs.schema import (
-    CasePlan,
-    DatasetOption,
-    FramesPlan,
-    Provenance,
-    Selection,
-    Source,
-    Spec,
-    SpecFile,
-    ThresholdPlan,
-)
+from pytest_mlff.specs.schema import Source, Spec, SpecFile
+from pytest_mlff.specs.threshold_plan import Provenance, ThresholdPlan
 
 __all__ = [
     "BUILTIN_DATASETS",

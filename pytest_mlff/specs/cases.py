@@ -13,9 +13,11 @@ from pytest_mlff.units import ALSO_WRITTEN
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from pytest_mlff.specs.case_plan import CasePlan
     from pytest_mlff.specs.expand import Variant
     from pytest_mlff.specs.operations import Scalar
-    from pytest_mlff.specs.schema import CasePlan, Provenance, Spec, ThresholdPlan
+    from pytest_mlff.specs.schema import Spec
+    from pytest_mlff.specs.threshold_plan import Provenance, ThresholdPlan
 
 __all__ = ["POOLED", "Case", "Threshold", "cases_of", "pooled_cases"]
 

@@ -15,8 +15,10 @@ from pytest_mlff.specs.template import SAFE_ID, fill
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from pytest_mlff.specs.dataset_option import DatasetOption
+    from pytest_mlff.specs.frame_sets import Selection
     from pytest_mlff.specs.operations import Scalar
-    from pytest_mlff.specs.schema import DatasetOption, Selection, Spec
+    from pytest_mlff.specs.schema import Spec
 
 __all__ = ["ResolvedSelection", "ResolvedSelections", "Variant", "expand"]
 

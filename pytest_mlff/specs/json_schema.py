@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from pytest_mlff.metrics.registry import metrics
-from pytest_mlff.specs.checks import BUILTIN_DATASETS
+from pytest_mlff.specs.dataset_option import BUILTIN_DATASETS
 from pytest_mlff.specs.schema import SpecFile
 
 __all__ = ["SCHEMA_FILE", "json_schema", "schema_text"]

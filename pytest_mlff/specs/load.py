@@ -9,7 +9,7 @@ from pydantic import BaseModel, ValidationError
 
 from pytest_mlff.errors import MlffError, did_you_mean
 from pytest_mlff.specs.locate import suite_and_name
-from pytest_mlff.specs.problems import CROSS_CHECK
+from pytest_mlff.specs.model import CROSS_CHECK
 from pytest_mlff.specs.schema import Spec, SpecFile
 from pytest_mlff.specs.wording import shown, where_in_file
 from pytest_mlff.specs.yaml_source import YamlSource, read_yaml

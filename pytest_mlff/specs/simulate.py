@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field
 
-from pytest_mlff.specs.problems import Problem, raise_problems
+from pytest_mlff.specs.model import Problem, SpecModel
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -14,10 +14,8 @@ if TYPE_CHECKING:
 __all__ = ["SimulationPlan"]
 
 
-class SimulationPlan(BaseModel):
+class SimulationPlan(SpecModel):
     """Molecular dynamics from test frames, for the metrics that are taken of a simulation."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     ensemble: Literal["nve", "nvt_langevin"] = Field(
         description="nvt_langevin: at constant temperature; nve: at constant energy."
@@ -53,26 +51,23 @@ class SimulationPlan(BaseModel):
         assert self.ps is not None
         return max(1, round(1000.0 * self.ps / self.timestep / self.stride)) * self.stride
 
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        raise_problems(_problems(self))
-        return self
-
-
-def _problems(plan: SimulationPlan) -> Iterator[Problem]:
-    """Its length is said once, in whole strides; there are no more starts than replicas."""
-    if (plan.steps is None) == (plan.ps is None):
-        yield (
-            ("steps",),
-            "is missing; give either steps or ps"
-            if plan.ps is None
-            else ("does not go with ps; give one of them"),
-        )
-        return
-    if plan.n_steps % plan.stride:
-        yield ("steps",), f"must be a multiple of stride ({plan.stride}), is {plan.steps}"
-    if plan.starts is not None and plan.starts > plan.replicas:
-        yield ("starts",), f"must not be above replicas ({plan.replicas}), is {plan.starts}"
-    duration = plan.n_steps * plan.timestep / 1000.0
-    if plan.skip >= duration:
-        yield ("skip",), f"must be below the simulated time of {duration:g} ps, is {plan.skip:g}"
+    def _problems(self) -> Iterator[Problem]:
+        """Its length is said once, in whole strides; there are no more starts than replicas."""
+        if (self.steps is None) == (self.ps is None):
+            yield (
+                ("steps",),
+                "is missing; give either steps or ps"
+                if self.ps is None
+                else ("does not go with ps; give one of them"),
+            )
+            return
+        if self.n_steps % self.stride:
+            yield ("steps",), f"must be a multiple of stride ({self.stride}), is {self.steps}"
+        if self.starts is not None and self.starts > self.replicas:
+            yield ("starts",), f"must not be above replicas ({self.replicas}), is {self.starts}"
+        duration = self.n_steps * self.timestep / 1000.0
+        if self.skip >= duration:
+            yield (
+                ("skip",),
+                f"must be below the simulated time of {duration:g} ps, is {self.skip:g}",
+            )

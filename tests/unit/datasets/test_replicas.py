@@ -24,7 +24,7 @@ from pytest_mlff.datasets.replicas import pack_replicas, replica_protocol
 from pytest_mlff.errors import MlffError
 from pytest_mlff.metrics.errors import measure
 from pytest_mlff.potentials.protocol import Prediction
-from pytest_mlff.specs.schema import DatasetOption
+from pytest_mlff.specs.dataset_option import DatasetOption
 from pytest_mlff.statistics.evidence import FrameSeries
 
 if TYPE_CHECKING:

@@ -43,10 +43,3 @@ def test_letters_are_those_of_the_datasets() -> None:
     assert molecules_named("aspirin") == ("aspirin",)
     assert molecules_named("benzene") == ("benzene",)
     assert not any(set(name) <= set(LETTERS) for name in LETTERS.values())
-
-
-def test_builtin_datasets_are_those_of_the_registry() -> None:
-    from pytest_mlff.datasets import registry
-    from pytest_mlff.specs import BUILTIN_DATASETS
-
-    assert BUILTIN_DATASETS == registry.BUILTIN_DATASETS

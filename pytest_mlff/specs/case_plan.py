@@ -1,0 +1,76 @@
+"""Cases of a spec: what is measured, and how good it must be."""
+
+# pydantic reads the annotations when the classes are made.
+# ruff: noqa: TC001, TC003
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated
+
+from pydantic import BeforeValidator, Field
+
+from pytest_mlff.metrics.registry import metric_named
+from pytest_mlff.specs.fields import SYMBOLS, Metric, OptionValue, PlanSpecies
+from pytest_mlff.specs.model import Problem, SpecModel, as_tuple
+from pytest_mlff.specs.threshold_plan import ThresholdPlan
+from pytest_mlff.units import ALSO_WRITTEN
+
+__all__ = ["CasePlan"]
+
+
+class CasePlan(SpecModel):
+    """One metric, the species it is taken over, and its thresholds."""
+
+    metric: Metric = Field(description="Metric or law.")
+    species: PlanSpecies = Field(
+        default=("all",),
+        description="`all` atoms together, `each` species of the test frames, both in a list, "
+        "or chemical symbols.",
+    )
+    thresholds: Annotated[tuple[ThresholdPlan, ...], BeforeValidator(as_tuple)] = Field(
+        default=(),
+        description="The first that fits a case holds for it; only a metric that may be "
+        "reported without being judged (soap_similarity) goes without.",
+    )
+    options: dict[str, OptionValue] = Field(
+        default={}, description="Settings that the metric understands, e.g. examples of a law."
+    )
+
+    def _problems(self) -> Iterator[Problem]:
+        """Units and species fit the metric; every threshold can apply to some case."""
+        metric = metric_named(self.metric)
+        if not metric.per_species and self.species != ("all",):
+            yield ("species",), f"must be all; {metric.id} is not taken per species"
+        if not self.thresholds and metric.needs_threshold:
+            yield ("thresholds",), "is missing or empty; every case is held against a threshold"
+        other = "max" if metric.limit == "min" else "min"
+        for index, threshold in enumerate(self.thresholds):
+            if getattr(threshold, other) is not None:
+                better = "larger" if metric.larger_is_better else "smaller"
+                yield (
+                    ("thresholds", index, other),
+                    f"must be `{metric.limit}`: of {metric.id} {better} is better",
+                )
+            if threshold.unit != metric.unit and (threshold.unit, metric.unit) not in ALSO_WRITTEN:
+                yield (
+                    ("thresholds", index, "unit"),
+                    f"must be {metric.unit!r}, the unit of {metric.id}; is {threshold.unit!r}",
+                )
+            idle = _idle_species(self, threshold)
+            if idle is not None:
+                yield (
+                    ("thresholds", index, "species"),
+                    f"{idle!r} is not among the species of this case ({', '.join(self.species)})",
+                )
+
+
+def _idle_species(case: CasePlan, threshold: ThresholdPlan) -> str | None:
+    for word in threshold.species or ():
+        if word == "each":
+            reached = any(other != "all" for other in case.species)
+        else:
+            reached = word in case.species or (word in SYMBOLS and "each" in case.species)
+        if not reached:
+            return word
+    return None
