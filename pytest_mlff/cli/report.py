@@ -30,6 +30,13 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument("path", type=Path, metavar="REPORT", help="JSON report")
     parser.add_argument("--html", type=Path, metavar="FILE", help="write one self-contained page")
     parser.add_argument("--csv", metavar="FILE", help="write one row per case; - prints them")
+    parser.add_argument(
+        "--write",
+        action="append",
+        default=[],
+        metavar="FORMAT:FILE",
+        help="write a further format, also one that an installed package adds",
+    )
     parser.add_argument("--figures", type=Path, metavar="DIR", help="write the figures into DIR")
     parser.add_argument(
         "--format", metavar="LIST", help="formats of the figures, e.g. png,svg (default: svg)"
@@ -37,19 +44,31 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.set_defaults(
         run=lambda arguments: run_report(
             arguments.path,
-            html=arguments.html,
-            csv=arguments.csv,
+            writes=_writes(arguments),
+            csv=arguments.csv == _STDOUT,
             figures=arguments.figures,
             formats=arguments.format,
         )
     )
 
 
+def _writes(arguments: argparse.Namespace) -> list[tuple[str, Path]]:
+    writes = [("html", arguments.html)] if arguments.html is not None else []
+    if arguments.csv not in (None, _STDOUT):
+        writes.append(("csv", Path(arguments.csv)))
+    for text in arguments.write:
+        name, _, file = text.partition(":")
+        if not name or not file:
+            raise MlffError(f"--write: {text!r} is no FORMAT:FILE, e.g. csv:cases.csv")
+        writes.append((name, Path(file)))
+    return writes
+
+
 def run_report(
     path: Path,
     *,
-    html: Path | None = None,
-    csv: str | None = None,
+    writes: Sequence[tuple[str, Path]] = (),
+    csv: bool = False,
     figures: Path | None = None,
     formats: str | None = None,
 ) -> int:
@@ -59,10 +78,10 @@ def run_report(
     ----------
     path : Path
         JSON report.
-    html : Path, optional
-        Page to write.
-    csv : str, optional
-        CSV file to write; ``-`` prints it.
+    writes : sequence of (str, Path)
+        Formats to write, each with its file.
+    csv : bool
+        Print the table as CSV.
     figures : Path, optional
         Folder to write figures into.
     formats : str, optional
@@ -82,27 +101,23 @@ def run_report(
     """
     if formats is not None and figures is None:
         raise MlffError("--format says how --figures DIR is to be written: give both")
+    from pytest_mlff.reports.formats import format_named, report_formats
     from pytest_mlff.reports.json_report import load_report
 
     report = load_report(path)
     # What is printed as CSV is read by a program, which has no use for remarks.
-    remarks = sys.stderr if csv == _STDOUT else sys.stdout
-    if html is not None:
-        from pytest_mlff.reports.html import write_html
-
-        write_html(html, report)
-        print(f"HTML written to {html}", file=remarks)
+    remarks = sys.stderr if csv else sys.stdout
+    known = report_formats() if writes else {}
+    for writer, target in [(format_named(name, known), file) for name, file in writes]:
+        writer.write(target, report)
+        print(f"{writer.name} report written to {target}", file=remarks)
     if figures is not None:
         print(_write_figures(report, figures, formats or "svg"), file=remarks)
-    if csv is not None:
-        from pytest_mlff.reports.frame_table import csv_text, write_csv
+    if csv:
+        from pytest_mlff.reports.frame_table import csv_text
 
-        if csv == _STDOUT:
-            sys.stdout.write(csv_text(report))
-        else:
-            write_csv(Path(csv), report)
-            print(f"CSV written to {csv}", file=remarks)
-    if html is None and figures is None and csv is None:
+        sys.stdout.write(csv_text(report))
+    if not writes and figures is None and not csv:
         print("\n".join(report_lines(report)))
     return 0
 

@@ -63,25 +63,10 @@ def _options(arguments: argparse.Namespace) -> Options:
     return Options(
         models=(Located(arguments.recipe, here),),
         suites=tuple(Located(name, here) for name in suites),
-        suite_chosen=True,
-        only=True,
         dataset=arguments.dataset,
         data_dir=arguments.data,
         store_dir=arguments.store.absolute(),
-        report=None,
-        html=None,
-        baseline=None,
-        update_baseline=False,
-        accept_regression=None,
-        undecided="pass",
-        level=None,
         engine=arguments.engine,
-        gpus=None,
-        per_gpu=1,
-        device="auto",
-        dtype=None,
-        strictness="",
-        seed=0,
     )
 
 

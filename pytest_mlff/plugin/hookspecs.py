@@ -12,8 +12,14 @@ if TYPE_CHECKING:
 
     from pytest_mlff.metrics.registry import Metric
     from pytest_mlff.potentials.adapters import Adapter
+    from pytest_mlff.reports.formats import ReportFormat
 
-__all__ = ["pytest_mlff_adapters", "pytest_mlff_executor", "pytest_mlff_metrics"]
+__all__ = [
+    "pytest_mlff_adapters",
+    "pytest_mlff_executor",
+    "pytest_mlff_metrics",
+    "pytest_mlff_reports",
+]
 
 
 @pytest.hookspec
@@ -32,6 +38,17 @@ def pytest_mlff_metrics(config: pytest.Config) -> Sequence[Metric]:  # type: ign
     What the ``mlff`` command should know, too, is added by an entry point of the group
     ``pytest_mlff.metrics`` or ``pytest_mlff.laws``. See
     :class:`pytest_mlff.metrics.registry.Metric`.
+    """
+
+
+@pytest.hookspec
+def pytest_mlff_reports(  # type: ignore[empty-body]
+    config: pytest.Config,
+) -> Sequence[ReportFormat]:
+    """Return formats for ``--mlff-write``.
+
+    What ``mlff report`` should know, too, is added by an entry point of the group
+    ``pytest_mlff.reports``. See :class:`pytest_mlff.reports.formats.ReportFormat`.
     """
 
 

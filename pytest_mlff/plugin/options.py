@@ -60,6 +60,13 @@ def add_options(parser: pytest.Parser) -> None:
     add("report", "write the JSON report to FILE", metavar="FILE")
     add("html", "write the HTML report to FILE", metavar="FILE")
     add(
+        "write",
+        "write the report in a further format, e.g. csv:cases.csv; may be given several times",
+        ini="linelist",
+        action="append",
+        metavar="FORMAT:FILE",
+    )
+    add(
         "baseline",
         "compare every case frame by frame with a baseline file or another run's JSON report",
         metavar="FILE",
@@ -152,7 +159,7 @@ def read_options(config: pytest.Config, invocation_dir: Path) -> Options | None:
         data_dir=path("data"),
         store_dir=path("store") or config.rootpath / ".mlff-store",
         report=path("report"),
-        html=path("html"),
+        writes=_writes(config, path("html"), invocation_dir),
         baseline=path("baseline"),
         update_baseline=bool(config.getoption("mlff_update_baseline")),
         accept_regression=config.getoption("mlff_accept_regression"),
@@ -169,6 +176,21 @@ def read_options(config: pytest.Config, invocation_dir: Path) -> Options | None:
         timeout=_integer(config, "timeout", invocation_dir, default=600, least=0) or None,
         in_process=bool(config.getoption("mlff_in_process") or config.getini("mlff_in_process")),
     )
+
+
+def _writes(
+    config: pytest.Config, html: Path | None, invocation_dir: Path
+) -> tuple[tuple[str, Path], ...]:
+    """Formats that the report is written in, the page first."""
+    writes = [] if html is None else [("html", html)]
+    for given in _many(config, "write", invocation_dir):
+        name, _, file = given.text.partition(":")
+        if not name or not file:
+            raise pytest.UsageError(
+                f"--mlff-write: {given.text!r} is no FORMAT:FILE, e.g. csv:cases.csv"
+            )
+        writes.append((name, Located(file, given.folder).path))
+    return tuple(writes)
 
 
 def _refuse_untyped(config: pytest.Config) -> None:

@@ -23,8 +23,6 @@ from pytest_mlff.scheduling.shows import only_shows
 from pytest_mlff.units import in_unit
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from pytest_mlff.plugin.selection import Selection
     from pytest_mlff.reports.model import CaseRecord, Report
     from pytest_mlff.run.baselines import RegressionGate
@@ -287,12 +285,18 @@ class Tally:
     def _write(self, status: int) -> int:
         from pytest_mlff.reports.json_report import sidecar_path, write_report
 
-        path, html = self.session.options.report, self.session.options.html
-        if path is None and html is None:
+        path, writers = self.session.options.report, self.session.writers
+        if path is None and not writers:
             return status
         report = self._report(list(self.records.values()), status)
-        if html is not None:
-            status = self._write_html(html, report, status)
+        for writer, target in writers:
+            try:
+                writer.write(target, report)
+            except MlffError as error:
+                self._alarm(str(error))
+                status = status or 1
+            else:
+                self.lines.append(Line(f"{writer.name} report written to {target}", alarm=False))
         if path is None:
             return status
         residuals, content = self.kept.residuals(sidecar_path(path).name)
@@ -307,17 +311,6 @@ class Tally:
         self._reported = True
         if self._stream is not None:
             self._stream.remove()
-        return status
-
-    def _write_html(self, path: Path, report: Report, status: int) -> int:
-        from pytest_mlff.reports.html import write_html
-
-        try:
-            write_html(path, report)
-        except MlffError as error:
-            self._alarm(str(error))
-            return status or 1
-        self.lines.append(Line(f"page written to {path}", alarm=False))
         return status
 
     def _tell_junit(self, config: pytest.Config) -> None:

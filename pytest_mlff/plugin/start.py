@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from pytest_mlff.plugin.selection import Selection
     from pytest_mlff.potentials.adapters import Adapter
+    from pytest_mlff.reports.formats import ReportFormat
     from pytest_mlff.run.options import Options
     from pytest_mlff.run.plan import PlannedSpec
 
@@ -68,8 +69,7 @@ def open_session(
     """
     if not selection.joins:
         options = _without_reports(options, selection)
-    if not is_worker(config):
-        _check_reports(options)
+    writers = () if is_worker(config) else _writers(config, options)
     train = None
     if options.engine != "local":
         from pytest_mlff.scheduling.engines.registry import ENGINES
@@ -105,6 +105,7 @@ def open_session(
             options, Store(options.store_dir), adapters, threads_per_worker(os.environ), train
         ),
         rootpath=config.rootpath,
+        writers=writers,
     )
     if len(session.nodes) < len(session.plan):
         raise MlffError(
@@ -123,17 +124,25 @@ def _without_reports(options: Options, selection: Selection) -> Options:
             f"{selection.typed[0]}: paths of own tests are given, so no spec is run; "
             "add --mlff-suite=NAME"
         )
-    return replace(options, report=None, html=None, update_baseline=False)
+    return replace(options, report=None, writes=(), update_baseline=False)
 
 
-def _check_reports(options: Options) -> None:
+def _writers(config: pytest.Config, options: Options) -> tuple[tuple[ReportFormat, Path], ...]:
     """See that the reports can be written, before hours have gone into them."""
-    for option, path in (("report", options.report), ("html", options.html)):
-        if path is not None and path.is_dir():
+    asked = [("report", options.report)] if options.report is not None else []
+    asked += [("html" if name == "html" else "write", path) for name, path in options.writes]
+    for option, path in asked:
+        if path.is_dir():
             raise MlffError(f"--mlff-{option}: {path} is a folder; name a file in it")
-        if path is not None and not can_write(path.parent):
+        if not can_write(path.parent):
             raise MlffError(f"--mlff-{option}: cannot write to {path.parent}")
-    if options.html is not None:
-        from pytest_mlff.reports.html import require_html
+    if not options.writes:
+        return ()
+    from pytest_mlff.reports.formats import format_named, report_formats
 
-        require_html()
+    hooked = config.hook.pytest_mlff_reports(config=config)
+    formats = report_formats(one for some in hooked for one in some)
+    writers = [(format_named(name, formats), path) for name, path in options.writes]
+    for writer, _ in writers:
+        writer.check()
+    return tuple(writers)

@@ -7,10 +7,9 @@ import io
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from pytest_mlff.errors import MissingExtraError, MlffError
+from pytest_mlff.errors import MissingExtraError
 from pytest_mlff.reports.columns import VERDICTS, columns_of
 from pytest_mlff.reports.json_report import load_report
-from pytest_mlff.store import write_atomically
 
 if TYPE_CHECKING:
     import os
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
     from pytest_mlff.reports.columns import Column
     from pytest_mlff.reports.model import Report
 
-__all__ = ["csv_text", "frame_of", "read_report", "write_csv"]
+__all__ = ["csv_file", "csv_text", "frame_of", "read_report"]
 
 # A spreadsheet takes text that begins so for a formula and would run it.
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
@@ -118,17 +117,6 @@ def _harmless(text: str) -> str:
     return f"'{text}" if text.startswith(_FORMULA) else text
 
 
-def write_csv(path: Path, report: Report) -> None:
-    """Write the table as CSV in UTF-8; an old file survives if the disk is full.
-
-    The file begins with a byte order mark, without which spreadsheets misread ``Å``.
-
-    Raises
-    ------
-    MlffError
-        If the file cannot be written.
-    """
-    try:
-        write_atomically(path, (_BYTE_ORDER_MARK + csv_text(report)).encode())
-    except OSError as error:
-        raise MlffError(f"{path}: cannot write the CSV ({error.strerror or error})") from error
+def csv_file(report: Report) -> str:
+    """The same for a file: behind a byte order mark, without which spreadsheets misread ``Å``."""
+    return _BYTE_ORDER_MARK + csv_text(report)

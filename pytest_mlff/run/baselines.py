@@ -123,7 +123,7 @@ class RegressionGate:
     def keeps(self) -> bool:
         """Whether a report or a baseline will want more than the measured values."""
         options = self.options
-        return bool(options.report or options.html or options.update_baseline)
+        return bool(options.report or options.writes or options.update_baseline)
 
     @property
     def wanted(self) -> bool:

@@ -49,8 +49,10 @@ class Options:
         Run the specs without the repository's own tests.
     dataset : str or None
         ``--mlff-dataset``; None for each spec's first.
-    data_dir, report, html : Path or None
-        Where data lie; where the JSON and HTML reports go.
+    data_dir, report : Path or None
+        Where data lie; where the JSON report goes.
+    writes : tuple of (str, Path)
+        Further formats of the report, each with its file.
     baseline : Path or None
         Baseline file, or another run's report.
     update_baseline : bool
@@ -86,25 +88,25 @@ class Options:
 
     models: tuple[Located, ...]
     suites: tuple[Located, ...]
-    suite_chosen: bool
-    only: bool
-    dataset: str | None
-    data_dir: Path | None
     store_dir: Path
-    report: Path | None
-    html: Path | None
-    baseline: Path | None
-    update_baseline: bool
-    accept_regression: str | None
-    undecided: str
-    engine: str
-    gpus: str | None
-    per_gpu: int
-    device: str
-    dtype: str | None
-    level: str | None
-    strictness: str
-    seed: int
+    suite_chosen: bool = True
+    only: bool = True
+    dataset: str | None = None
+    data_dir: Path | None = None
+    report: Path | None = None
+    writes: tuple[tuple[str, Path], ...] = ()
+    baseline: Path | None = None
+    update_baseline: bool = False
+    accept_regression: str | None = None
+    undecided: str = "pass"
+    engine: str = "local"
+    gpus: str | None = None
+    per_gpu: int = 1
+    device: str = "auto"
+    dtype: str | None = None
+    level: str | None = None
+    strictness: str = ""
+    seed: int = 0
     store_trust: str = "verify"
     timeout: float | None = 600.0
     in_process: bool = False

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
+    from pytest_mlff.reports.formats import ReportFormat
     from pytest_mlff.reports.model import GitRecord
     from pytest_mlff.run.evaluation import Evaluation
     from pytest_mlff.run.options import Located, Options
@@ -48,6 +49,8 @@ class Session:
         Ids of collected cases, in order (the values carry nothing).
     command : str
         The command line.
+    writers : tuple of (ReportFormat, Path)
+        Formats that the report is written in besides JSON, each with its file.
     warnings : list of str
         Lines to show under the header.
     started, clock : float
@@ -61,6 +64,7 @@ class Session:
     joins: bool = True
     trouble: MlffError | None = None
     command: str = ""
+    writers: tuple[tuple[ReportFormat, Path], ...] = ()
     expected: dict[str, None] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
     started: datetime = field(default_factory=lambda: datetime.now(UTC))

@@ -14,9 +14,9 @@ import pytest
 from support.poison import POISONS, poisoned
 from support.sample_reports import many_cases, saibench_report
 
+from pytest_mlff.reports.formats import report_formats
 from pytest_mlff.reports.headline import severity
 from pytest_mlff.reports.html import page as page_module
-from pytest_mlff.reports.html import write_html
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     NewPage = Callable[..., Page]
 
 SLOW = pytest.mark.slow
+HTML = report_formats()["html"]
 ROW = 'document.querySelectorAll("#case-rows tr")'
 NAMES = f'[...{ROW}].map((row) => row.querySelector(".open").textContent)'
 COUNT = 'document.querySelector("#count").textContent'
@@ -47,7 +48,7 @@ def report() -> Report:
 @pytest.fixture(scope="session")
 def page_file(report: Report, tmp_path_factory: pytest.TempPathFactory) -> Path:
     target = tmp_path_factory.mktemp("html") / "report.html"
-    write_html(target, report)
+    HTML.write(target, report)
     return target
 
 
@@ -55,7 +56,7 @@ def without_figures(target: Path, report: Report) -> Path:
     """The same page without figures, for tests of everything else: it is made much faster."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(page_module, "plots_of", lambda _: ())
-        write_html(target, report)
+        HTML.write(target, report)
     return target
 
 
@@ -72,7 +73,7 @@ def many_table_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def many_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     target = tmp_path_factory.mktemp("html") / "many.html"
-    write_html(target, many_cases(5000))
+    HTML.write(target, many_cases(5000))
     return target
 
 
@@ -359,7 +360,7 @@ def test_a_crystal_keeps_its_cell(new_page: NewPage, report: Report, tmp_path: P
     )
     changed = case.model_copy(update={"worst_frame": odd})
     target = tmp_path / "crystal.html"
-    write_html(
+    HTML.write(
         target, report.model_copy(update={"cases": [changed], "trainings": [], "variants": []})
     )
     page = new_page().open(target)
@@ -592,7 +593,7 @@ def test_a_report_cannot_act(
         }
     )
     target = tmp_path / "evil.html"
-    write_html(target, poisoned(few, poison))
+    HTML.write(target, poisoned(few, poison))
     page = new_page()
     page.call(
         "Page.addScriptToEvaluateOnNewDocument", source="window.alert = () => { window.hit = 1; };"

@@ -61,10 +61,12 @@ def _run(folder: Path, environment: dict[str, str], *words: str) -> tuple[int, s
     return done.returncode, done.stdout + done.stderr
 
 
-def _benchmark(folder: Path, environment: dict[str, str], model: str) -> tuple[int, str]:
+def _benchmark(
+    folder: Path, environment: dict[str, str], model: str, *options: str
+) -> tuple[int, str]:
     return _run(
         folder, environment, "pytest", "-p", "no:cacheprovider", "--mlff-only",
-        f"--mlff-model={model}", "--mlff-suite=specs/own/s.yaml",
+        f"--mlff-model={model}", "--mlff-suite=specs/own/s.yaml", *options,
     )  # fmt: skip
 
 
@@ -119,6 +121,37 @@ def test_a_model_family(tmp_path: Path) -> None:
     # run that judged nothing is not green.
     assert code == 1, said
     assert "1 case: 1 reported" in said
+
+
+def test_a_report_format(tmp_path: Path) -> None:
+    environment = _package("add-a-report-format.md", tmp_path)
+    _spec(tmp_path, FORCES)
+    wanted = ("--mlff-report=r.json", "--mlff-write=markdown:run.md")
+    code, said = _benchmark(tmp_path, environment, "demo", *wanted)
+    assert code == 0, said
+    assert "mlff: markdown report written to " in said
+    written = (tmp_path / "run.md").read_text(encoding="utf-8")
+    assert re.fullmatch(r"- own/s/ethanol/force_mae: passed, [\d.]+ meV/Å\n", written)
+    report = ("pytest_mlff.cli.main", "report", "r.json", "--write")
+    code, said = _run(tmp_path, environment, *report, "markdown:later.md")
+    assert (code, said) == (0, "markdown report written to later.md\n")
+    assert (tmp_path / "later.md").read_text(encoding="utf-8") == written
+    code, said = _run(tmp_path, environment, *report, "markdwon:later.md")
+    assert code == 4
+    assert "did you mean 'markdown'? (formats: html, csv, markdown)" in said
+    # One that fails makes the run red in one line, and costs no other report.
+    module = tmp_path / "markdown_list.py"
+    module.write_text(module.read_text().replace("    lines = [", "    1 / 0\n    lines = ["))
+    (tmp_path / "r.json").unlink()
+    code, said = _benchmark(tmp_path, environment, "demo", *wanted)
+    assert code == 1, said
+    assert "run.md: the format markdown failed (ZeroDivisionError: division by zero)" in said
+    assert (tmp_path / "r.json").is_file()
+    # Without the package there is no such format, and that is said before the run.
+    (tmp_path / "throw_away-1.dist-info" / "entry_points.txt").unlink()
+    code, said = _benchmark(tmp_path, environment, "demo", *wanted)
+    assert code == 4
+    assert "unknown report format 'markdown' (formats: html, csv)" in said
 
 
 def test_an_entry_point_that_cannot_be_loaded_is_one_line(tmp_path: Path) -> None:

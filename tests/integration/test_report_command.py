@@ -42,8 +42,8 @@ def test_a_real_run_becomes_everything(
 
     assert main(["report", str(run), "--html", "r.html", "--csv", "r.csv"]) == 0
     assert capsys.readouterr().out.splitlines() == [
-        "HTML written to r.html",
-        "CSV written to r.csv",
+        "html report written to r.html",
+        "csv report written to r.csv",
     ]
     page = (run.parent / "r.html").read_text(encoding="utf-8")
     assert f"All {CASES} cases passed." in page
@@ -80,7 +80,7 @@ def test_csv_to_the_screen_is_csv_and_nothing_else(
     shown = capsys.readouterr()
     rows = list(csv.DictReader(io.StringIO(shown.out)))
     assert [row["case_id"] for row in rows] == [c.case_id for c in load_report(path).cases]
-    assert shown.err == f"HTML written to {page}\n"
+    assert shown.err == f"html report written to {page}\n"
     assert page.exists()  # folders are made
 
 

@@ -64,10 +64,7 @@ class Bench:
         sys.path.insert(0, str(self.scene.root))
         self.options = Options(
             models=self._located(self.models), suites=self._located(self.suites),
-            suite_chosen=True, only=True, dataset=None, data_dir=None, store_dir=self.scene.store,
-            report=None, html=None, baseline=None, update_baseline=False, accept_regression=None,
-            undecided="pass", level=None,
-            engine="local", gpus=None, per_gpu=1, device="cpu", dtype=None, strictness="", seed=0,
+            store_dir=self.scene.store, device="cpu",
         )  # fmt: skip
         self.plan = make_plan(self.options, spec_paths(self.options.suites))
         remember(Store(self.scene.store), {Need("pass", "any"): 2.0})

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from pytest_mlff.reports.html.page import render_html, require_html, write_html
+from pytest_mlff.reports.html.page import render_html, require_html
 
-__all__ = ["render_html", "require_html", "write_html"]
+__all__ = ["render_html", "require_html"]

@@ -6,7 +6,7 @@ from collections import Counter
 from importlib import import_module, resources
 from typing import TYPE_CHECKING, Any, Final
 
-from pytest_mlff.errors import MissingExtraError, MlffError
+from pytest_mlff.errors import MissingExtraError
 from pytest_mlff.reports.comparison import comparison_of
 from pytest_mlff.reports.headline import ORDER, headline_of, severity, tally_by_model
 from pytest_mlff.reports.html.case_data import case_data
@@ -22,17 +22,14 @@ from pytest_mlff.reports.html.wording import (
     short_digest,
 )
 from pytest_mlff.reports.terminal import measurement
-from pytest_mlff.store import write_atomically
 from pytest_mlff.units import in_unit
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import jinja2
 
     from pytest_mlff.reports.model import CaseRecord, Report
 
-__all__ = ["render_html", "require_html", "write_html"]
+__all__ = ["render_html", "require_html"]
 
 _SCRIPTS: Final = (
     "common.js", "theme.js", "cases.js", "molecule.js", "details.js", "plots.js", "start.js",
@@ -110,28 +107,6 @@ def render_html(report: Report) -> str:
         styles="\n".join(_asset(name) for name in _STYLES),
         policy=policy([early, script]),
     )  # fmt: skip
-
-
-def write_html(path: Path, report: Report) -> None:
-    """Write the report as HTML; an old file survives if the disk is full.
-
-    Parameters
-    ----------
-    path : Path
-    report : Report
-
-    Raises
-    ------
-    MlffError
-        If the file cannot be written.
-    MissingExtraError
-        If jinja2 is not installed, or matplotlib where there are figures.
-    """
-    text = render_html(report)
-    try:
-        write_atomically(path, text.encode())
-    except OSError as error:
-        raise MlffError(f"{path}: cannot write the HTML ({error.strerror or error})") from error
 
 
 def _failures(cases: list[CaseRecord]) -> list[CaseRecord]:

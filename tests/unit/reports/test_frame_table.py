@@ -15,7 +15,8 @@ from support.sample_reports import saibench_report
 
 import pytest_mlff
 from pytest_mlff.errors import MissingExtraError, MlffError
-from pytest_mlff.reports.frame_table import csv_text, frame_of, write_csv
+from pytest_mlff.reports.formats import report_formats
+from pytest_mlff.reports.frame_table import csv_text, frame_of
 from pytest_mlff.reports.json_report import write_report
 from pytest_mlff.reports.model import CaseRecord, Report, VariantRecord
 
@@ -93,7 +94,7 @@ def test_the_run_is_kept_beside_the_rows(path: Path, report: Report) -> None:
 
 def test_csv_read_by_pandas_is_the_same_table(path: Path, report: Report, tmp_path: Path) -> None:
     frame = pytest_mlff.read_report(path)
-    write_csv(tmp_path / "r.csv", report)
+    report_formats()["csv"].write(tmp_path / "r.csv", report)
     back = pd.read_csv(
         tmp_path / "r.csv", dtype=frame.dtypes.to_dict(), keep_default_na=False, na_values=[""],
         float_precision="round_trip",
@@ -102,7 +103,7 @@ def test_csv_read_by_pandas_is_the_same_table(path: Path, report: Report, tmp_pa
 
 
 def test_csv_is_for_spreadsheets_and_pipes(report: Report, tmp_path: Path) -> None:
-    write_csv(tmp_path / "r.csv", report)
+    report_formats()["csv"].write(tmp_path / "r.csv", report)
     content = (tmp_path / "r.csv").read_bytes()
     # Without the mark a spreadsheet takes UTF-8 for Latin-1 and shows meV/Ã….
     assert content.startswith(b"\xef\xbb\xbfcase_id,")
@@ -190,8 +191,8 @@ def test_an_old_file_survives(report: Report, tmp_path: Path, monkeypatch: Any) 
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("os.fsync", full)
-    with pytest.raises(MlffError, match=r"r\.csv: cannot write the CSV \(No space left"):
-        write_csv(target, report)
+    with pytest.raises(MlffError, match=r"r\.csv: cannot write the csv report \(No space left"):
+        report_formats()["csv"].write(target, report)
     assert target.read_text() == "old"
     assert list(tmp_path.iterdir()) == [target]
 

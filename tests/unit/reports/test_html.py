@@ -18,8 +18,9 @@ from support.poison import POISONS, poisoned
 from support.sample_reports import many_cases, saibench_report
 
 from pytest_mlff.errors import MissingExtraError, MlffError
+from pytest_mlff.reports.formats import report_formats
 from pytest_mlff.reports.html import page as page_module
-from pytest_mlff.reports.html import render_html, require_html, write_html
+from pytest_mlff.reports.html import render_html, require_html
 from pytest_mlff.reports.html.case_data import case_data, elements
 from pytest_mlff.reports.html.embed import checked_script, script_json
 from pytest_mlff.reports.html.loss_curves import draw_loss
@@ -394,7 +395,7 @@ def test_loss_curves_of_odd_trainings(report: Report) -> None:
 
 def test_an_old_page_survives(small: Report, tmp_path: Path, monkeypatch: Any) -> None:
     target = tmp_path / "r.html"
-    write_html(target, small)
+    report_formats()["html"].write(target, small)
     old = target.read_text(encoding="utf-8")
     assert old == render_html(small)
 
@@ -402,8 +403,8 @@ def test_an_old_page_survives(small: Report, tmp_path: Path, monkeypatch: Any) -
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("os.fsync", full)
-    with pytest.raises(MlffError, match=r"r\.html: cannot write the HTML \(No space left"):
-        write_html(target, many_cases(4))
+    with pytest.raises(MlffError, match=r"r\.html: cannot write the html report \(No space left"):
+        report_formats()["html"].write(target, many_cases(4))
     assert target.read_text(encoding="utf-8") == old
     assert list(tmp_path.iterdir()) == [target]
 
