@@ -16,13 +16,22 @@ from pytest_mlff.specs import builtin_folder, builtin_specs
 if TYPE_CHECKING:
     import argparse
 
-__all__ = ["register", "show_info"]
+__all__ = ["register", "show_info", "show_model"]
 
 
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add ``info``."""
     parser = subparsers.add_parser("info", help="versions, devices, adapters, folders")
-    parser.set_defaults(run=lambda _arguments: show_info())
+    parser.add_argument(
+        "--model",
+        metavar="SOURCE",
+        help="what this model is, and what the interpreter of its process holds",
+    )
+    parser.set_defaults(
+        run=lambda arguments: (
+            show_info() if arguments.model is None else show_model(arguments.model)
+        )
+    )
 
 
 def _devices() -> list[str]:
@@ -64,8 +73,42 @@ def show_info() -> int:
             f"store: {Path('.mlff-store').absolute()} (unless --mlff-store says otherwise)",
         ],
     }
+    _print(sections)
+    return 0
+
+
+def show_model(source: str) -> int:
+    """Print the environment of a model's process, then load the model and print who it is.
+
+    Raises
+    ------
+    MlffError
+        If the source is not in order or the model cannot be loaded; what the environment holds
+        is printed before.
+    """
+    from pytest_mlff.potentials.process import open_potential, surroundings_of
+
+    found = surroundings_of(source, Path.cwd())
+    _print({"interpreter": [f"{found.executable}: Python {found.python}"]})
+    _print({"packages": [" ".join(one) for one in found.packages]})
+    info = open_potential(source).info
+    facts = {
+        "name": info.name,
+        "family": info.family,
+        "digest": info.digest,
+        "species": None if info.species is None else " ".join(info.species),
+        "cutoff": None if info.cutoff is None else f"{info.cutoff:g} Å",
+        "device": info.device,
+        "dtype": info.dtype,
+        "level": info.level,
+        **{name: "yes" if able else "no" for name, able in info.capabilities.items()},
+    }
+    _print({"model": [f"{name}: {fact or 'not stated'}" for name, fact in facts.items()]})
+    return 0
+
+
+def _print(sections: dict[str, list[str]]) -> None:
     for title, lines in sections.items():
         print(f"{title}:")
         for line in lines:
             print(f"  {line}")
-    return 0

@@ -14,6 +14,8 @@ from pytest_mlff.laws.resolution import found_dtype, keeps_fine_coordinates
 from pytest_mlff.potentials.failures import raise_if_poisoned
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from hypothesis.strategies import SearchStrategy
 
     from pytest_mlff.datasets.frames import Frames
@@ -50,6 +52,20 @@ def _atoms(data: bytes) -> list[int]:
 
 def _two_bytes(data: bytes, place: int) -> int:
     return int.from_bytes(data[place : place + 2], "big")
+
+
+def _takes_cells(potential: Potential, species: Sequence[str]) -> tuple[bool, bool]:
+    """Whether a model takes periodic cells, and whether it gives their stress."""
+    said = potential.info.capabilities
+    if not said.get("periodic", True):
+        return False, False
+    crystal = growing.crystal(growing.numbers_of(species[:1]), [0, 0], 0, 4)
+    try:
+        answer = potential.predict(crystal)
+    except Exception as error:  # whatever it raises, cells are not for this model
+        raise_if_poisoned(error, potential.info.name)
+        return False, False
+    return True, answer.stress is not None and said.get("stress", True)
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,7 +117,8 @@ class StructurePool:
         Parameters
         ----------
         potential : Potential
-            The model. Whether it takes cells is tried with one crystal.
+            The model. Whether it takes cells is tried with one crystal, unless its card says
+            that it does not.
         reference : Frames, optional
             Realistic structures; frames with species that the model does not know are left out.
 
@@ -124,13 +141,7 @@ class StructurePool:
                 f"{potential.info.name} does not say which species it knows; "
                 "give reference frames to take them from"
             )
-        crystal = growing.crystal(growing.numbers_of(species[:1]), [0, 0], 0, 4)
-        try:
-            answer = potential.predict(crystal)
-            periodic, stress = True, answer.stress is not None
-        except Exception as error:  # whatever else it raises, cells are not for this model
-            raise_if_poisoned(error, potential.info.name)
-            periodic = stress = False
+        periodic, stress = _takes_cells(potential, species)
         return cls(
             species=tuple(species),
             reference=None if reference is None else reference.without_labels(),

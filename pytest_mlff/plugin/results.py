@@ -13,7 +13,7 @@ from pytest_mlff.errors import MlffError
 from pytest_mlff.gate.outcome import Outcome
 from pytest_mlff.gate.threshold import RED, Judgement, Verdict
 from pytest_mlff.plugin.attachment import arrays_of, take
-from pytest_mlff.reports.headline import ANOTHER_LEVEL, is_of_another_level
+from pytest_mlff.reports.headline import ANOTHER_LEVEL, is_of_another_level, known_violations
 from pytest_mlff.reports.model import StructureRecord
 from pytest_mlff.reports.properties import PREFIX, from_properties, record_of
 from pytest_mlff.reports.stream import ReportStream
@@ -231,12 +231,18 @@ class Tally:
         if undecided and self._strict:
             self._alarm(f"{undecided} undecided: --mlff-undecided=fail takes that for a failure")
             red = True
-        if any(map(is_of_another_level, self.records.values())):
+        other_level = any(map(is_of_another_level, self.records.values()))
+        excused = known_violations(list(self.records.values()))
+        if other_level:
             self._alarm(ANOTHER_LEVEL[0].lower() + ANOTHER_LEVEL[1:])
-            if all(record.verdict == "reported" for record in self.records.values()):
-                # Exit code 0 would be green, and nothing was held against anything.
-                self._alarm("no case was judged, so this run says nothing about a merge")
-                red = True
+        if excused is not None:
+            self._alarm(excused)
+        if (other_level or excused) and not any(
+            record.verdict in ("passed", "undecided") for record in self.records.values()
+        ):
+            # Exit code 0 would be green, and nothing was held against anything.
+            self._alarm("no case was judged, so this run says nothing about a merge")
+            red = True
         if lost:
             self._alarm(f"{lost} collected cases were never reported")
         if not measured:

@@ -12,6 +12,7 @@ from pytest_mlff.potentials.device import check_dtype, resolve_device
 from pytest_mlff.potentials.factory import load_factory
 from pytest_mlff.potentials.families.registry import installed_adapters
 from pytest_mlff.potentials.source import (
+    Card,
     Checkpoint,
     CheckpointSet,
     Demo,
@@ -155,6 +156,11 @@ def load_potential(
         raise MlffError(
             f"model source {source!r} is a recipe, which is trained per fixture variant of a spec: "
             "use it with pytest or mlff train, or name one of its checkpoints"
+        )
+    if isinstance(parsed, Card):
+        raise MlffError(
+            f"model source {source!r} is a model card, whose model needs a process of its own: "
+            "use pytest_mlff.potentials.process.open_potential"
         )
     if isinstance(parsed, CheckpointSet):
         if variant is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
@@ -90,6 +90,9 @@ class PotentialInfo:
         Library versions that a result depends on.
     level : str or None
         Level of theory of the labels it was trained on; None where it does not say.
+    capabilities : mapping of str to bool
+        What its model card says that it can be asked: ``periodic``, ``stress``. What is not
+        named has to be tried.
     """
 
     name: str
@@ -102,6 +105,7 @@ class PotentialInfo:
     dtype: str
     versions: Mapping[str, str]
     level: str | None = None
+    capabilities: Mapping[str, bool] = field(default_factory=dict)
 
 
 @runtime_checkable

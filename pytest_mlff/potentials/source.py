@@ -6,6 +6,7 @@
 ``FAMILY:PATH``             a checkpoint, opened by that family's adapter
 ``dir/{variant}.ckpt``      one checkpoint per fixture variant
 ``recipe.yaml``             train, then test; a shipped one needs no path
+``card.yaml``               a model with its own interpreter and limits (key ``model``)
 ``routed.yaml``             several models, each frame to the most similar (key ``routed``)
 ``module:callable``         a factory, importable from the working directory
 ``file.py:callable``        a factory in a file
@@ -19,13 +20,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from pytest_mlff.errors import MlffError
+from pytest_mlff.errors import MlffError, did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 __all__ = [
     "RECIPE_FOLDER",
+    "Card",
     "Checkpoint",
     "CheckpointSet",
     "Demo",
@@ -98,6 +100,14 @@ class Routed:
 
 
 @dataclass(frozen=True)
+class Card:
+    """A file that names a model and says how to run it."""
+
+    text: str
+    path: Path
+
+
+@dataclass(frozen=True)
 class Factory:
     """A callable that returns a model; ``module`` is a dotted name or a file."""
 
@@ -106,21 +116,38 @@ class Factory:
     attribute: str
 
 
-Source = Demo | Checkpoint | CheckpointSet | Recipe | Routed | Factory
+Source = Demo | Checkpoint | CheckpointSet | Recipe | Card | Routed | Factory
+
+_YAML: Final = (".yaml", ".yml")
+_KINDS: Final[dict[str, type[Recipe | Card | Routed]]] = {
+    "routed": Routed,
+    "model": Card,
+    "trainer": Recipe,
+}
+"""What a YAML file is, by the key that it has."""
 
 
-_YAML = (".yaml", ".yml")
+def _yaml_kind(path: Path) -> type[Recipe | Card | Routed]:
+    """What a YAML file that stands for a model is.
 
-
-def _is_routed(path: Path) -> bool:
-    """Whether a YAML file is a mapping with the key ``routed``."""
+    Raises
+    ------
+    MlffError
+        If it cannot be read, or is none of those.
+    """
+    from pytest_mlff.specs.wording import shown
     from pytest_mlff.specs.yaml_source import read_yaml
 
-    try:
-        content = read_yaml(path).value
-    except MlffError:  # whoever reads it as a recipe says what is wrong with it
-        return False
-    return isinstance(content, dict) and "routed" in content
+    content = read_yaml(path).value
+    keys = [str(key) for key in content] if isinstance(content, dict) else []
+    for key, kind in _KINDS.items():
+        if key in keys:
+            return kind
+    near = (did_you_mean(key, _KINDS) for key in keys)
+    raise MlffError(
+        f"{shown(path)}:1: is no model card (key `model`), no recipe (key `trainer`) and no "
+        f"routed source (key `routed`){next((one for one in near if one), '')}"
+    )
 
 
 def names_recipe(text: str, cwd: Path) -> bool:
@@ -133,8 +160,19 @@ def names_recipe(text: str, cwd: Path) -> bool:
     cwd : Path
         Folder that relative paths start from.
     """
-    path = cwd / text
-    return path.suffix.lower() in _YAML and not _is_routed(path)
+    if Path(text).suffix.lower() not in _YAML:
+        return False
+    try:
+        return _yaml_kind(_yaml_path(text, cwd)) is Recipe
+    except MlffError:  # whoever opens it says what is wrong with it
+        return False
+
+
+def _yaml_path(location: str, cwd: Path) -> Path:
+    """The file that is meant: the user's own before one that comes with the package."""
+    path = cwd / location
+    shipped = RECIPE_FOLDER / location
+    return shipped if not path.is_file() and shipped.is_file() else path
 
 
 def _file(text: str, location: str, cwd: Path, family: str | None) -> Source:
@@ -149,14 +187,14 @@ def _file(text: str, location: str, cwd: Path, family: str | None) -> Source:
         return CheckpointSet(text, location, cwd, family)
     path = cwd / location
     if path.suffix.lower() in _YAML and family is None:
-        if not path.is_file() and (RECIPE_FOLDER / location).is_file():
-            path = RECIPE_FOLDER / location
+        path = _yaml_path(location, cwd)
         if not path.is_file():
             shipped = ", ".join(sorted(one.name for one in RECIPE_FOLDER.glob("*.yaml")))
             raise MlffError(
-                f"model source {text!r}: no such recipe: {path} (shipped recipes: {shipped})"
+                f"model source {text!r}: no such recipe or model card: {path} "
+                f"(shipped recipes: {shipped})"
             )
-        return Routed(text, path) if _is_routed(path) else Recipe(text, path)
+        return _yaml_kind(path)(text, path)
     if not path.exists():
         raise MlffError(
             f"model source {text!r}: no such checkpoint: {path} "

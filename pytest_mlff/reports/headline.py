@@ -20,6 +20,7 @@ __all__ = [
     "Tallied",
     "headline_of",
     "is_of_another_level",
+    "known_violations",
     "severity",
     "tally_by_model",
 ]
@@ -133,6 +134,9 @@ def headline_of(report: Report) -> Headline:
         sentence += " Only a pass is a pass."
     if any(map(is_of_another_level, report.cases)):
         sentence += f" {ANOTHER_LEVEL}"
+    excused = known_violations(report.cases)
+    if excused is not None:
+        sentence += f" {excused}"
     if counts["skipped"] or _open_questions(report.cases):
         return Headline("unknown", "Not decided", sentence)
     return Headline("good", "Yes", sentence)
@@ -165,6 +169,18 @@ def _objection(report: Report, counts: Counter[str]) -> str | None:
 def is_of_another_level(case: CaseRecord) -> bool:
     """Whether accuracy was not judged because the labels are of another level of theory."""
     return case.verdict == "reported" and "level" in case.evidence
+
+
+def known_violations(cases: Sequence[CaseRecord]) -> str | None:
+    """How many broken laws model cards excuse, in a sentence with their names; None for none."""
+    found = [case for case in cases if "known_violation" in case.evidence]
+    if not found:
+        return None
+    names = ", ".join(sorted({f"{case.model}: {case.metric}" for case in found}))
+    if len(found) == 1:
+        return f"1 broken law is a known violation of its model card and not counted ({names})."
+    many = f"{len(found):,} broken laws"
+    return f"{many} are known violations of their model cards and not counted ({names})."
 
 
 def _open_questions(cases: Sequence[CaseRecord]) -> bool:

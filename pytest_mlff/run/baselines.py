@@ -145,12 +145,12 @@ class RegressionGate:
         return self._labels[source]
 
     def _name(self, source: Located) -> str:
+        named = self.session.evaluation.models.name(source)
+        if named is not None:
+            return named
         if "{variant}" in source.text:
             before = Path(source.text.partition("{variant}")[0])
             return before.name or "variants"
-        recipe = self.session.evaluation.models.recipe(source)
-        if recipe is not None:
-            return recipe[0].name
         try:
             return self.session.evaluation.potential(source).info.name
         except ModelFailure:  # its cases say so

@@ -18,6 +18,7 @@ from pytest_mlff.metrics.measurement import measurement_of
 from pytest_mlff.metrics.registry import metric_named
 from pytest_mlff.run.data_checks import Soundness
 from pytest_mlff.run.inputs import CaseInputs
+from pytest_mlff.run.known_violations import excused
 from pytest_mlff.run.levels import judged_by_level, with_offset
 from pytest_mlff.run.models import Models
 from pytest_mlff.run.predictions import PredictionPasses
@@ -121,8 +122,7 @@ class Evaluation:
         model = None if source is None else source.text
         try:
             if source is not None:
-                found = self.models.recipe(source)
-                model = model if found is None else found[0].name
+                model = self.models.name(source) or model
                 if case.is_pooled:
                     return self._pooled(case, planned, source)
                 self.require_sound(planned, case.variant)
@@ -141,6 +141,9 @@ class Evaluation:
             measurement: Measurement = inputs.metric.measured(inputs)
             measurement = self._with_foresight(case, planned, measurement)
             judgement = _judged(case, measurement)
+            card = None if source is None else self.models.card(source)
+            if card is not None:
+                judgement, measurement = excused(case.metric, judgement, measurement, card)
             if source is not None and inputs.metric.labels is not None:
                 frames, prediction = inputs.frames, inputs.prediction
                 measurement = with_offset(case.metric, measurement, frames, prediction)

@@ -101,6 +101,8 @@ class CaseInputs:
                 f"{info.name} does not know {', '.join(missing)} "
                 f"(it knows {', '.join(info.species)})"
             )
+        if self.frames.pbc.any() and not info.capabilities.get("periodic", True):
+            raise NotSupportedError(f"{info.name} does not take periodic cells, says its card")
         return potential
 
     @property

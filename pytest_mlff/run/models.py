@@ -8,15 +8,19 @@ from typing import TYPE_CHECKING
 
 from pytest_mlff.errors import MlffError
 from pytest_mlff.potentials.failures import LostContexts, ModelFailure, is_poisoned
+from pytest_mlff.potentials.families.registry import installed_adapters
+from pytest_mlff.potentials.source import Card, parse_source
+from pytest_mlff.potentials.source import Recipe as RecipeSource
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from pathlib import Path
 
     from pytest_mlff.datasets.splits import FrameSets
     from pytest_mlff.potentials.adapters import Adapter
+    from pytest_mlff.potentials.card import ModelCard
     from pytest_mlff.potentials.process import Limits
     from pytest_mlff.potentials.protocol import Potential
+    from pytest_mlff.potentials.source import Source
     from pytest_mlff.run.options import Located, Options
     from pytest_mlff.run.plan import PlannedSpec
     from pytest_mlff.specs import Variant
@@ -76,7 +80,9 @@ class Models:
         self._train = train
         self._potentials: dict[tuple[Located, str | None, str | None], Potential] = {}
         self._failures: dict[tuple[Located, str | None, str | None], MlffError] = {}
+        self._parsed: dict[Located, Source] = {}
         self._recipes: dict[Located, tuple[Recipe, Trainer] | None] = {}
+        self._cards: dict[Located, ModelCard | None] = {}
         self.failed: dict[str, MlffError] = {}
         self.contexts = LostContexts()
         self.notice: Callable[[str, float, int, int], None] | None = None
@@ -101,24 +107,45 @@ class Models:
             If the recipe is not in order, or there is no such trainer.
         """
         if source not in self._recipes:
-            path = self._recipe_path(source)
-            if path is None:
+            parsed = self._source(source)
+            if not isinstance(parsed, RecipeSource):
                 self._recipes[source] = None
             else:
                 from pytest_mlff.training.recipe import load_recipe
                 from pytest_mlff.training.trainers.registry import open_trainer
 
-                recipe = load_recipe(path)
+                recipe = load_recipe(parsed.path)
                 self._recipes[source] = (recipe, open_trainer(recipe))
         return self._recipes[source]
 
-    def _recipe_path(self, source: Located) -> Path | None:
-        from pytest_mlff.potentials.families.registry import installed_adapters
-        from pytest_mlff.potentials.source import Recipe, parse_source
+    def card(self, source: Located) -> ModelCard | None:
+        """The model card that a source names; None for any other source.
 
-        families = [one.family for one in (*self.adapters, *installed_adapters())]
-        parsed = parse_source(source.text, cwd=source.folder, families=families)
-        return parsed.path if isinstance(parsed, Recipe) else None
+        Raises
+        ------
+        MlffError
+            If the card is not in order.
+        """
+        if source not in self._cards:
+            parsed = self._source(source)
+            if isinstance(parsed, Card):
+                from pytest_mlff.potentials.card import load_card
+
+                self._cards[source] = load_card(parsed.path)
+            else:
+                self._cards[source] = None
+        return self._cards[source]
+
+    def name(self, source: Located) -> str | None:
+        """What a recipe or a card calls its models, known before any is loaded."""
+        recipe, card = self.recipe(source), self.card(source)
+        return recipe[0].name if recipe else card.name if card else None
+
+    def _source(self, source: Located) -> Source:
+        if source not in self._parsed:
+            families = [one.family for one in (*self.adapters, *installed_adapters())]
+            self._parsed[source] = parse_source(source.text, cwd=source.folder, families=families)
+        return self._parsed[source]
 
     def needs_variant(self, source: Located) -> bool:
         """Whether there is one model per fixture variant.
@@ -128,7 +155,12 @@ class Models:
         MlffError
             If the source is not in order.
         """
-        return "{variant}" in source.text or self.recipe(source) is not None
+        return self._is_set(source) or self.recipe(source) is not None
+
+    def _is_set(self, source: Located) -> bool:
+        """Whether the source, or the card that it is, names one checkpoint per variant."""
+        card = self.card(source)
+        return "{variant}" in (source.text if card is None else card.content.model)
 
     def job(self, source: Located, planned: PlannedSpec, variant: Variant) -> TrainingJob | None:
         """The training that a recipe asks for on a variant; None for any other source.
@@ -180,7 +212,7 @@ class Models:
 
     def _in_precision(self, source: Located, variant: str | None, dtype: str | None) -> Potential:
         """The model in another precision than asked for; None for that."""
-        key = (source, variant if "{variant}" in source.text else None, dtype)
+        key = (source, variant if self._is_set(source) else None, dtype)
 
         def opened() -> Potential:
             from pytest_mlff.potentials.process import open_potential

@@ -47,6 +47,13 @@ class LoadRequest:
         What the model is called, and what ``--mlff-model`` said, where not ``source`` itself.
     reference_energies : mapping of str to float
         Energy per atom in eV that training has left out, by species.
+    level : str or None
+        Level of theory; None for what the model says.
+    capabilities : mapping of str to bool
+        See :class:`~pytest_mlff.potentials.protocol.PotentialInfo`.
+    surroundings : mapping of str to str, optional
+        Variables that a model card sets. Where there is a card that sets some or names an
+        interpreter, what that holds is part of what the model is.
     """
 
     source: str
@@ -60,6 +67,9 @@ class LoadRequest:
     name: str | None = None
     shown: str | None = None
     reference_energies: Mapping[str, float] = field(default_factory=dict)
+    level: str | None = None
+    capabilities: Mapping[str, bool] = field(default_factory=dict)
+    surroundings: Mapping[str, str] | None = None
 
 
 def load(request: LoadRequest, adapters: Sequence[Adapter] = ()) -> Potential:
@@ -86,15 +96,19 @@ def load(request: LoadRequest, adapters: Sequence[Adapter] = ()) -> Potential:
     torch = sys.modules.get("torch")
     if torch is not None and request.threads is not None:
         torch.set_num_threads(request.threads)
-    if not request.reference_energies and request.name is None and request.shown is None:
-        return potential
     from pytest_mlff.potentials.referenced import NamedPotential, ReferencedPotential
 
     if request.reference_energies:
         potential = ReferencedPotential(potential, request.reference_energies)
     info = potential.info
-    name, shown = request.name or info.name, request.shown or info.source
-    return NamedPotential(potential, replace(info, name=name, source=shown))
+    told = replace(
+        info,
+        name=request.name or info.name,
+        source=request.shown or info.source,
+        level=request.level or info.level,
+        capabilities={**info.capabilities, **request.capabilities},
+    )
+    return potential if told == info else NamedPotential(potential, told)
 
 
 def pack_adapters(adapters: Sequence[Adapter]) -> list[dict[str, str]]:

@@ -100,6 +100,7 @@ class _Host:
         self.potential: Potential | None = None
         self.identity: str | None = None
         self.source = ""
+        self.surroundings: dict[str, Any] = {}
         self.remembered: tuple[str, ...] = ()
 
     def answer(self) -> None:
@@ -122,6 +123,9 @@ class _Host:
         request = LoadRequest(**header["request"])
         self.folder = Path(request.folder)
         self.source = request.source.rpartition("/")[2]
+        if request.surroundings is not None:
+            about = {"python": sys.version, "libraries": libraries()}
+            self.surroundings = {**about, "variables": dict(request.surroundings)}
         if header["path"] is not None:
             sys.path[:] = header["path"]
         # What it imports later lies where what it imported first did.
@@ -159,10 +163,16 @@ class _Host:
     def _digest(self) -> str:
         """What the model is: its file, and all that it has imported beyond it."""
         files = dict(self.opened.digest(self.remembered, self.folder))
+        around = self.surroundings
         if self.identity is not None:
-            key = {"model": self.identity, "files": files}
-            return digest_of(key) if files else self.identity
-        return digest_of({"source": self.source, "files": files, "libraries": libraries()})
+            key = {"model": self.identity, "files": files, **around}
+            return digest_of(key) if files or around else self.identity
+        key = {"source": self.source, "files": files, "libraries": libraries(), **around}
+        return digest_of(key)
+
+    def do_surroundings(self, _header: object, _arrays: object) -> tuple[Any, Any]:
+        """What this interpreter holds, without a model."""
+        return {"python": sys.version, "at": sys.executable, "libraries": libraries()}, {}
 
     def do_predict(self, _header: object, arrays: Any) -> tuple[Any, Any]:
         """One batch."""

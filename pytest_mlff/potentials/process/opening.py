@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pytest_mlff.errors import MlffError
+from pytest_mlff.potentials.card import load_card
 from pytest_mlff.potentials.device import check_dtype
 from pytest_mlff.potentials.families.registry import installed_adapters
 from pytest_mlff.potentials.host.load import LoadRequest, load
 from pytest_mlff.potentials.process.client import Limits, ProcessPotential
-from pytest_mlff.potentials.source import Recipe, Routed, parse_source
+from pytest_mlff.potentials.source import Card, Recipe, Routed, parse_source
+from pytest_mlff.specs.wording import shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from pytest_mlff.potentials.adapters import Adapter
+    from pytest_mlff.potentials.card import ModelCard
     from pytest_mlff.potentials.protocol import Potential
     from pytest_mlff.potentials.routed import Window
     from pytest_mlff.store import Store
 
-__all__ = ["open_potential", "start"]
+__all__ = ["limits_of", "open_potential", "start"]
 
 
 def start(
@@ -77,22 +82,65 @@ def open_potential(
     families = [one.family for one in (*adapters, *installed_adapters())]
     parsed = parse_source(source, cwd=folder, families=families)
 
-    def apart(text: str, where: Path, of_variant: str | None) -> Potential:
-        request = LoadRequest(text, str(where), device, dtype, of_variant, threads)
+    def apart(request: LoadRequest, within: Limits | None) -> Potential:
         return start(
-            request, adapters=adapters, limits=limits, store=store, notice=notice,
+            request, adapters=adapters, limits=within, store=store, notice=notice,
             in_process=in_process,
         )  # fmt: skip
 
+    request = LoadRequest(source, str(folder), device, dtype, variant, threads)
+    if isinstance(parsed, Card):
+        card = load_card(parsed.path)
+        if in_process and card.runs_apart:
+            raise MlffError(
+                f"{shown(card.path)}: python, env and memory are of a process of its own: leave "
+                "--mlff-in-process out"
+            )
+        try:
+            return apart(_of_card(card, request), limits_of(card, limits))
+        except MlffError as error:
+            if type(error) is not MlffError:  # it says by itself which model it is about
+                raise
+            raise MlffError(f"{shown(card.path)}: {error}") from error
     if isinstance(parsed, Routed):
         from pytest_mlff.potentials.routed import load_routed
 
-        beside = parsed.path.absolute().parent
+        beside = str(parsed.path.absolute().parent)
 
         def member(window: Window) -> Potential:
-            return apart(window.checkpoint, beside, window.variant)
+            one = replace(request, source=window.checkpoint, folder=beside, variant=window.variant)
+            return apart(one, limits)
 
         return load_routed(parsed, member, families=families, data_dir=data_dir, store=store)
     if isinstance(parsed, Recipe):
         in_process = True  # it only says how recipes are used
-    return apart(source, folder, variant)
+    return apart(request, limits)
+
+
+def _of_card(card: ModelCard, asked: LoadRequest) -> LoadRequest:
+    """What a card asks for; what the command line says of device and dtype goes first."""
+    content = card.content
+    return replace(
+        asked,
+        source=content.model,
+        folder=str(card.path.parent),
+        device=asked.device if asked.device != "auto" else content.device or "auto",
+        dtype=asked.dtype or content.dtype,
+        name=card.name,
+        shown=asked.source,
+        level=content.level,
+        capabilities=content.capabilities.model_dump(exclude_unset=True),
+        surroundings=content.env if card.python or content.env else None,
+    )
+
+
+def limits_of(card: ModelCard, given: Limits | None = None) -> Limits:
+    """The limits and the interpreter of a card's process; ``given`` holds where it says nothing."""
+    limits, timeout = given or Limits(), card.content.timeout
+    return replace(
+        limits,
+        timeout=limits.timeout if timeout is None else timeout or None,
+        memory=card.memory,
+        python=card.python,
+        environment=card.content.env,
+    )

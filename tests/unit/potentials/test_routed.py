@@ -22,7 +22,7 @@ from pytest_mlff.potentials import (
 )
 from pytest_mlff.potentials.failures import FrameError, UnsupportedFrameError
 from pytest_mlff.potentials.routed import RoutedPotential
-from pytest_mlff.potentials.source import Routed
+from pytest_mlff.potentials.source import Card, Routed
 from pytest_mlff.similarity import SoapSettings, mean_vector, soap_vectors
 
 if TYPE_CHECKING:
@@ -288,7 +288,7 @@ def load(folder: Path, text: str) -> Potential:
 
 
 def test_a_file_is_routed_by_its_key(folder: Path) -> None:
-    for text, kind in ((TWO, Routed), ("trainer: nequip\n", Recipe), ("a: [", Recipe)):
+    for text, kind in ((TWO, Routed), ("trainer: nequip\n", Recipe), ("model: demo", Card)):
         (folder / "two.yaml").write_text(text)
         source = parse_source("two.yaml", cwd=folder, families=())
         assert type(source) is kind

@@ -6,6 +6,7 @@ import pytest
 
 from pytest_mlff.errors import MlffError
 from pytest_mlff.potentials.source import (
+    Card,
     Checkpoint,
     CheckpointSet,
     Demo,
@@ -27,8 +28,11 @@ def parse(text: str, cwd: Path) -> Source:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    for name in ("ckpt.pth", "a:b.ckpt", "make.py", "train.yaml"):
+    for name in ("ckpt.pth", "a:b.ckpt", "make.py", "neither.yaml"):
         (tmp_path / name).write_text("x")
+    (tmp_path / "train.yaml").write_text("trainer: nequip\n")
+    (tmp_path / "card.yml").write_text("model: demo\n")
+    (tmp_path / "misspelt.yaml").write_text("modle: demo\n")
     (tmp_path / "models").mkdir()
     return tmp_path
 
@@ -43,6 +47,8 @@ def folder(tmp_path: Path) -> Path:
         ("models/{variant}.ckpt", CheckpointSet),
         ("nequip:models/{variant}.ckpt", CheckpointSet),
         ("train.yaml", Recipe),
+        ("nequip_small.yaml", Recipe),
+        ("card.yml", Card),
         ("make.py:build", Factory),
         ("package.module:build", Factory),
         ("package.module:Class.make", Factory),
@@ -87,7 +93,9 @@ def test_a_set_gives_one_path_per_variant(folder: Path) -> None:
         ("nequip:", "no path after nequip:"),
         ("unknown:ckpt.pth", "unknown adapter 'unknown'; choices: nequip, other"),
         ("unknown:models/ckpt.pth", "unknown adapter 'unknown'; choices: nequip, other"),
-        ("none.yaml", "no such recipe"),
+        ("none.yaml", "no such recipe or model card"),
+        ("neither.yaml", "neither.yaml:1: is no model card (key `model`), no recipe (key `train"),
+        ("misspelt.yaml", "; did you mean 'model'?"),
         ("none.py:build", "no such file"),
         ("make.py:not a name", "is not the name of a callable"),
         ("models/{molecule}.ckpt", "unknown placeholder {molecule}"),
