@@ -37,6 +37,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "--reference", action="store_true", help="measure only: red cases are no fault here"
     )
     ran.add_argument("arguments", metavar="ARG", nargs="*", help="for pytest, after --")
+    asked.add_argument("--model", metavar="LINES", default="", help="as --mlff-model, one a line")
     for one in (asked, ran):
         one.add_argument("--suite", metavar="LINES", required=True, help="as --mlff-suite")
         one.add_argument("--baseline", metavar="FILE", default="")
@@ -90,7 +91,7 @@ def show_changes(given: Any) -> int:
         _outputs(rules=head, own="false")
         print("mlff: there is no base branch, so this branch's own rules judge")
         return 0
-    judge = Judge(_lines(given.suite), given.baseline, _workflow())
+    judge = Judge(_lines(given.suite), given.baseline, _workflow(), _lines(given.model))
     edits = changes(judge, given.base, given.head)
     grave = [edit for edit in edits if edit.grave]
     accepted = given.accepted == "true"

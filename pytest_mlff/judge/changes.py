@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from pytest_mlff.errors import MlffError
 from pytest_mlff.judge.baselines import baseline_edits
+from pytest_mlff.judge.cards import card_edits
 from pytest_mlff.judge.edits import Edit, worst_first
 from pytest_mlff.judge.settings import conftest_edits, file_edits, ini_edits
 from pytest_mlff.judge.specs import spec_edits
@@ -33,11 +34,15 @@ class Judge:
         File relative to the root; empty for none.
     workflow : str
         File relative to the root; empty where it is not known.
+    models : sequence of str
+        As ``--mlff-model`` takes them. Of a model card, what it says of laws, capabilities and
+        level judges as well.
     """
 
     suites: Sequence[str]
     baseline: str = ""
     workflow: str = ""
+    models: Sequence[str] = ()
 
     @property
     def files(self) -> list[str]:
@@ -65,6 +70,7 @@ def changes(judge: Judge, base: Path, head: Path) -> list[Edit]:
             name = judge.baseline
             edits += baseline_edits(name, base / name, head / name)
         edits += ini_edits(base, head)
+        edits += [edit for name in judge.models for edit in card_edits(name, base, head)]
     except MlffError as error:
         return [Edit("no judge", "the base branch", str(error))]
     edits += conftest_edits(base, head, [name.rpartition("/")[0] for name in judge.files])

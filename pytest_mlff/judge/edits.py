@@ -15,6 +15,7 @@ Kind = Literal[
     "threshold loosened",
     "margin widened",
     "case removed",
+    "model card",
     "dataset changed",
     "frames changed",
     "addopts",

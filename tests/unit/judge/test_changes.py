@@ -95,6 +95,46 @@ def test_a_request_that_leaves_its_judge_alone(branches: tuple[Path, Path]) -> N
     assert told(branches) == []
 
 
+CARD = """\
+model: model.py:make
+capabilities: {stress: false}
+known_violations:
+  - {law: memory, reason: keeps what it saw}
+"""
+
+
+@pytest.mark.parametrize(
+    "old, new, expected",
+    [
+        ("capabilities", "timeout: 5\nname: new\ncapabilities", []),
+        ("known_violations:", "known_violations:\n  - {law: rotation, reason: none}",
+         ["model card: card.yaml: known violation of rotation added: none"]),
+        ("known_violations:\n  - {law: memory, reason: keeps what it saw}\n", "",
+         ["stricter: card.yaml: known violation of memory removed"]),
+        ("stress: false", "periodic: false",
+         ["model card: card.yaml: capability periodic taken back",
+          "stricter: card.yaml: capability stress added"]),
+        ("capabilities", "level: B3LYP\ncapabilities",
+         ["model card: card.yaml: level not stated → B3LYP"]),
+    ],
+)  # fmt: skip
+def test_what_a_card_excuses_judges(
+    branches: tuple[Path, Path], old: str, new: str, expected: list[str]
+) -> None:
+    base, head = branches
+    judge = Judge(("quick",), models=("card.yaml",))
+    (base / "card.yaml").write_text(CARD)
+    (head / "card.yaml").write_text(CARD.replace(old, new))
+    edits = changes(judge, base, head)
+    assert [str(edit) for edit in edits] == expected
+    assert [edit.grave for edit in edits] == ["model card" in one for one in expected]
+    # A card that the base branch does not have brings excuses that nobody has accepted.
+    (base / "card.yaml").unlink()
+    (head / "card.yaml").write_text(CARD)
+    assert all(edit.grave for edit in changes(judge, base, head))
+    assert len(changes(judge, base, head)) == 2
+
+
 @pytest.mark.parametrize(
     "old, new, expected",
     [
