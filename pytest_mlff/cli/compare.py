@@ -123,13 +123,14 @@ def shown(ranking: Ranking) -> str:
         for one in ranking.models
     ]
     lines = _aligned(rows)
+    inverse = any(one.larger_is_better for one in best.cases.values())
     lines.append(
         f"score: geometric mean over {len(ranking.cases)} cases of the error over that of "
-        f"{best.model}"
+        f"{best.model}" + (", or the inverse where larger is better" if inverse else "")
     )
     for one in ranking.models[1:]:
         lines += ["", f"{one.model} against {best.model}"]
-        cases = sorted(one.cases.items(), key=lambda pair: -(pair[1].change or 0.0))
+        cases = sorted(one.cases.items(), key=lambda pair: -pair[1].worsening)
         table = [("case", one.model, best.model, "unit", "change %", "(95 %)")]
         table += [
             (

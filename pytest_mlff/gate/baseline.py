@@ -24,6 +24,7 @@ from pytest_mlff.gate.files import (
     write_file,
 )
 from pytest_mlff.gate.records import CaseRecord, as_stored, pack, unpack, write_arrays
+from pytest_mlff.metrics.registry import metric_named
 from pytest_mlff.specs.cases import POOLED
 from pytest_mlff.statistics.multiple_tests import Regression, judge_regressions
 from pytest_mlff.statistics.paired import ALPHA, MARGIN, compare_paired
@@ -291,7 +292,12 @@ def check(
         if why is None:
             limit = margin if isinstance(margin, (int, float)) else margin.get(name, MARGIN)
             try:
-                compared = compare_paired(as_stored(record.series), stored.series, margin=limit)
+                compared = compare_paired(
+                    as_stored(record.series),
+                    stored.series,
+                    margin=limit,
+                    larger_is_better=metric_named(record.metric).larger_is_better,
+                )
             except MlffError as error:
                 why = str(error)
             else:

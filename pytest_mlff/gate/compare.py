@@ -12,6 +12,7 @@ from pytest_mlff.errors import MlffError
 from pytest_mlff.gate.baseline import load_baseline
 from pytest_mlff.gate.files import BASELINE_KIND, read_document, read_models
 from pytest_mlff.gate.records import as_stored
+from pytest_mlff.metrics.registry import metric_named, metrics
 from pytest_mlff.statistics.evidence import FrameSeries, Pooled, Replicates
 from pytest_mlff.statistics.interval import mean_interval, student_quantile
 from pytest_mlff.statistics.paired import ALPHA, compare_paired
@@ -40,6 +41,8 @@ class CaseDifference:
     unit : str
     change : float or None
         Relative difference to the best model's value.
+    larger_is_better : bool
+        Direction of the metric.
     low, high : float or None
         Two-sided paired interval of it; None where undecided.
     """
@@ -49,6 +52,12 @@ class CaseDifference:
     change: float | None
     low: float | None
     high: float | None
+    larger_is_better: bool = False
+
+    @property
+    def worsening(self) -> float:
+        """`change` in the direction that is worse; nought where there is none."""
+        return (-1.0 if self.larger_is_better else 1.0) * (self.change or 0.0)
 
 
 @dataclass(frozen=True)
@@ -61,8 +70,8 @@ class RankedModel:
     rank : int
         1 for the best score.
     score : float
-        Geometric mean over the cases of its value divided by the best model's; 1 for the
-        best.
+        Geometric mean over the cases of its value divided by the best model's, or the inverse
+        where larger is better; 1 for the best.
     low, high : float or None
         Simultaneous interval of the score; None where undecided.
     worse : bool or None
@@ -140,6 +149,8 @@ def read_runs(paths: Sequence[Path]) -> dict[str, dict[str, CaseRecord]]:
 def rank(runs: Mapping[str, Mapping[str, CaseRecord]], *, alpha: float = ALPHA) -> Ranking:
     """Rank models by the geometric mean of their errors over the cases they share.
 
+    A value of which larger is better counts by its inverse.
+
     The intervals are paired frame by frame and hold for all models at once (``alpha`` is
     shared out among them). Cases on the same frames are taken together; test sets of
     different cases may overlap, so their standard errors are added and not their squares:
@@ -167,7 +178,8 @@ def rank(runs: Mapping[str, Mapping[str, CaseRecord]], *, alpha: float = ALPHA) 
         model: {name: _single(records[name]) for name in shared} for model, records in runs.items()
     }
     logs = {
-        model: math.fsum(math.log(records[name].value) for name in shared) / len(shared)
+        model: math.fsum(_side(records[name]) * math.log(records[name].value) for name in shared)
+        / len(shared)
         for model, records in runs.items()
     }
     order = sorted(logs, key=lambda model: (logs[model], model))
@@ -190,6 +202,11 @@ def rank(runs: Mapping[str, Mapping[str, CaseRecord]], *, alpha: float = ALPHA) 
             worse = None if low is None else low > 1.0
         ranked.append(RankedModel(model, position + 1, score, low, high, worse, cases))
     return Ranking(tuple(ranked), shared, dropped, _notes(runs, shared))
+
+
+def _side(record: CaseRecord) -> float:
+    """Sign of a difference that is a worsening."""
+    return -1.0 if metric_named(record.metric).larger_is_better else 1.0
 
 
 def _single(record: CaseRecord) -> FrameSeries | Replicates:
@@ -218,7 +235,9 @@ def _shared_cases(
             elif isinstance(record.series, Pooled):
                 dropped[name] = f"{name}: repeats what the cases of its systems say"
             elif record.value <= 0.0:
-                dropped[name] = f"{name}: the error of {model} is exactly zero"
+                dropped[name] = f"{name}: the value of {model} is not above zero"
+            elif record.metric not in metrics():
+                dropped[name] = f"{name}: {record.metric} is no metric known here"
         if name not in dropped:
             shared.append(name)
     return tuple(shared), dropped
@@ -228,11 +247,12 @@ def _difference(
     record: CaseRecord, best: CaseRecord, is_best: bool, alpha: float
 ) -> CaseDifference:
     """Paired difference of one case."""
+    larger = metric_named(record.metric).larger_is_better
     if is_best:
-        return CaseDifference(record.value, record.identity.unit, 0.0, 0.0, 0.0)
+        return CaseDifference(record.value, record.identity.unit, 0.0, 0.0, 0.0, larger)
     paired = compare_paired(as_stored(record.series), as_stored(best.series), margin=0.0)
     low, high = paired.bounds(alpha / 2.0)
-    return CaseDifference(record.value, record.identity.unit, paired.change, low, high)
+    return CaseDifference(record.value, record.identity.unit, paired.change, low, high, larger)
 
 
 def _half_width(
@@ -257,7 +277,7 @@ def _half_width(
             at = np.array([index[int(frame)] for frame in mine[name].order])
             # Of a value's logarithm; a mean over fewer frames weighs each of them more.
             own = mine[name].influence / mine[name].value - best[name].influence / best[name].value
-            influence[at] += own * len(longest) / (len(at) * len(shared))
+            influence[at] += _side(records[name]) * own * len(longest) / (len(at) * len(shared))
         interval = _interval(influence, longest)
         if interval.standard_error is None:
             return None

@@ -95,7 +95,7 @@ def standing_of(
         reason = "identical checkpoint" if same else f"identical checkpoint, yet {reason}"
     told["against_baseline"] = word
     verdict = None
-    far = word == "undecided" and found.change is not None and found.change > bound
+    far = word == "undecided" and found.worsening is not None and found.worsening > bound
     if word == "worse" or far:
         verdict = Verdict.REGRESSED if accepted is None else None
     elif word == "undecided":

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from pytest_mlff.errors import MlffError
 from pytest_mlff.gate.baseline import Acceptance, BaselineCase, check, family_of
 from pytest_mlff.gate.records import as_stored
+from pytest_mlff.metrics.registry import metric_named
 from pytest_mlff.statistics.multiple_tests import holm
 from pytest_mlff.statistics.paired import ALPHA, MARGIN, compare_paired
 
@@ -153,10 +154,14 @@ def _improved(
     """Cases that are significantly better than their entry."""
     families: dict[str, dict[str, float]] = {}
     for name in state.regressions:
-        stored = baseline.cases[name].record.series
-        p = compare_paired(as_stored(measured[name].series), stored, margin=0.0).p_better
-        if p is not None:
-            families.setdefault(family(name), {})[name] = p
+        compared = compare_paired(
+            as_stored(measured[name].series),
+            baseline.cases[name].record.series,
+            margin=0.0,
+            larger_is_better=metric_named(measured[name].metric).larger_is_better,
+        )
+        if compared.p_better is not None:
+            families.setdefault(family(name), {})[name] = compared.p_better
     return {
         name
         for cases in families.values()

@@ -124,11 +124,8 @@ class Metric:
 
     @property
     def comparable(self) -> bool:
-        """Whether a case of it can be held against a baseline: an error of a model, with evidence.
-
-        The paired test asks whether a value has grown, so where larger is better there is none.
-        """
-        return self.needs_model and self.evidence != "none" and not self.larger_is_better
+        """Whether a case of it can be held against a baseline: of a model, with evidence."""
+        return self.needs_model and self.evidence != "none"
 
     @property
     def limit(self) -> Literal["max", "min"]:

@@ -156,13 +156,14 @@ class FrameSeries:
         )
 
     def interval(self, level: float = 0.95) -> MeanInterval:
-        """Confidence interval of the value; its lower end is not below zero."""
+        """Confidence interval of the value; that of parts from zero on does not go below zero."""
         if self.independent:
             return self.replicates.interval(level)
         centred = mean_interval(self.influence, level=level, segments=self.segments)
         low = high = None
         if centred.ci_low is not None and centred.ci_high is not None:
-            low = max(0.0, self.value + centred.ci_low - centred.mean)
+            least = 0.0 if self.totals.min() >= 0.0 else -math.inf
+            low = max(least, self.value + centred.ci_low - centred.mean)
             high = self.value + centred.ci_high - centred.mean
         return MeanInterval(
             self.value,

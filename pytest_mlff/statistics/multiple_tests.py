@@ -47,8 +47,8 @@ class Regression:
     Attributes
     ----------
     word : str
-        ``worse``: the interval lies above the margin. ``better``: it lies below zero.
-        ``same``: it ends within the margin, so the model is not worse by more than that.
+        ``worse``: the interval of the worsening lies above the margin. ``better``: it lies below
+        zero. ``same``: it ends within the margin, so the model is not worse by more than that.
         ``undecided``: anything else.
     change : float or None
         Relative difference, current / baseline - 1.
@@ -61,6 +61,8 @@ class Regression:
         case been the only one to worsen.
     reason : str
         One line.
+    larger_is_better : bool
+        Direction of the metric.
     """
 
     word: Word
@@ -71,6 +73,14 @@ class Regression:
     p_adjusted: float | None
     minimum_detectable: float | None
     reason: str
+    larger_is_better: bool = False
+
+    @property
+    def worsening(self) -> float | None:
+        """`change` in the direction that is worse."""
+        if self.change is None:
+            return None
+        return -self.change if self.larger_is_better else self.change
 
     @property
     def regressed(self) -> bool | None:
@@ -109,10 +119,12 @@ def judge_regressions(
     for name, one in comparisons.items():
         if one.undecided:
             reason = f"undecided against the baseline: {one.undecided}"
-            found[name] = Regression("undecided", one.change, None, None, None, None, None, reason)
+            found[name] = Regression(
+                "undecided", one.change, None, None, None, None, None, reason, one.larger_is_better
+            )
             continue
         lower, upper = one.bounds(level.get(name, rest))
-        word = _word(name in level, upper, one.margin)
+        word = _word(name in level, one.worst(level.get(name, rest)), one.margin)
         detectable = one.minimum_detectable(alpha / size)
         found[name] = Regression(
             word=word,
@@ -123,16 +135,17 @@ def judge_regressions(
             p_adjusted=adjusted[name],
             minimum_detectable=detectable,
             reason=_line(word, one, lower, upper, detectable),
+            larger_is_better=one.larger_is_better,
         )
     return found
 
 
-def _word(worse: bool, upper: float | None, margin: float) -> Word:
+def _word(worse: bool, worst: float | None, margin: float) -> Word:
     if worse:
         return "worse"
-    if upper is None or upper > margin:
+    if worst is None or worst > margin:
         return "undecided"
-    return "better" if upper < 0.0 else "same"
+    return "better" if worst < 0.0 else "same"
 
 
 def _line(
@@ -152,5 +165,8 @@ def _line(
         return f"better than the baseline: {told}"
     if word == "same":
         return f"same as the baseline: {told}, within {one.margin:.1%}"
-    seen = "" if detectable is None else f"; only {detectable:+.1%} would surely have been seen"
+    sign = "-" if one.larger_is_better else "+"
+    seen = (
+        "" if detectable is None else f"; only {sign}{detectable:.1%} would surely have been seen"
+    )
     return f"undecided against the baseline: {told}{seen}"

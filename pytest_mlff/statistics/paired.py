@@ -12,7 +12,8 @@ and that is what is tested with Student's t: over frames with the long-run varia
 with the sum of their variances. Inverting the test over k gives the confidence bounds of the ratio
 (Fieller, J. R. Stat. Soc. B 1954, 16, 175). The baseline's own error thus enters as it
 should: no ratio is linearised, and "lower bound above the margin" and "test significant at
-the margin" are one statement.
+the margin" are one statement. Where larger is better, worse means a negative mean of d_f with
+k = (1 − margin)^power.
 """
 
 from __future__ import annotations
@@ -78,6 +79,8 @@ class PairedComparison:
         Frames or replicas.
     undecided : str or None
         Why nothing can be said; None if something can.
+    larger_is_better : bool
+        Whether a smaller value is the worse one.
     """
 
     power: Literal[1, 2]
@@ -90,10 +93,16 @@ class PairedComparison:
     dof: float
     n: int
     undecided: str | None = None
+    larger_is_better: bool = False
+
+    @property
+    def _side(self) -> Literal[1, -1]:
+        """Sign of a difference that is a worsening."""
+        return -1 if self.larger_is_better else 1
 
     @property
     def change(self) -> float | None:
-        """Relative difference, current / baseline - 1; None if the baseline error is zero."""
+        """Relative difference, current / baseline - 1; None if the baseline is not above zero."""
         if self.mean_baseline <= 0.0:
             return 0.0 if self.mean_current == 0.0 else None
         return float((self.mean_current / self.mean_baseline) ** (1.0 / self.power) - 1.0)
@@ -117,12 +126,21 @@ class PairedComparison:
     @property
     def p_worse(self) -> float | None:
         """One-sided p of "not worse than the margin"; None where undecided."""
-        return None if self.undecided else self._tail((1.0 + self.margin) ** self.power, 1)
+        if self.undecided:
+            return None
+        return self._tail(_tolerated(self.margin, self._side, self.power), self._side)
 
     @property
     def p_better(self) -> float | None:
         """One-sided p of "not better than the baseline"; None where undecided."""
-        return None if self.undecided else self._tail(1.0, -1)
+        return None if self.undecided else self._tail(1.0, -self._side)
+
+    def worst(self, alpha: float = ALPHA) -> float | None:
+        """Upper bound, one-sided at ``alpha``, of the relative worsening; negative if better."""
+        low, high = self.bounds(alpha)
+        if low is None or high is None:
+            return None
+        return -low if self.larger_is_better else high
 
     def bounds(self, alpha: float = ALPHA) -> tuple[float | None, float | None]:
         """Lower and upper bound of the relative difference, each one-sided at ``alpha``.
@@ -149,13 +167,19 @@ class PairedComparison:
     def minimum_detectable(self, alpha: float = ALPHA, power: float = POWER) -> float | None:
         """Smallest true relative worsening that this test sees with probability ``power``.
 
-        None where undecided.
+        None where undecided, and where it would not even see a value of zero.
         """
         if self.undecided or self.mean_baseline <= 0.0:
             return None
-        k = (1.0 + self.margin) ** self.power
+        k = _tolerated(self.margin, self._side, self.power)
         shift = noncentrality(self.dof, alpha, power) * math.sqrt(self._variance(k))
-        return float((k + shift / self.mean_baseline) ** (1.0 / self.power) - 1.0)
+        ratio = k + self._side * shift / self.mean_baseline
+        return self._side * float(ratio ** (1.0 / self.power) - 1.0) if ratio > 0.0 else None
+
+
+def _tolerated(margin: float, side: int, power: int) -> float:
+    """Ratio of the sums at which a worsening is just tolerated."""
+    return float((1.0 + side * margin) ** power)
 
 
 def noncentrality(dof: float, alpha: float, power: float) -> float:
@@ -190,7 +214,11 @@ class _Means:
 
 
 def compare_paired(
-    current: Evidence, baseline: Evidence, *, margin: float = MARGIN
+    current: Evidence,
+    baseline: Evidence,
+    *,
+    margin: float = MARGIN,
+    larger_is_better: bool = False,
 ) -> PairedComparison:
     """Compare two models by their errors on the same frames, replicas or systems.
 
@@ -202,24 +230,26 @@ def compare_paired(
     current, baseline : FrameSeries, Replicates or Pooled
         Of the same metric on the same frames.
     margin : float
-        Tolerated relative worsening, ≥ 0 and finite.
+        Tolerated relative worsening, ≥ 0 and finite; below 1 where larger is better.
+    larger_is_better : bool
+        Direction of the metric.
 
     Raises
     ------
     MlffError
         If the two are not of the same frames, or the margin is not usable.
     """
-    if not (math.isfinite(margin) and margin >= 0.0):
+    if not (math.isfinite(margin) and margin >= 0.0) or (larger_is_better and margin >= 1.0):
         raise MlffError(f"margin {margin} is not a finite number of at least 0")
-    k = (1.0 + margin) ** current.power
+    k = _tolerated(margin, -1 if larger_is_better else 1, current.power)
     undecided: str | None = None
     try:
         found = _means(current, baseline, k)
     except _NoBaselineError:
         found = _Means(np.array([1.0, 0.0]), np.zeros((2, 2)), math.inf)
         undecided = (
-            "the baseline error is exactly zero, so a relative change has no meaning: "
-            "use a threshold"
+            f"the baseline {'is not above' if larger_is_better else 'error is exactly'} zero, so a "
+            "relative change has no meaning: use a threshold"
         )
     if undecided is None and found.dof < FEWEST_DOF:
         undecided = _too_few(current)
@@ -234,11 +264,12 @@ def compare_paired(
         dof=found.dof,
         n=len(current),
         undecided=undecided,
+        larger_is_better=larger_is_better,
     )
 
 
 class _NoBaselineError(Exception):
-    """The baseline's error is zero, and the current one is not."""
+    """The baseline's value is not above zero, and both are not zero everywhere."""
 
 
 def _too_few(evidence: Evidence) -> str:
@@ -260,7 +291,8 @@ def _means(current: Evidence, baseline: Evidence, k: float) -> _Means:
         baseline = baseline.replicates if isinstance(baseline, FrameSeries) else baseline
     scale = max(float(np.abs(current.totals).max()), float(np.abs(baseline.totals).max())) or 1.0
     pair = np.stack([current.totals, baseline.totals]) / scale
-    if pair[1].sum() <= 0.0 and not np.array_equal(pair[0], pair[1]):
+    total = pair[1].sum()
+    if total < 0.0 or (total == 0.0 and not np.array_equal(pair[0], pair[1])):
         raise _NoBaselineError
     if isinstance(current, Replicates):
         return _of_replicas(pair)

@@ -50,7 +50,14 @@ def record(
     )
     named = {"data": "d" * 64, "spec": "s" * 64, "dtype": "float32", "unit": "meV/Å", **identity}
     return CaseRecord(
-        case_id, case_id.rsplit("/", 1)[1], None, series.value, n, 21 * n, Identity(**named), series
+        case_id,
+        case_id.rsplit("/", 1)[1].partition("[")[0],
+        None,
+        series.value,
+        n,
+        21 * n,
+        Identity(**named),
+        series,
     )
 
 

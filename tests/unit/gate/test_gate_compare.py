@@ -87,7 +87,7 @@ def test_cases_that_cannot_be_compared_are_dropped_with_the_reason() -> None:
     with pytest.raises(MlffError, match="at least two models"):
         rank({"a": a})
     zero = replace(a[CASES[0]], value=0.0)
-    assert "exactly zero" in rank({"a": a, "z": {**a, CASES[0]: zero}}).dropped[CASES[0]]
+    assert "not above zero" in rank({"a": a, "z": {**a, CASES[0]: zero}}).dropped[CASES[0]]
 
 
 def test_species_that_occur_in_some_frames_only() -> None:
