@@ -18,6 +18,7 @@ from pytest_mlff.specs.load import load_checked
 from pytest_mlff.specs.wording import shown
 from pytest_mlff.specs.yaml_source import read_yaml
 from pytest_mlff.store import digest_of
+from pytest_mlff.training.code import code_of, modules_named
 
 __all__ = ["Recipe", "RecipeFile", "Resources", "load_recipe"]
 
@@ -89,13 +90,21 @@ class Recipe:
 
         Resources are left out: where a model was trained is not what it is.
         """
-        return digest_of(
-            {
-                "trainer": self.content.trainer,
-                "checkpoint": self.content.checkpoint,
-                "config": self.config,
-            }
-        )
+        key = {
+            "trainer": self.content.trainer,
+            "checkpoint": self.content.checkpoint,
+            "config": self.config,
+        }
+        return digest_of({**key, "code": self.code} if self.code else key)
+
+    @cached_property
+    def code(self) -> dict[str, str]:
+        """Digests of the user's own source files that trainer and configuration name."""
+        module = self.content.trainer.rpartition(":")[0]
+        folder = self.path.parent
+        file = folder / Path(module).expanduser()
+        own = [file if module.endswith(".py") else module] if module else []
+        return code_of((*own, *modules_named(self.config)), folder)
 
 
 def load_recipe(path: Path) -> Recipe:

@@ -23,7 +23,7 @@ from pytest_mlff.store import digest_of
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-__all__ = ["Opened", "libraries"]
+__all__ = ["Opened", "is_library", "libraries"]
 
 _PACKAGE: Final = Path(__file__).resolve().parents[2]
 _SYSTEM: Final = ("/proc", "/sys", "/dev", "/etc", "/usr/share")
@@ -39,6 +39,11 @@ def _not_counted() -> tuple[str, ...]:
     folders |= {str(one) for one in made.glob("torchinductor_*")} | {str(home / ".triton")}
     folders |= {str(home / ".cache" / "matplotlib"), str(home / ".config")}
     return tuple(f"{os.path.realpath(one)}{os.sep}" for one in folders if one)
+
+
+def is_library(path: str) -> bool:
+    """Whether a file is told by the version of what it belongs to."""
+    return os.path.realpath(path).startswith(_not_counted())
 
 
 class Opened:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import importlib.metadata
 import inspect
 from dataclasses import dataclass
@@ -48,17 +47,12 @@ class CallableTrainer:
 
     @property
     def versions(self) -> Mapping[str, str]:
-        """Version of the distribution that holds the function, and digest of its file."""
+        """Version of the distribution that holds the function; its code is part of the recipe."""
         module = inspect.getmodule(self.function)
-        found: dict[str, str] = {}
         top = (getattr(module, "__name__", "") or "").partition(".")[0]
         with contextlib.suppress(importlib.metadata.PackageNotFoundError, ValueError):
-            found[top] = importlib.metadata.version(top)
-        try:
-            content = Path(inspect.getfile(self.function)).read_bytes()
-        except (OSError, TypeError):
-            return found
-        return {**found, "source": hashlib.sha256(content).hexdigest()}
+            return {top: importlib.metadata.version(top)}
+        return {}
 
     def fit(self, fixture: TrainingFixture, config: Mapping[str, Any], out_dir: Path) -> Fit:
         """Call the function.

@@ -101,6 +101,57 @@ def test_the_digest_is_of_what_decides_the_outcome(folder: Path) -> None:
     assert load_recipe(_written(folder, "trainers.py:fit", "trainers.py:other")).digest != one
 
 
+TRAINER = """\
+import numpy as np
+
+import rates
+from shapes.layers import WIDTH
+
+
+def fit(fixture, config, out_dir):
+    from late import finish
+
+    return finish(np.ones(WIDTH) * rates.RATE)
+"""
+FILES = {
+    "trainers.py": TRAINER,
+    "rates.py": "RATE = 3\n",
+    "late.py": "import importlib\nimport gone\n\n\ndef finish(x):\n    return None\n",
+    "shapes/__init__.py": "",
+    "shapes/layers.py": "from .sizes import WIDTH\nfrom . import more\n",
+    "shapes/sizes.py": "WIDTH = 4\n",
+    "shapes/more.py": "",
+    "building.py": "class Net: ...\n",
+    "unused.py": "",
+}
+
+
+def test_code_of_the_user_is_part_of_the_digest(folder: Path) -> None:
+    (folder / "shapes").mkdir()
+    for name, text in FILES.items():
+        (folder / name).write_text(text)
+    written = _written(folder, "{size: 3}", "{model: {_target_: building.Net}, by: ase.Atoms}")
+
+    def digest() -> str:
+        return load_recipe(written).digest
+
+    assert set(load_recipe(written).code) == {
+        "trainers", "rates", "late", "shapes", "shapes.layers", "shapes.sizes", "shapes.more",
+        "building",
+    }  # fmt: skip
+    before = digest()
+    for name, text in FILES.items():
+        (folder / name).write_text(f"{text}# changed\n")
+        assert (digest() != before) is (name != "unused.py"), name
+        (folder / name).write_text(text)
+        assert digest() == before
+
+
+def test_an_installed_trainer_is_told_by_its_version(folder: Path) -> None:
+    written = _written(folder, "trainers.py:fit", "ase.io:read")
+    assert load_recipe(written).code == {}
+
+
 def test_a_config_in_its_own_file_is_read_from_there(folder: Path) -> None:
     (folder / "other.yaml").write_text("size: 3\n")
     inside = load_recipe(_written(folder))
