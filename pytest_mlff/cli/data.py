@@ -1,21 +1,18 @@
-"""``mlff data``: make, list, fetch, check and export data."""
+"""``mlff data``: make data, export those of a variant, and what `datasets` adds."""
 
 from __future__ import annotations
 
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Never
+from typing import TYPE_CHECKING
 
+from pytest_mlff.cli import datasets
 from pytest_mlff.errors import MlffError
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterator
 
-    from tqdm import tqdm
-
-    from pytest_mlff.datasets.dataset import Dataset
     from pytest_mlff.datasets.generate import Protocol
 
 __all__ = ["register"]
@@ -61,27 +58,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     generate.add_argument("--force", action="store_true", help="make existing files anew")
     generate.set_defaults(run=_generate)
 
-    listing = commands.add_parser("list", help="what data lie where")
-    _data_dir(listing)
-    listing.set_defaults(run=_list)
-
-    fetch = commands.add_parser("fetch", help="download a published dataset by its DOI")
-    fetch.add_argument("dataset", choices=("rmd17",))
-    fetch.add_argument("--out", type=Path, metavar="DIR", help="default: the user's cache folder")
-    fetch.add_argument(
-        "--archive", type=Path, metavar="FILE", help="unpack this download instead of fetching it"
-    )
-    fetch.set_defaults(run=_fetch)
-
-    verify = commands.add_parser(
-        "verify", help="check digests and recompute labels of a seeded sample"
-    )
-    verify.add_argument(
-        "folder", type=Path, nargs="?", metavar="DIR", help="default: embedded data"
-    )
-    verify.add_argument("--frames", type=_positive, default=5, metavar="N", help="per molecule")
-    verify.add_argument("--seed", type=int, default=0)
-    verify.set_defaults(run=_verify)
+    datasets.register(commands)
 
     export = commands.add_parser("export", help="write the exact frames of a fixture variant")
     export.add_argument("spec", metavar="SPEC", help="e.g. saibench/sample_efficiency or a path")
@@ -89,15 +66,8 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     export.add_argument("--format", choices=("extxyz", "npz"), default="extxyz")
     export.add_argument("--out", type=Path, required=True, metavar="DIR")
     export.add_argument("--dataset", metavar="NAME", help="default: the spec's first")
-    _data_dir(export)
+    datasets.data_folder(export)
     export.set_defaults(run=_export)
-
-
-def _data_dir(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--data", "--mlff-data", dest="data", type=Path, metavar="DIR",
-        help="where published datasets lie (default: the user's cache folder)",
-    )  # fmt: skip
 
 
 def _generate(options: argparse.Namespace) -> int:
@@ -163,105 +133,6 @@ def _make(options: argparse.Namespace, out: Path, wanted: dict[str, Protocol]) -
     for path in written:
         print(path)
     return 0
-
-
-def _present(data_dir: Path | None) -> Iterator[tuple[str, Dataset]]:
-    """Title and content of every dataset that lies here."""
-    from pytest_mlff.datasets import open_dataset
-    from pytest_mlff.specs import BUILTIN_DATASETS
-
-    for name in BUILTIN_DATASETS:
-        for molecule in open_dataset(name, data_dir=data_dir).molecules:
-            try:
-                # Opened anew each time: a source keeps all that it has loaded.
-                dataset = open_dataset(name, data_dir=data_dir).load(molecule)
-            except MlffError as error:
-                # Absence is what this command reports; damage is not.
-                if "not found" not in str(error) and "no such" not in str(error):
-                    print(f"! {error}", file=sys.stderr)
-                continue
-            yield molecule, dataset
-
-
-def _list(options: argparse.Namespace) -> int:
-    from pytest_mlff.datasets import default_data_dir
-
-    rows = [("dataset", "molecule", "frames", "span", "level of theory", "licence", "digest")]
-    files: dict[str, None] = {}
-    for molecule, dataset in _present(options.data):
-        span = "–" if dataset.span_ps is None else f"{dataset.span_ps:.2f} ps"
-        rows.append(
-            (
-                dataset.name, molecule, str(len(dataset.frames)), span,
-                dataset.level_of_theory, dataset.licence, dataset.digest[:12],
-            )
-        )  # fmt: skip
-        files[str(Path(dataset.source).parent)] = None
-        for note in dataset.notes:
-            print(f"! {dataset.title}: {note}", file=sys.stderr)
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    for row in rows:
-        print(
-            "  ".join(word.ljust(width) for word, width in zip(row, widths, strict=True)).rstrip()
-        )
-    print(f"folders: {', '.join(files) or 'none'}")
-    print(f"data folder: {options.data or default_data_dir()}")
-    return 0
-
-
-def _fetch(options: argparse.Namespace) -> int:
-    from tqdm import tqdm
-
-    from pytest_mlff.datasets import default_data_dir
-    from pytest_mlff.datasets.fetch import fetch_rmd17, missing_molecules
-
-    folder = (options.out or default_data_dir()).expanduser()
-    if not missing_molecules(folder):
-        print(f"rmd17 is already complete in {folder}")
-        return 0
-    bars: dict[str, tqdm[Never]] = {}
-
-    def progress(stage: str, done: int, total: int) -> None:
-        if stage not in bars:
-            bars[stage] = tqdm(desc=stage, unit="B", unit_scale=True, disable=None, file=sys.stderr)
-        bar = bars[stage]
-        bar.total = total or None
-        bar.update(done - bar.n)
-
-    try:
-        written = fetch_rmd17(folder, progress=progress, given=options.archive)
-    finally:
-        for bar in bars.values():
-            bar.close()
-    print(f"{len(written)} files in {folder / 'rmd17'}")
-    return 0
-
-
-def _verify(options: argparse.Namespace) -> int:
-    from pytest_mlff.datasets.embedded import EMBEDDED_FOLDER
-    from pytest_mlff.datasets.relabel import relabel
-
-    folder: Path = options.folder or EMBEDDED_FOLDER
-    if not folder.is_dir():
-        raise MlffError(f"{folder}: no such folder")
-    paths = sorted(folder.glob("*.npz"))
-    if not paths:
-        raise MlffError(f"{folder}: holds no .npz file")
-    failed = 0
-    for path in paths:
-        try:
-            found = relabel(path, options.frames, options.seed)
-        except MlffError as error:
-            failed += 1
-            print(f"FAILED {error}")
-            continue
-        failed += not found.passed
-        print(
-            f"{'ok    ' if found.passed else 'FAILED'} {path}: digest right; {len(found.frames)} "
-            f"frames relabelled, largest difference {found.energy_error:.1e} eV, "
-            f"{found.force_error:.1e} eV/Å"
-        )
-    return 1 if failed else 0
 
 
 def _export(options: argparse.Namespace) -> int:

@@ -172,9 +172,9 @@ def _species(variant: Variant) -> tuple[str, ...]:
     """Symbols in the test frames, as far as they can be told without the data."""
     from pytest_mlff.datasets.sources import open_sources
 
+    source, others = open_sources([variant], None)
+    test = variant.selections.test
     try:
-        source, others = open_sources([variant], None)
-        test = variant.selections.test
         of = source if test.dataset is None else others[test.dataset]
         found = {s for name in test.molecules or of.molecules for s in of.species(name)}
     except MlffError:

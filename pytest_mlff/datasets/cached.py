@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_mlff.datasets.published import SPECIES
 from pytest_mlff.errors import MlffError
 
 if TYPE_CHECKING:
@@ -27,11 +26,6 @@ class CachedSource:
             self._check(molecule)
             self._loaded[molecule] = self._read(molecule)
         return self._loaded[molecule]
-
-    def species(self, molecule: str) -> tuple[str, ...]:
-        """Chemical symbols of a molecule, alphabetically."""
-        self._check(molecule)
-        return SPECIES[molecule]
 
     def _check(self, molecule: str) -> None:
         if molecule not in self.molecules:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pytest_mlff.datasets.frames import Frames
     from pytest_mlff.datasets.splits import FrameSets, IndexSet
 
-__all__ = ["FORMATS", "export_frame_sets", "extxyz_text"]
+__all__ = ["FORMATS", "export_frame_sets", "extxyz_text", "write_frames"]
 
 FORMATS = ("extxyz", "npz")
 
@@ -104,6 +104,8 @@ def _npz_bytes(frames: Frames, level: str) -> bytes:
         arrays["energy"] = frames.energy
     if frames.forces is not None:
         arrays["forces"] = frames.forces.reshape(n_frames, n_atoms, 3)
+    if frames.stress is not None:
+        arrays["stress"] = frames.stress
     if frames.time_index is not None:
         arrays["time_index"] = frames.time_index
     stream = io.BytesIO()
@@ -137,6 +139,30 @@ def _files(role: str, found: IndexSet, file_format: str) -> Iterator[tuple[str, 
         # An npz file holds one composition, so several molecules need several files.
         name = role if len(found.indices) == 1 else f"{role}-{molecule}"
         yield f"{name}.npz", _npz_bytes(frames, dataset.level_of_theory)
+
+
+def write_frames(frames: Frames, path: Path, level: str) -> None:
+    """Write frames to one file, whose name says the format: ``.extxyz``, ``.xyz`` or ``.npz``.
+
+    Raises
+    ------
+    MlffError
+        If the format is unknown or cannot hold the frames, or the file cannot be written.
+    """
+    if path.suffix not in (".extxyz", ".xyz", ".npz"):
+        raise MlffError(f"{path}: the name must end with .extxyz or .npz")
+    if path.suffix == ".npz" and not _one_composition(frames):
+        raise MlffError(f"{path}: frames differ in composition, which npz cannot hold; use .extxyz")
+    for name in ("energy", "forces", "stress"):
+        if path.suffix == ".npz" and 0 < int(frames.labelled(name).sum()) < len(frames):
+            raise MlffError(
+                f"{path}: some frames have no {name}, which npz cannot say; use .extxyz"
+            )
+    content = _npz_bytes(frames, level) if path.suffix == ".npz" else extxyz_text(frames).encode()
+    try:
+        write_atomically(path, content)
+    except OSError as error:
+        raise MlffError(f"{path}: cannot be written ({error.strerror or error})") from error
 
 
 def export_frame_sets(

@@ -1,152 +1,176 @@
-"""Fetching published datasets by DOI, with checksum, resumable."""
+"""Fetching the files of a dataset's record: by DOI or address, with checksum, resumable."""
 
 from __future__ import annotations
 
-import bz2
 import hashlib
 import os
-import re
 import shutil
 import tarfile
-from dataclasses import dataclass
-from pathlib import Path
-from typing import IO, TYPE_CHECKING
+import zipfile
+from fnmatch import fnmatchcase
+from pathlib import Path, PurePosixPath
+from typing import IO, TYPE_CHECKING, Final
 
 from pytest_mlff.datasets.download import ResumingDownloader, require_pooch
-from pytest_mlff.datasets.published import RMD17, SPECIES
+from pytest_mlff.datasets.locations import find_system
 from pytest_mlff.datasets.readers.npz import read_npz_numbers
 from pytest_mlff.errors import MlffError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator, Sequence
 
-__all__ = ["RMD17_ARCHIVE", "Archive", "fetch_rmd17", "missing_molecules", "unpack"]
+    from pytest_mlff.datasets.record import DatasetRecord, SourceRecord
+
+    Progress = Callable[[str, int, int], None]
+
+__all__ = ["checksum_of", "fetch", "missing_systems", "sources_of", "unpack"]
+
+_SWOLLEN: Final = 200
 
 
-@dataclass(frozen=True)
-class Archive:
-    """A published archive.
+def missing_systems(record: DatasetRecord, folder: Path) -> tuple[str, ...]:
+    """Systems of a dataset that have no file below ``folder``."""
 
-    Attributes
-    ----------
-    doi : str
-        With the version, so that a later version cannot slip in.
-    file_name : str
-        The archive's file among those published under the DOI.
-    known_hash : str
-        Checksum as pooch writes it, ``algorithm:hexdigest``.
-    url : str or None
-        Where to download from instead of asking the DOI.
+    def absent(system: str) -> bool:
+        try:
+            find_system(record, system, folder)
+        except MlffError:
+            return True
+        return False
+
+    return tuple(system for system in record.systems if absent(system))
+
+
+def sources_of(record: DatasetRecord, systems: Sequence[str]) -> tuple[SourceRecord, ...]:
+    """Sources whose files are those of some systems; what serves none by name serves all."""
+    wanted = {Path(one).name for system in systems for one in record.candidates(system)}
+    known = {Path(one).name for system in record.systems for one in record.candidates(system)}
+
+    def serves(source: SourceRecord, names: set[str]) -> bool:
+        held = [PurePosixPath(one).name for one in source.members] or [source.file]
+        return any(
+            fnmatchcase(one, name) or fnmatchcase(name, one) for one in held for name in names
+        )
+
+    return tuple(one for one in record.sources if serves(one, wanted) or not serves(one, known))
+
+
+def checksum_of(path: Path, algorithm: str = "sha256") -> str:
+    """Checksum of a file as records write it.
+
+    Raises
+    ------
+    MlffError
+        If it cannot be read.
     """
-
-    doi: str
-    file_name: str
-    known_hash: str
-    url: str | None = None
-
-
-RMD17_ARCHIVE = Archive(
-    doi="10.6084/m9.figshare.12672038.v3",
-    file_name="rmd17.tar.bz2",
-    known_hash="sha256:cddeea2ec2c4b22a9de16a9a65a3eeedac5b29da9c99c20bbff0153912bf922b",
-)
-"""rMD17, version 3 of 2020: 1,066,301,513 bytes."""
-
-# The archive's own layout: rmd17/npz_data/rmd17_aspirin.npz, rmd17/splits/index_train_01.csv
-_MEMBER = re.compile(
-    r"^(?:\./)?rmd17/(?P<folder>npz_data|splits)/"
-    r"(?P<name>rmd17_[a-z0-9_]+\.npz|index_(?:train|test)_\d+\.csv)$"
-)
+    try:
+        with path.open("rb") as stream:
+            return f"{algorithm}:{hashlib.file_digest(stream, algorithm).hexdigest()}"
+    except OSError as error:
+        raise MlffError(f"{path}: cannot be read ({error.strerror})") from error
 
 
-def missing_molecules(folder: Path) -> tuple[str, ...]:
-    """Molecules of rMD17 that have no file below ``folder`` as :func:`fetch_rmd17` puts it."""
-    return tuple(
-        molecule
-        for molecule in SPECIES
-        if not any((folder / candidate).is_file() for candidate in RMD17.candidates(molecule))
-    )
-
-
-def _resolve(archive: Archive, timeout: float) -> str:
-    """Address of the archive's file, asked from the repository behind the DOI."""
+def _resolve(source: SourceRecord, timeout: float) -> str:
+    """Address of a file, asked from the repository behind the DOI."""
     import requests
     from pooch.downloaders import FigshareRepository, doi_to_repository
 
     try:
         try:
-            repository = doi_to_repository(archive.doi, timeout=timeout)
+            repository = doi_to_repository(source.doi, timeout=timeout)
         except (requests.HTTPError, ValueError):
             # Figshare's web page, to which the DOI leads, turns some programs away;
             # its programming interface does not.
             repository = FigshareRepository(
-                archive.doi, f"https://figshare.com/doi/{archive.doi}", timeout=timeout
+                source.doi, f"https://figshare.com/doi/{source.doi}", timeout=timeout
             )
-        return str(repository.download_url(archive.file_name))
+        return str(repository.download_url(source.file))
     except requests.ConnectionError as error:
         raise MlffError(
-            f"cannot reach doi:{archive.doi}: no network; fetch {archive.file_name} where there "
+            f"cannot reach doi:{source.doi}: no network; fetch {source.file} where there "
             "is one and pass it with --archive"
         ) from error
     except (requests.RequestException, ValueError, KeyError, IndexError) as error:
         raise MlffError(
-            f"doi:{archive.doi} gives no address for {archive.file_name} "
+            f"doi:{source.doi} gives no address for {source.file} "
             f"({' '.join(str(error).split())[:120]})"
         ) from error
 
 
 def _download(
-    archive: Archive,
-    folder: Path,
-    progress: Callable[[str, int, int], None] | None,
-    timeout: float,
+    source: SourceRecord, folder: Path, progress: Progress | None, timeout: float
 ) -> Path:
     pooch = require_pooch()
     downloader = ResumingDownloader(
-        folder / f"{archive.file_name}.part",
+        folder / f"{source.file}.part",
         progress=None
         if progress is None
         else lambda done, total: progress("download", done, total),
         timeout=timeout,
-        resolve=None if archive.url is not None else lambda _: _resolve(archive, timeout),
+        resolve=None if source.url is not None else lambda _: _resolve(source, timeout),
     )
     keeper = pooch.create(
         path=folder,
-        base_url=f"doi:{archive.doi}/",
-        registry={archive.file_name: archive.known_hash},
-        urls={} if archive.url is None else {archive.file_name: archive.url},
+        base_url=f"doi:{source.doi}/",
+        registry={source.file: source.checksum},
+        urls={} if source.url is None else {source.file: source.url},
     )
     pooch.get_logger().setLevel("WARNING")
     try:
-        return Path(keeper.fetch(archive.file_name, downloader=downloader))
+        return Path(keeper.fetch(source.file, downloader=downloader))
     except ValueError as error:
         # Pooch's message holds both checksums over several sentences.
         raise MlffError(
-            f"{archive.file_name}: the download does not have the published checksum "
-            f"{archive.known_hash} and was discarded; run the command again"
+            f"{source.file}: the download does not have the published checksum "
+            f"{source.checksum} and was discarded; run the command again"
         ) from error
     except OSError as error:
         raise MlffError(f"{folder}: cannot be written ({error.strerror or error})") from error
 
 
-def _check_given(path: Path, known_hash: str) -> None:
-    algorithm, _, expected = known_hash.partition(":")
-    try:
-        with path.open("rb") as stream:
-            found = hashlib.file_digest(stream, algorithm).hexdigest()
-    except OSError as error:
-        raise MlffError(f"{path}: cannot be read ({error.strerror})") from error
-    if found != expected:
-        raise MlffError(f"{path}: {algorithm} {found} is not the published checksum {expected}")
+def _members(archive: Path, progress: Progress | None) -> Iterator[tuple[str, IO[bytes]]]:
+    """Name and content of each regular file of an archive, one after the other."""
+    total = archive.stat().st_size
+    if zipfile.is_zipfile(archive):
+        with zipfile.ZipFile(archive) as opened:
+            for info in opened.infolist():
+                if info.file_size > _SWOLLEN * max(info.compress_size, 1):
+                    raise ValueError(f"{info.filename} would unpack to {info.file_size} bytes")
+                if not info.is_dir():
+                    yield info.filename, opened.open(info)
+        return
+    with archive.open("rb") as raw, tarfile.open(fileobj=raw, mode="r|*") as members:
+        for member in members:
+            if progress is not None:
+                progress("unpack", raw.tell(), total)
+            content = members.extractfile(member) if member.isreg() else None
+            if content is not None:
+                yield member.name, content
 
 
 def unpack(
-    archive: Path, folder: Path, progress: Callable[[str, int, int], None] | None = None
+    archive: Path,
+    folder: Path,
+    record: DatasetRecord,
+    wanted: Sequence[str],
+    progress: Progress | None = None,
 ) -> tuple[Path, ...]:
-    """Unpack the npz files and index sets of the rMD17 archive below ``folder/rmd17``.
+    """Unpack the files of a dataset from an archive below ``folder/<name of the dataset>``.
 
-    Only regular files with the archive's own names are written, each whole or not at all;
-    paths inside the archive are never followed.
+    Only regular files that fit a pattern are written, each whole or not at all; paths inside
+    the archive never lead elsewhere.
+
+    Parameters
+    ----------
+    archive : Path
+        tar, also compressed, or zip.
+    folder : Path
+        The data folder.
+    record : DatasetRecord
+    wanted : sequence of str
+        Patterns of the names inside.
+    progress : callable, optional
+        See `fetch`.
 
     Raises
     ------
@@ -154,36 +178,32 @@ def unpack(
         If the archive is damaged, holds no data, or the disk is full.
     """
     written: list[Path] = []
-    total = archive.stat().st_size
     try:
-        with (
-            archive.open("rb") as raw,
-            bz2.open(raw) as plain,
-            tarfile.open(fileobj=plain, mode="r|") as members,
-        ):
-            for member in members:
-                if progress is not None:
-                    progress("unpack", raw.tell(), total)
-                match = _MEMBER.match(member.name)
-                if match is None or not member.isreg():
-                    continue
-                content = members.extractfile(member)
-                assert content is not None
-                target = folder / "rmd17" / match["folder"] / match["name"]
-                _write(content, target)
-                written.append(target)
-    except (tarfile.TarError, EOFError, ValueError) as error:
+        for name, content in _members(archive, progress):
+            inside = PurePosixPath(name)
+            fits = any(fnmatchcase(str(inside), pattern) for pattern in wanted)
+            if not fits or inside.is_absolute() or ".." in inside.parts:
+                continue
+            own = inside.parts[0] == record.name
+            target = folder.joinpath(*(() if own else (record.name,)), *inside.parts)
+            _write(content, target)
+            written.append(target)
+    except (tarfile.TarError, zipfile.BadZipFile, EOFError, ValueError) as error:
         raise MlffError(f"{archive}: damaged archive ({error})") from error
     except OSError as error:
         raise MlffError(f"{archive}: cannot be unpacked to {folder} ({error})") from error
-    arrays = [path for path in written if path.suffix == ".npz"]
-    if not arrays:
-        raise MlffError(f"{archive}: holds no rmd17/npz_data/rmd17_*.npz")
-    for path in arrays:
-        read_npz_numbers(path)
+    if not any(path.suffix == ".npz" for path in written):
+        raise MlffError(f"{archive}: holds no {wanted[0]}")
+    _readable(written)
     if progress is not None:
-        progress("unpack", total, total)
+        progress("unpack", archive.stat().st_size, archive.stat().st_size)
     return tuple(written)
+
+
+def _readable(paths: Sequence[Path]) -> None:
+    for path in paths:
+        if path.suffix == ".npz":
+            read_npz_numbers(path)
 
 
 def _write(content: IO[bytes], target: Path) -> None:
@@ -197,27 +217,29 @@ def _write(content: IO[bytes], target: Path) -> None:
         scratch.unlink(missing_ok=True)
 
 
-def fetch_rmd17(
+def fetch(
+    record: DatasetRecord,
     folder: Path,
+    systems: Sequence[str] = (),
     *,
-    progress: Callable[[str, int, int], None] | None = None,
-    source: Archive = RMD17_ARCHIVE,
+    progress: Progress | None = None,
     given: Path | None = None,
     timeout: float = 30.0,
 ) -> tuple[Path, ...]:
-    """Download rMD17 (1.1 GB), check it and unpack it below ``folder/rmd17``.
+    """Download what a record knows the place of, check it and put it below the data folder.
 
-    A broken download leaves a ``.part`` file and goes on from there. The archive itself is
-    removed once its files are unpacked.
+    A broken download leaves a ``.part`` file and goes on from there. An archive is removed
+    once its files are unpacked.
 
     Parameters
     ----------
+    record : DatasetRecord
     folder : Path
         The data folder.
+    systems : sequence of str
+        Those that are wanted; all if empty.
     progress : callable, optional
         Called with (``download`` or ``unpack``, bytes done, bytes in all).
-    source : Archive
-        What to download.
     given : Path, optional
         The archive, where it has been downloaded by other means; it is kept.
     timeout : float
@@ -231,14 +253,37 @@ def fetch_rmd17(
     Raises
     ------
     MlffError
-        If there is no network, the checksum does not fit, or the disk is full.
+        If no place is known, there is no network, the checksum does not fit, or the disk is
+        full.
     MissingExtraError
         If pooch is not installed.
     """
+    sources = sources_of(record, systems or tuple(record.systems))
     if given is not None:
-        _check_given(given, source.known_hash)
-        return unpack(given, folder, progress)
-    archive = _download(source, folder, progress, timeout)
-    written = unpack(archive, folder, progress)
-    archive.unlink()
-    return written
+        archives = [one for one in sources if one.members]
+        if len(archives) != 1:
+            raise MlffError(f"{record.name} is not published as one archive; leave --archive out")
+        if archives[0].checksum is not None:
+            algorithm = archives[0].checksum.partition(":")[0]
+            if (found := checksum_of(given, algorithm)) != archives[0].checksum:
+                raise MlffError(
+                    f"{given}: {found} is not the published checksum {archives[0].checksum}"
+                )
+        return unpack(given, folder, record, archives[0].members, progress)
+    written: list[Path] = []
+    for source in sources:
+        if source.place is None:
+            continue
+        if not source.members:
+            written.append(_download(source, folder / record.name, progress, timeout))
+            _readable(written[-1:])
+            continue
+        archive = _download(source, folder, progress, timeout)
+        written += unpack(archive, folder, record, source.members, progress)
+        archive.unlink()
+    if not written:
+        notes = "; ".join(f"{one.file}: {one.note}" for one in sources if one.note)
+        raise MlffError(
+            f"{record.name}: no address to fetch from is known ({notes or record.citation})"
+        )
+    return tuple(written)

@@ -34,6 +34,7 @@ __all__ = [
     "force_sign",
     "is_label",
     "labels_of",
+    "made_up_zeros",
     "one_number",
     "stress_matrix",
 ]
@@ -318,10 +319,7 @@ def labels_of(
             ]
         )
         if keys.energy is None and len(energy) > 1 and not energy.any():
-            faults["energy"] = (
-                "every energy is exactly 0, which readers write where a file has none; "
-                "if it is meant, set `energy_key: energy` beside the dataset's path"
-            )
+            faults["energy"] = made_up_zeros("energy")
         else:
             found["energy"] = energy * units.energy_in_ev()
     key = keys.forces or "forces"
@@ -343,6 +341,14 @@ def labels_of(
             raise
         faults["stress"] = str(error)
     return found, LabelReport(tuple(key for key in present if is_label(key)), faults)
+
+
+def made_up_zeros(key: str) -> str:
+    """Why energies that are all 0 are taken for none."""
+    return (
+        "every energy is exactly 0, which readers and scripts write where a file has none; "
+        f"if it is meant, set `energy_key: {key}` beside the dataset's path"
+    )
 
 
 def _stress(

@@ -7,12 +7,13 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pytest_mlff.datasets.readers.deepmd import is_deepmd
 from pytest_mlff.errors import MlffError
 
 if TYPE_CHECKING:
-    from pytest_mlff.datasets.published import PublishedDataset
+    from pytest_mlff.datasets.record import DatasetRecord
 
-__all__ = ["default_data_dir", "find_published"]
+__all__ = ["default_data_dir", "find_system"]
 
 
 def default_data_dir() -> Path:
@@ -30,32 +31,41 @@ def default_data_dir() -> Path:
     return Path(cache) / name
 
 
-def find_published(dataset: PublishedDataset, molecule: str, data_dir: Path) -> Path:
-    """The file of a published dataset's molecule below ``data_dir``.
+def find_system(record: DatasetRecord, system: str, folder: Path) -> Path:
+    """The file (or DeePMD folder) of one system of a dataset below ``folder``.
+
+    A file may also be compressed (``.gz``). Own data may lie beside their record, too.
 
     Raises
     ------
     MlffError
         If there is none (the message says how to get it) or the choice is ambiguous.
     """
-    for candidate in dataset.candidates(molecule):
-        path = data_dir / candidate
-        if "*" not in path.name:
-            if path.is_file():
-                return path
-            continue
-        found = sorted(path.parent.glob(path.name)) if path.parent.is_dir() else []
-        if len(found) > 1:
-            names = ", ".join(one.name for one in found)
-            raise MlffError(
-                f"{dataset.name} {molecule}: several files in {path.parent} fit ({names}); "
-                f"rename one to {dataset.file_names[0].format(m=molecule)}"
-            )
-        if found:
-            return found[0]
-    mend = (
-        f"run `mlff data fetch {dataset.name}` or point --mlff-data at the folder that holds it"
-        if dataset.doi is not None
-        else f"put {dataset.file_names[0].format(m=molecule)} there or point --mlff-data at it"
-    )
-    raise MlffError(f"{dataset.name} {molecule} not found in {data_dir}; {mend}")
+    candidates = record.candidates(system)
+    for start in (folder,) if record.is_builtin else (folder, record.path.parent):
+        for candidate in candidates:
+            found = _found(start, candidate)
+            if len(found) > 1:
+                names = ", ".join(one.name for one in found)
+                raise MlffError(
+                    f"{record.name} {system}: several files in {found[0].parent} fit ({names}); "
+                    f"rename one to {Path(candidates[0]).name}"
+                )
+            if found:
+                return found[0]
+    if any(one.place for one in record.sources):
+        mend = f"run `mlff data fetch {record.name}` or point --mlff-data at the folder that has it"
+    else:
+        mend = f"put {candidates[0]} there or point --mlff-data at the folder that has it"
+    raise MlffError(f"{record.name} {system} not found in {folder}; {mend}")
+
+
+def _found(start: Path, pattern: str) -> list[Path]:
+    if "*" in pattern:
+        names = [pattern] if pattern.endswith("*") else [pattern, f"{pattern}.gz"]
+        paths = [one for name in names for one in sorted(start.glob(name))]
+    else:
+        paths = [start / pattern, start / f"{pattern}.gz"]
+    found = [one for one in paths if one.is_file() or is_deepmd(one)]
+    # The plain file is meant where it lies beside the compressed one.
+    return [one for one in found if one.with_suffix("") not in found or one.suffix != ".gz"]

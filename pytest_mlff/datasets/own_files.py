@@ -15,6 +15,7 @@ from pytest_mlff.datasets.cached import CachedSource
 from pytest_mlff.datasets.conversion import EV_ANGSTROM, FileUnits, parse_units
 from pytest_mlff.datasets.dataset import Dataset
 from pytest_mlff.datasets.independence import replicated
+from pytest_mlff.datasets.index_files import read_index_files
 from pytest_mlff.datasets.labels import KeysSaid, LabelKeys
 from pytest_mlff.datasets.readers.deepmd import is_deepmd, read_deepmd
 from pytest_mlff.datasets.readers.hdf5 import groups_of, read_group, species_of
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 
     from pytest_mlff.datasets.readers import FileContent
 
-__all__ = ["FileOption", "FileSource", "content_digest"]
+__all__ = ["DataFile", "FileOption", "FileSource", "content_digest", "read_file"]
 
 _PACKED: Final = (".gz", ".bz2", ".xz")
 _HDF5: Final = (".h5", ".hdf5")
@@ -79,7 +80,7 @@ class FileOption(KeysSaid, Protocol):
 
 
 @dataclass(frozen=True)
-class _File:
+class DataFile:
     """One file, and which of its frames are meant."""
 
     path: Path
@@ -135,77 +136,111 @@ class FileSource(CachedSource):
             else parse_units(str(option.units), f"dataset {name!r} ({files[0].path.name})")
         )
 
-    def _is_npz(self, file: _File) -> bool:
-        return file.is_npz if self.option.format is None else self.option.format == "npz"
-
     def species(self, molecule: str) -> tuple[str, ...]:
         """Chemical symbols in a file, alphabetically; of an npz only one key is read."""
         self._check(molecule)
         file = self.files[molecule]
         if file.group is not None and molecule not in self._loaded:
             return _symbols(species_of(file.path, file.group))
-        if not self._is_npz(file) or molecule in self._loaded or file.frames is not None:
+        if not _is_npz(file, self.option) or molecule in self._loaded or file.frames is not None:
             return self.load(molecule).frames.species
         return _symbols(read_npz_numbers(file.path))
 
-    def _content(self, file: _File) -> FileContent:
-        option = self.option
-        keys = LabelKeys(option.energy_key, option.forces_key, option.stress_key, option.virial_key)
-        if is_deepmd(file.path):
-            if keys.named or self.units not in (None, EV_ANGSTROM):
-                raise MlffError(
-                    f"{file.path}: a DeePMD folder is in eV and Å with keys of its own; leave "
-                    "`units` and the keys out"
-                )
-            return read_deepmd(file.path)
-        if file.group is not None:
-            return read_group(file.path, file.group, self.units, keys)
-        if self._is_npz(file):
-            return read_npz(file.path, units=self.units, keys=keys)
-        return read_structures(
-            file.path,
-            file_format=option.format,
-            units=self.units,
-            keys=keys,
-            species=option.species,
-        )
-
     def _read(self, molecule: str) -> Dataset:
-        file = self.files[molecule]
-        content = self._content(file)
-        frames, index_sets = content.frames, content.index_sets
-        if self.option.time_ordered and frames.time_index is None:
-            frames = replace(frames, time_index=np.arange(len(frames)))
+        return read_file(self.name, molecule, self.files[molecule], self.option, self.units)
 
-        def column(key: str) -> NDArray[Any] | None:
-            if isinstance(content, NpzContent):
-                return column_of(file.path, key, content.rank)
-            return frames.per_frame.get(key)
 
-        frames = replicated(
-            frames,
-            title=str(file.path),
-            key=self.option.replica,
-            independent=self.option.independent,
-            column=column,
-        )
-        if file.frames is not None:
-            n_frames = len(frames)
-            frames, index_sets = frames.select(file.frames), {}
-            if not len(frames):
-                raise MlffError(f"{file.path}: the range takes none of its {n_frames} frames")
-        return Dataset(
-            name=self.name,
-            molecule=molecule,
-            frames=frames,
-            level_of_theory=self.option.level_of_theory or content.level_of_theory or "not stated",
-            timestep_fs=content.timestep_fs,
-            licence="the user's own file",
-            source=str(file.path),
-            digest=frames.digest,
-            index_sets=index_sets,
-            labels=content.labels,
-        )
+def _is_npz(file: DataFile, option: FileOption) -> bool:
+    return file.is_npz if option.format is None else option.format == "npz"
+
+
+def _content(
+    file: DataFile, option: FileOption, units: FileUnits | None, layout: str | None
+) -> FileContent:
+    keys = LabelKeys(option.energy_key, option.forces_key, option.stress_key, option.virial_key)
+    if is_deepmd(file.path):
+        if keys.named or units not in (None, EV_ANGSTROM):
+            raise MlffError(
+                f"{file.path}: a DeePMD folder is in eV and Å with keys of its own; leave "
+                "`units` and the keys out"
+            )
+        return read_deepmd(file.path)
+    if file.group is not None:
+        return read_group(file.path, file.group, units, keys)
+    if _is_npz(file, option):
+        return read_npz(file.path, layout=layout, units=units, keys=keys)
+    return read_structures(
+        file.path, file_format=option.format, units=units, keys=keys, species=option.species
+    )
+
+
+def read_file(
+    name: str,
+    system: str,
+    file: DataFile,
+    option: FileOption,
+    units: FileUnits | None,
+    *,
+    layout: str | None = None,
+) -> Dataset:
+    """Read one file as a system of a dataset.
+
+    Parameters
+    ----------
+    name, system : str
+        What the dataset and its system are called.
+    file : DataFile
+    option : FileOption
+        How it is to be read.
+    units : FileUnits or None
+        ``option.units``, parsed.
+    layout : str, optional
+        Family that an npz file has to be of.
+
+    Raises
+    ------
+    MlffError
+        If it cannot be read as asked for.
+    """
+    content = _content(file, option, units, layout)
+    frames, index_sets = content.frames, content.index_sets
+    if option.time_ordered and frames.time_index is None:
+        frames = replace(frames, time_index=np.arange(len(frames)))
+
+    def column(key: str) -> NDArray[Any] | None:
+        if isinstance(content, NpzContent):
+            return column_of(file.path, key, content.rank)
+        return frames.per_frame.get(key)
+
+    frames = replicated(
+        frames,
+        title=str(file.path),
+        key=option.replica,
+        independent=option.independent,
+        column=column,
+    )
+    notes: tuple[str, ...] = ()
+    if isinstance(content, NpzContent):
+        index_sets = {**index_sets, **read_index_files(file.path, content.rank)}
+        notes = content.notes
+    if file.frames is not None:
+        n_frames = len(frames)
+        frames, index_sets = frames.select(file.frames), {}
+        if not len(frames):
+            raise MlffError(f"{file.path}: the range takes none of its {n_frames} frames")
+    return Dataset(
+        name=name,
+        molecule=system,
+        frames=frames,
+        level_of_theory=option.level_of_theory or content.level_of_theory or "not stated",
+        timestep_fs=content.timestep_fs,
+        licence="the user's own file",
+        source=str(file.path),
+        digest=frames.digest,
+        index_sets=index_sets,
+        notes=notes,
+        labels=content.labels,
+    )
 
 
 def content_digest(base: Path, told: str | tuple[str, ...]) -> str:
@@ -223,7 +258,7 @@ def content_digest(base: Path, told: str | tuple[str, ...]) -> str:
     return digest.hexdigest()[:12]
 
 
-def _found(base: Path, text: str) -> list[_File]:
+def _found(base: Path, text: str) -> list[DataFile]:
     """Files that one entry of ``path`` means."""
     frames = None
     match = _RANGE.search(text)
@@ -249,7 +284,7 @@ def _found(base: Path, text: str) -> list[_File]:
     else:
         paths = [path]
     return [
-        _File(one, frames, group)
+        DataFile(one, frames, group)
         for one in paths
         for group in (groups_of(one) if one.suffix in _HDF5 else (None,))
     ]
@@ -274,10 +309,10 @@ def _inside(folder: Path) -> list[Path]:
     )
 
 
-def _named(files: list[_File]) -> dict[str, _File]:
+def _named(files: list[DataFile]) -> dict[str, DataFile]:
     """Files by the name of their system: the stem, with its folder where several share one."""
     counts = Counter(file.stem for file in files)
-    named: dict[str, _File] = {}
+    named: dict[str, DataFile] = {}
     for file in files:
         name = file.stem if counts[file.stem] == 1 else f"{file.path.parent.name}_{file.stem}"
         if name in named:

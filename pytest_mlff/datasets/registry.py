@@ -1,41 +1,123 @@
-"""Datasets by name: the embedded one, published ones and the user's own files."""
+"""Datasets by name: those that have a record, and the user's own files."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from pytest_mlff.datasets.cached import CachedSource
+from pytest_mlff.datasets.conversion import parse_units
 from pytest_mlff.datasets.dataset import Dataset
 from pytest_mlff.datasets.embedded import EMBEDDED_FOLDER, read_trajectory
 from pytest_mlff.datasets.frames import Frames
-from pytest_mlff.datasets.index_files import read_index_files
-from pytest_mlff.datasets.locations import default_data_dir, find_published
-from pytest_mlff.datasets.molecules import MOLECULES
-from pytest_mlff.datasets.own_files import FileOption, FileSource
-from pytest_mlff.datasets.published import MD17, RMD17, SPECIES, PublishedDataset
-from pytest_mlff.datasets.readers.npz import read_npz
+from pytest_mlff.datasets.locations import default_data_dir, find_system
+from pytest_mlff.datasets.own_files import DataFile, FileOption, FileSource, read_file
+from pytest_mlff.datasets.record import builtin_records, record_named
 from pytest_mlff.errors import MlffError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from pytest_mlff.datasets.dataset import DatasetSource
+    from pytest_mlff.datasets.record import DatasetRecord
 
-__all__ = [
-    "DEFAULT_LEVEL",
-    "EmbeddedSource",
-    "PublishedSource",
-    "open_dataset",
-]
+__all__ = ["DEFAULT_LEVEL", "EmbeddedSource", "RecordSource", "check_known", "open_dataset"]
 
 DEFAULT_LEVEL = "gfn2-xtb"
 
 
+@dataclass(frozen=True)
+class _Option:
+    """What a record says of its files, and a spec in its place."""
+
+    path: None
+    format: str | None
+    units: str | None
+    level_of_theory: str | None
+    time_ordered: bool | None
+    species: Mapping[int, str] | None
+    replica: str | None
+    independent: bool | None
+    energy_key: str | None
+    forces_key: str | None
+    stress_key: str | None
+    virial_key: str | None
+
+
+def _option(record: DatasetRecord, told: FileOption | None) -> _Option:
+    keys = record.keys
+    option = _Option(
+        None,
+        record.format if record.format not in ("npz", "deepmd") else None,
+        record.units,
+        None,
+        record.time_ordered,
+        None,
+        record.replica,
+        record.independent,
+        keys.energy,
+        keys.forces,
+        keys.stress,
+        keys.virial,
+    )
+    said = {name: getattr(told, name, None) for name in _Option.__dataclass_fields__}
+    return replace(option, **{name: one for name, one in said.items() if one is not None})
+
+
+class RecordSource(CachedSource):
+    """A dataset that has a record.
+
+    Parameters
+    ----------
+    record : DatasetRecord
+    folder : Path
+        Where its files lie.
+    told : FileOption, optional
+        What a spec says of it, in place of the record.
+    """
+
+    def __init__(self, record: DatasetRecord, folder: Path, told: FileOption | None = None) -> None:
+        super().__init__(record.name, tuple(record.systems))
+        self.record = record
+        self.folder = folder
+        self.option = _option(record, told)
+
+    def species(self, molecule: str) -> tuple[str, ...]:
+        """Chemical symbols of a system, alphabetically, as the record has them."""
+        self._check(molecule)
+        return self.record.species()[molecule]
+
+    def path_of(self, molecule: str) -> Path:
+        """The system's file; raises :class:`MlffError` where there is none."""
+        self._check(molecule)
+        return find_system(self.record, molecule, self.folder)
+
+    def _read(self, molecule: str) -> Dataset:
+        record, option, path = self.record, self.option, self.path_of(molecule)
+        units = None if option.units is None else parse_units(option.units, record.name)
+        read = read_file(self.name, molecule, DataFile(path), option, units, layout=record.layout)
+        wanted = self.species(molecule)
+        if read.frames.species != wanted:
+            raise MlffError(
+                f"{path}: holds {', '.join(read.frames.species)}; "
+                f"{molecule} is made of {', '.join(wanted)}"
+            )
+        # What the file says of itself goes before what the record says of all files.
+        stated = None if read.level_of_theory == "not stated" else read.level_of_theory
+        level = stated or record.systems[molecule].level_of_theory or record.level_of_theory
+        return replace(
+            read,
+            level_of_theory=level or "not stated",
+            timestep_fs=read.timestep_fs or record.timestep_fs,
+            licence=record.stated_licence,
+        )
+
+
 class EmbeddedSource(CachedSource):
-    """The data that ships with the package, or a folder made by ``mlff data generate``."""
+    """Trajectories made by ``mlff data generate``: those that ship, or a folder of your own."""
 
     def __init__(
         self,
@@ -43,9 +125,15 @@ class EmbeddedSource(CachedSource):
         folder: Path = EMBEDDED_FOLDER,
         name: str = "embedded",
     ) -> None:
-        super().__init__(name, tuple(molecule.name for molecule in MOLECULES))
+        self._species = record_named("embedded").species()
+        super().__init__(name, tuple(self._species))
         self.level = level
         self.folder = folder
+
+    def species(self, molecule: str) -> tuple[str, ...]:
+        """Chemical symbols of a molecule, alphabetically."""
+        self._check(molecule)
+        return self._species[molecule]
 
     def _read(self, molecule: str) -> Dataset:
         path = self.folder / f"{molecule}.npz"
@@ -84,49 +172,18 @@ class EmbeddedSource(CachedSource):
         )
 
 
-class PublishedSource(CachedSource):
-    """rMD17 or MD17 as their publishers' npz files."""
+def check_known(name: str, option: FileOption | None, spec_dir: Path | None) -> None:
+    """A dataset has a record or a path, and not both.
 
-    def __init__(self, published: PublishedDataset, data_dir: Path) -> None:
-        super().__init__(published.name, tuple(SPECIES))
-        self.published = published
-        self.data_dir = data_dir
-
-    def path_of(self, molecule: str) -> Path:
-        """The molecule's file; raises :class:`MlffError` where there is none."""
-        self._check(molecule)
-        return find_published(self.published, molecule, self.data_dir)
-
-    def _read(self, molecule: str) -> Dataset:
-        path = self.path_of(molecule)
-        content = read_npz(path, layout=self.published.name)
-        frames = content.frames
-        if frames.species != SPECIES[molecule]:
-            raise MlffError(
-                f"{path}: holds {', '.join(frames.species)}; "
-                f"{molecule} is made of {', '.join(SPECIES[molecule])}"
-            )
-        index_sets = {**content.index_sets, **read_index_files(path, content.rank)}
-        notes: list[str] = []
-        if len(content.duplicates):
-            shown = ", ".join(str(step) for step in content.duplicates[:5])
-            more = ", …" if len(content.duplicates) > 5 else ""
-            notes.append(f"{len(content.duplicates)} MD steps occur more than once: {shown}{more}")
-        if frames.time_index is None:
-            # MD17 is published in time order, every step of the trajectory.
-            frames = replace(frames, time_index=np.arange(len(frames)))
-        return Dataset(
-            name=self.name,
-            molecule=molecule,
-            frames=frames,
-            level_of_theory=content.level_of_theory or self.published.level_of_theory,
-            timestep_fs=self.published.timestep_fs,
-            licence=self.published.licence,
-            source=str(path),
-            digest=frames.digest,
-            index_sets=index_sets,
-            notes=tuple(notes),
-        )
+    Raises
+    ------
+    MlffError
+        With the choices.
+    """
+    if option is None or option.path is None:
+        record_named(name, spec_dir)
+    elif name in builtin_records():
+        raise MlffError(f"`path` does not go with the name {name!r}; give your file another")
 
 
 def open_dataset(
@@ -141,33 +198,30 @@ def open_dataset(
     Parameters
     ----------
     name : str
-        ``embedded``, ``rmd17``, ``md17``, or any name when ``option`` gives a path.
+        That of a record, or any when ``option`` gives a path.
     option : FileOption, optional
         The spec's entry for the dataset.
     data_dir : Path, optional
         Folder of published datasets; :func:`default_data_dir` otherwise.
     spec_dir : Path, optional
-        Folder that paths of own files are relative to.
+        Folder that paths of own files are relative to, and where the search for a repository's
+        own records begins.
 
     Raises
     ------
     MlffError
         If the name is unknown; the message lists the choices.
     """
+    check_known(name, option, spec_dir)
     if option is not None and option.path is not None:
         return FileSource(name, option, spec_dir)
-    if name == "embedded":
+    record = record_named(name, spec_dir)
+    if record.format == "labels":
         level = None if option is None else option.level_of_theory
         return EmbeddedSource(level or DEFAULT_LEVEL)
-    published = {"rmd17": RMD17, "md17": MD17}.get(name)
-    if published is None:
-        from pytest_mlff.specs.dataset_option import BUILTIN_DATASETS
-
-        raise MlffError(
-            f"unknown dataset {name!r}; choose one of {', '.join(BUILTIN_DATASETS)}, "
-            "or give your own file's `path` in the spec"
-        )
+    if record.embedded:
+        return RecordSource(record, EMBEDDED_FOLDER, option)
     folder = (data_dir or default_data_dir()).expanduser()
     if data_dir is not None and not folder.is_dir():
         raise MlffError(f"data folder {folder} does not exist; make it or mend --mlff-data")
-    return PublishedSource(published, folder)
+    return RecordSource(record, folder, option)

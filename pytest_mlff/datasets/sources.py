@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_mlff.datasets.registry import open_dataset
+from pytest_mlff.datasets.registry import check_known, open_dataset
+from pytest_mlff.errors import MlffError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -39,6 +40,12 @@ def open_sources(
 
     def opened(key: str) -> DatasetSource:
         return open_dataset(key, spec.datasets[key], data_dir=data_dir, spec_dir=folder)
+
+    for key, option in spec.datasets.items():
+        try:
+            check_known(key, option, folder)
+        except MlffError as error:
+            raise MlffError(f"{spec.at('datasets', key)}: {error}") from error
 
     named = {one.dataset for variant in variants for one in variant.selections.named.values()}
     others = {key: opened(key) for key in sorted(key for key in named if key is not None)}

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
 from pytest_mlff.datasets.own_files import content_digest
+from pytest_mlff.datasets.record import record_named
 from pytest_mlff.errors import MlffError
 from pytest_mlff.judge.edits import Edit
 from pytest_mlff.specs import cases_of, expand, load_spec
@@ -98,7 +100,22 @@ def _dataset(spec: Spec, dataset: str) -> dict[str, Any]:
     }
     if option.path is not None and spec.path is not None:
         told["content"] = content_digest(spec.path.parent, option.path)
+    if option.path is None and spec.path is not None:
+        told["record"] = _recorded(dataset, spec.path.parent)
     return {"there": True, **told}
+
+
+def _recorded(name: str, folder: Path) -> str:
+    """Digest of a dataset's record, and of what lies beside one of a repository."""
+    try:
+        record = record_named(name, folder)
+    except MlffError:
+        return "missing"
+    digest = hashlib.sha256(record.model_dump_json().encode())
+    for system in () if record.is_builtin else record.systems:
+        for pattern in record.candidates(system):
+            digest.update(content_digest(record.path.parent, pattern).encode())
+    return digest.hexdigest()[:12]
 
 
 def _cases(name: str, old: Spec, new: Spec, dataset: str) -> list[Edit]:

@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING, Final
 
 from pytest_mlff.datasets.readers.npz import read_npz
 from pytest_mlff.datasets.readers.structures import read_structures
+from pytest_mlff.datasets.record import record_names
 from pytest_mlff.datasets.registry import open_dataset
 from pytest_mlff.datasets.sources import open_sources
 from pytest_mlff.datasets.splits import cut
 from pytest_mlff.errors import MlffError, did_you_mean
-from pytest_mlff.specs import BUILTIN_DATASETS, expand, find_specs, load_spec
+from pytest_mlff.specs import expand, find_specs, load_spec
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -125,9 +126,10 @@ def frames_named(
     if text.count(":") >= 2:
         spec, variant, role = text.rsplit(":", 2)
         return frames_of_variant(spec, variant, role, dataset=dataset, cwd=cwd, data_dir=data_dir)
-    if head not in BUILTIN_DATASETS:
+    known = record_names(cwd)
+    if head not in known:
         raise MlffError(
             f"{text!r} names no frames: no such file, and {head!r} is no dataset "
-            f"({', '.join(BUILTIN_DATASETS)}); a variant's frames are SPEC:VARIANT:train"
+            f"({', '.join(known)}); a variant's frames are SPEC:VARIANT:train"
         )
-    return open_dataset(head, data_dir=data_dir).load(tail).frames.without_labels()
+    return open_dataset(head, data_dir=data_dir, spec_dir=cwd).load(tail).frames.without_labels()

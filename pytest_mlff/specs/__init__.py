@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pytest_mlff.specs.case_plan import CasePlan
 from pytest_mlff.specs.cases import Case, Threshold, cases_of
-from pytest_mlff.specs.dataset_option import BUILTIN_DATASETS, DatasetOption
+from pytest_mlff.specs.dataset_option import DatasetOption
 from pytest_mlff.specs.expand import ResolvedSelection, ResolvedSelections, Variant, expand
 from pytest_mlff.specs.expression import Expression, ExpressionError
 from pytest_mlff.specs.frame_sets import FramesPlan, Selection
@@ -15,7 +15,6 @@ from pytest_mlff.specs.schema import Source, Spec, SpecFile
 from pytest_mlff.specs.threshold_plan import Provenance, ThresholdPlan
 
 __all__ = [
-    "BUILTIN_DATASETS",
     "Case",
     "CasePlan",
     "DatasetOption",

@@ -5,17 +5,12 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from pydantic import Field
 
 from pytest_mlff.specs.fields import AtomTypes, AxisName, AxisValues, ExpressionText, Paths
 from pytest_mlff.specs.model import SpecModel
 
-__all__ = ["BUILTIN_DATASETS", "DatasetOption"]
-
-BUILTIN_DATASETS: Final = ("embedded", "rmd17", "md17")
-"""Datasets that need no path."""
+__all__ = ["DatasetOption"]
 
 
 class DatasetOption(SpecModel):

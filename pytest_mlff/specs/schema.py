@@ -14,7 +14,7 @@ from pydantic import BeforeValidator, Field, PrivateAttr, WithJsonSchema
 from pytest_mlff.errors import MlffError, did_you_mean
 from pytest_mlff.metrics.registry import metric_named
 from pytest_mlff.specs.case_plan import CasePlan
-from pytest_mlff.specs.dataset_option import BUILTIN_DATASETS, DatasetOption
+from pytest_mlff.specs.dataset_option import DatasetOption
 from pytest_mlff.specs.expression import Expression, unknown_name
 from pytest_mlff.specs.fields import AxisName, AxisValues, DatasetName, ExpressionText, Metric
 from pytest_mlff.specs.frame_sets import FramesPlan
@@ -150,14 +150,6 @@ def _check_simulated(spec: SpecFile) -> Iterator[Problem]:
 
 def _check_dataset(name: str, option: DatasetOption, spec: SpecFile) -> Iterator[Problem]:
     at = ("datasets", name)
-    if name in BUILTIN_DATASETS and option.path is not None:
-        yield (*at, "path"), f"does not go with the dataset {name!r}; give your file another name"
-    if name not in BUILTIN_DATASETS and option.path is None:
-        yield (
-            at,
-            f"is none of {', '.join(BUILTIN_DATASETS)} and has no path"
-            f"{did_you_mean(name, BUILTIN_DATASETS)}",
-        )
     for axis in option.axes:
         if axis not in spec.axes:
             known = ", ".join(spec.axes) or "none"

@@ -20,7 +20,7 @@ _LIKE_A_CELL: Final = re.compile(r"cell|lattice|^box|latt?_?vec", re.IGNORECASE)
 _LIKE_PERIODICITY: Final = re.compile(r"^(pbc|periodic)", re.IGNORECASE)
 # Vectors as rows. sGDML's `lattice` has them as columns.
 _ROWS: Final = ("cell", "cells", "box", "boxes", "lattice_vectors", "unit_cell")
-_COLUMNS: Final = ("lattice",)
+_COLUMNS: Final = ("lattice", "lattices")
 
 
 class NamedArrays(Protocol):

@@ -65,12 +65,13 @@ LAYOUTS: Final[Mapping[str, Layout]] = {
         Layout("pyg", "z", "pos", "energy", "forces"),
         Layout("nequip", "atomic_numbers", "pos", "energy", "forces"),
         Layout("charges", "nuclear_charges", "coords", "energies", "forces"),
+        Layout("mdsim", "atomic_number", "pos", "energy", "force"),
         Layout("atomic", "atomic_numbers", "positions", "energy", "forces"),
         Layout("coordinates", "atomic_numbers", "coordinates", "energy", "forces"),
     )
 }  # fmt: skip
 """Known layouts: ``md17`` is also sGDML's, ``arrays`` is what ``mlff data export`` writes,
-``pyg`` carries PyTorch Geometric's names, ``nequip`` NequIP's."""
+``pyg`` carries PyTorch Geometric's names, ``nequip`` NequIP's, ``mdsim`` those of Fu et al."""
 
 
 def recognise(archive: Archive, wanted: str | None) -> Layout:

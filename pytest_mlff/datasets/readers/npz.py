@@ -20,12 +20,14 @@ from pytest_mlff.datasets.labels import (
     check_one_level,
     force_sign,
     is_label,
+    made_up_zeros,
     stress_matrix,
 )
 from pytest_mlff.datasets.readers.archive import Archive, opened
 from pytest_mlff.datasets.readers.cells import read_cells
 from pytest_mlff.datasets.readers.content import FileContent
 from pytest_mlff.datasets.readers.layouts import LAYOUTS, Layout, recognise
+from pytest_mlff.datasets.readers.npz_extras import extras_of_npz
 from pytest_mlff.errors import MlffError
 
 if TYPE_CHECKING:
@@ -53,6 +55,15 @@ class NpzContent(FileContent):
     layout: Layout = LAYOUTS["arrays"]
     rank: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
     duplicates: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What is odd about the file, one sentence each."""
+        if not len(self.duplicates):
+            return ()
+        shown = ", ".join(str(step) for step in self.duplicates[:5])
+        more = ", …" if len(self.duplicates) > 5 else ""
+        return (f"{len(self.duplicates)} MD steps occur more than once: {shown}{more}",)
 
 
 @dataclass(frozen=True, eq=False)
@@ -238,42 +249,6 @@ def column_of(path: Path, key: str, rank: NDArray[np.int64]) -> NDArray[Any] | N
     return ordered
 
 
-# What a model may need to know of a structure: key in the file to ASE's name.
-_FRAME_EXTRAS = ("charge", "spin", "multiplicity", "config_type", "total_charge", "total_spin")
-_ATOM_EXTRAS = {
-    "tags": "tags",
-    "initial_charges": "initial_charges",
-    "initial_magmoms": "initial_magmoms",
-}
-
-
-def _extras(
-    archive: Archive, atoms: _Atoms
-) -> tuple[dict[str, NDArray[Any]], dict[str, NDArray[Any]]]:
-    """Charge, spin, tags … of each frame and each atom."""
-    n_frames, n_places = atoms.real.shape
-    per_frame: dict[str, NDArray[Any]] = {}
-    for key in _FRAME_EXTRAS:
-        if key in archive.keys:
-            array = archive.numeric(key, "biufU")
-            if array.size not in (1, n_frames):
-                raise MlffError(
-                    f"{archive.path}: {key!r} has shape {array.shape}, expected ({n_frames},)"
-                )
-            per_frame[key] = np.array(np.broadcast_to(array.reshape(-1), (n_frames,)))
-    per_atom: dict[str, NDArray[Any]] = {}
-    for key, name in _ATOM_EXTRAS.items():
-        if key in archive.keys:
-            array = archive.numeric(key)
-            if array.shape not in ((n_places,), (n_frames, n_places)):
-                raise MlffError(
-                    f"{archive.path}: {key!r} has shape {array.shape}, expected "
-                    f"({n_frames}, {n_places})"
-                )
-            per_atom[name] = np.broadcast_to(array, atoms.real.shape)[atoms.real]
-    return per_frame, per_atom
-
-
 def read_npz(
     path: Path,
     *,
@@ -323,7 +298,7 @@ def read_npz(
         n_frames = len(atoms.counts)
         length = told.length_in_angstrom()
         cell, pbc = read_cells(archive, n_frames, length)
-        per_frame, per_atom = _extras(archive, atoms)
+        per_frame, per_atom = extras_of_npz(archive, atoms.real)
         frames = Frames(
             numbers=atoms.numbers,
             positions=atoms.rows(archive, family.positions, "positions") * length,
@@ -338,6 +313,9 @@ def read_npz(
         energy = forces = stress = None
         if labels and energy_key in archive.keys:
             energy = _per_frame(archive, energy_key, n_frames, "energies") * told.energy_in_ev()
+            if keys.energy is None and len(energy) > 1 and not energy.any():
+                faults["energy"] = made_up_zeros(energy_key)
+                energy = None
         if labels and forces_key in archive.keys:
             forces = atoms.rows(archive, forces_key, "forces") * (
                 force_sign(forces_key) * told.forces_in_ev_per_angstrom()

@@ -116,13 +116,14 @@ def _cells(
 
 
 def _untested(row: str, letter: str, names: Mapping[str, str]) -> tuple[str, str]:
-    from pytest_mlff.datasets.published import SPECIES
+    from pytest_mlff.datasets.record import record_named
 
     if letter in row:
         return "train", "trained on it"
     # Formulae are common knowledge for the published molecules; of others nothing is claimed.
-    wanted = SPECIES.get(names[letter])
-    seen = [SPECIES.get(names.get(one, "")) for one in row]
+    species = record_named("rmd17").species()
+    wanted = species.get(names[letter])
+    seen = [species.get(names.get(one, "")) for one in row]
     if wanted is not None and all(one is not None for one in seen):
         known = {symbol for one in seen if one is not None for symbol in one}
         missing = [symbol for symbol in wanted if symbol not in known]

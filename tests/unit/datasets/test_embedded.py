@@ -17,7 +17,7 @@ from pytest_mlff.datasets.embedded import (
     write_trajectory,
 )
 from pytest_mlff.datasets.molecules import MOLECULES
-from pytest_mlff.datasets.published import SPECIES
+from pytest_mlff.datasets.record import record_named
 from pytest_mlff.datasets.relabel import relabel
 from pytest_mlff.errors import MlffError
 
@@ -59,7 +59,9 @@ def test_frames_time_and_types(name: str) -> None:
 def test_dataset_view(name: str) -> None:
     source = open_dataset("embedded")
     dataset = source.load(name)
-    assert dataset.frames.species == source.species(name) == SPECIES[name]
+    assert (
+        dataset.frames.species == source.species(name) == record_named("embedded").species()[name]
+    )
     steps = np.asarray(dataset.frames.time_index)
     assert (np.diff(steps) == 20).all()
     assert dataset.level_of_theory == "GFN2-xTB"

@@ -6,6 +6,7 @@ import hashlib
 import io
 import tarfile
 import threading
+import zipfile
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
@@ -15,13 +16,8 @@ import pytest
 
 from pytest_mlff.datasets import open_dataset
 from pytest_mlff.datasets.download import ResumingDownloader
-from pytest_mlff.datasets.fetch import (
-    RMD17_ARCHIVE,
-    Archive,
-    fetch_rmd17,
-    missing_molecules,
-    unpack,
-)
+from pytest_mlff.datasets.fetch import fetch, missing_systems, sources_of, unpack
+from pytest_mlff.datasets.record import DatasetRecord, record_named
 from pytest_mlff.errors import MlffError
 
 if TYPE_CHECKING:
@@ -30,6 +26,7 @@ if TYPE_CHECKING:
 
 pytest.importorskip("pooch")
 NAME = "rmd17.tar.bz2"
+RMD17 = record_named("rmd17")
 CHUNK = 1 << 14
 """Bytes that are written at a time."""
 
@@ -51,10 +48,12 @@ class Server:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}/{NAME}"
 
-    def archive(self, **changes: Any) -> Archive:
+    def record(self, **changes: Any) -> DatasetRecord:
+        """The record of rMD17 with this server as the place of its archive."""
         digest = hashlib.sha256(self.content).hexdigest()
-        settings = {"known_hash": f"sha256:{digest}", "url": self.url, **changes}
-        return Archive(doi="10.0000/none", file_name=NAME, **settings)
+        settings = {"checksum": f"sha256:{digest}", "url": self.url, **changes}
+        source = RMD17.sources[0].model_copy(update=settings)
+        return RMD17.model_copy(update={"sources": (source,)})
 
 
 def _handler(server: Server) -> type[BaseHTTPRequestHandler]:
@@ -160,16 +159,14 @@ UNPACKED = [
 
 def test_whole_way(tmp_path: Path, server: Server) -> None:
     seen: list[tuple[str, int, int]] = []
-    written = fetch_rmd17(
-        tmp_path, source=server.archive(), progress=lambda *step: seen.append(step)
-    )
+    written = fetch(server.record(), tmp_path, progress=lambda *step: seen.append(step))
     assert len(written) == 3
     assert _files(tmp_path) == UNPACKED
     assert not list(tmp_path.parent.glob("rmd17*"))
     size = len(server.content)
     assert ("download", size, size) in seen
     assert seen[-1] == ("unpack", size, size)
-    assert set(missing_molecules(tmp_path)).isdisjoint({"aspirin", "ethanol"})
+    assert set(missing_systems(RMD17, tmp_path)).isdisjoint({"aspirin", "ethanol"})
     dataset = open_dataset("rmd17", data_dir=tmp_path).load("ethanol")
     assert len(dataset.frames) == 400
     assert "train_01" in dataset.index_sets
@@ -177,7 +174,7 @@ def test_whole_way(tmp_path: Path, server: Server) -> None:
 
 def test_a_broken_connection_is_taken_up_where_it_broke(tmp_path: Path, server: Server) -> None:
     server.break_after = [CHUNK + 100, 2 * CHUNK]
-    fetch_rmd17(tmp_path, source=server.archive())
+    fetch(server.record(), tmp_path)
     assert server.asked == [None, f"bytes={CHUNK}-", f"bytes={3 * CHUNK}-"]
     assert _files(tmp_path) == UNPACKED
 
@@ -185,11 +182,11 @@ def test_a_broken_connection_is_taken_up_where_it_broke(tmp_path: Path, server: 
 def test_a_later_run_goes_on(tmp_path: Path, server: Server) -> None:
     server.break_after = [5 * CHUNK, 0, 0, 0]
     with pytest.raises(MlffError, match=r"broke off after 0.1 MB .*run the same command again"):
-        fetch_rmd17(tmp_path, source=server.archive())
+        fetch(server.record(), tmp_path)
     assert (tmp_path / f"{NAME}.part").read_bytes() == server.content[: 5 * CHUNK]
     assert _files(tmp_path) == [f"{NAME}.part", f"{NAME}.part.tag"]
     server.asked.clear()
-    fetch_rmd17(tmp_path, source=server.archive())
+    fetch(server.record(), tmp_path)
     assert server.asked == [f"bytes={5 * CHUNK}-"]
     assert _files(tmp_path) == UNPACKED
 
@@ -200,31 +197,31 @@ def test_other_content_or_no_ranges_start_anew(
 ) -> None:
     server.break_after = [CHUNK, 0, 0, 0]
     with pytest.raises(MlffError, match="broke off"):
-        fetch_rmd17(tmp_path, source=server.archive())
+        fetch(server.record(), tmp_path)
     # What lies here is of no use: its bytes are not those of the new content.
     (tmp_path / f"{NAME}.part").write_bytes(b"x" * CHUNK)
     for key, value in change.items():
         setattr(server, key, value)
-    fetch_rmd17(tmp_path, source=server.archive())
+    fetch(server.record(), tmp_path)
     assert _files(tmp_path) == UNPACKED
 
 
 def test_a_complete_part_is_not_fetched_again(tmp_path: Path, server: Server) -> None:
     (tmp_path / f"{NAME}.part").write_bytes(server.content)
     (tmp_path / f"{NAME}.part.tag").write_text(server.tag)
-    fetch_rmd17(tmp_path, source=server.archive())
+    fetch(server.record(), tmp_path)
     assert _files(tmp_path) == UNPACKED
 
 
 def test_wrong_checksum_leaves_nothing_broken(tmp_path: Path, server: Server) -> None:
-    wrong = server.archive(known_hash=f"sha256:{'0' * 64}")
+    wrong = server.record(checksum=f"sha256:{'0' * 64}")
     with pytest.raises(MlffError, match=r"does not have the published checksum") as caught:
-        fetch_rmd17(tmp_path, source=wrong)
+        fetch(wrong, tmp_path)
     assert "\n" not in str(caught.value)
     assert _files(tmp_path) == []
     # and the next run is a whole one
     server.asked.clear()
-    fetch_rmd17(tmp_path, source=server.archive())
+    fetch(server.record(), tmp_path)
     assert server.asked == [None]
 
 
@@ -234,20 +231,20 @@ def test_one_flipped_byte_in_the_part_is_noticed(tmp_path: Path, server: Server)
     (tmp_path / f"{NAME}.part").write_bytes(bytes(spoiled))
     (tmp_path / f"{NAME}.part.tag").write_text(server.tag)
     with pytest.raises(MlffError, match="checksum"):
-        fetch_rmd17(tmp_path, source=server.archive())
+        fetch(server.record(), tmp_path)
     assert _files(tmp_path) == []
 
 
 def test_refusal(tmp_path: Path, server: Server) -> None:
     server.status = 404
     with pytest.raises(MlffError, match="the server answers 404"):
-        fetch_rmd17(tmp_path, source=server.archive())
+        fetch(server.record(), tmp_path)
 
 
 def test_no_server(tmp_path: Path, server: Server) -> None:
-    archive = server.archive(url="http://127.0.0.1:9/none")
+    archive = server.record(url="http://127.0.0.1:9/none")
     with pytest.raises(MlffError, match=r"^cannot reach http://127.0.0.1:9/none .*no network\?$"):
-        fetch_rmd17(tmp_path, source=archive, timeout=2)
+        fetch(archive, tmp_path, timeout=2)
 
 
 def test_offline_doi_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -257,7 +254,7 @@ def test_offline_doi_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.delenv("no_proxy", raising=False)
     monkeypatch.delenv("NO_PROXY", raising=False)
     with pytest.raises(MlffError) as caught:
-        fetch_rmd17(tmp_path, timeout=2)
+        fetch(RMD17, tmp_path, timeout=2)
     assert str(caught.value) == (
         "cannot reach doi:10.6084/m9.figshare.12672038.v3: no network; "
         "fetch rmd17.tar.bz2 where there is one and pass it with --archive"
@@ -299,25 +296,24 @@ def test_doi_leads_to_the_file(
         return real(url, **settings)
 
     monkeypatch.setattr(requests, "get", get)
-    known = server.archive().known_hash
-    fetch_rmd17(tmp_path, source=Archive(RMD17_ARCHIVE.doi, NAME, known))
+    fetch(server.record(url=None), tmp_path)
     assert _files(tmp_path) == UNPACKED
     assert "https://api.figshare.com/v2/articles/12672038/versions/3" in asked
     with pytest.raises(MlffError, match=r"gives no address for other\.tar"):
-        fetch_rmd17(tmp_path, source=Archive(RMD17_ARCHIVE.doi, "other.tar", known))
+        fetch(server.record(url=None, file="other.tar"), tmp_path)
 
 
 def test_archive_at_hand(tmp_path: Path, server: Server) -> None:
     given = tmp_path / "mine.tar.bz2"
     given.write_bytes(server.content)
-    fetch_rmd17(tmp_path / "data", source=server.archive(), given=given)
+    fetch(server.record(), tmp_path / "data", given=given)
     assert _files(tmp_path / "data") == UNPACKED
     assert given.exists()
     assert server.asked == []
-    with pytest.raises(MlffError, match="is not the published checksum cddeea2ec2c4"):
-        fetch_rmd17(tmp_path / "data", source=RMD17_ARCHIVE, given=given)
+    with pytest.raises(MlffError, match="is not the published checksum sha256:cddeea2ec2c4"):
+        fetch(RMD17, tmp_path / "data", given=given)
     with pytest.raises(MlffError, match="cannot be read"):
-        fetch_rmd17(tmp_path / "data", given=tmp_path / "none")
+        fetch(RMD17, tmp_path / "data", given=tmp_path / "none")
 
 
 @pytest.mark.parametrize(
@@ -332,21 +328,21 @@ def test_damaged_archives(tmp_path: Path, content: bytes, message: str) -> None:
     path = tmp_path / NAME
     path.write_bytes(content)
     with pytest.raises(MlffError, match=message):
-        unpack(path, tmp_path / "data")
+        unpack(path, tmp_path / "data", RMD17, RMD17.sources[0].members)
 
 
 def test_truncated_archive(tmp_path: Path, archive_bytes: bytes) -> None:
     path = tmp_path / NAME
     path.write_bytes(archive_bytes[: len(archive_bytes) // 2])
     with pytest.raises(MlffError, match=r"damaged archive|cannot be unpacked"):
-        unpack(path, tmp_path / "data")
+        unpack(path, tmp_path / "data", RMD17, RMD17.sources[0].members)
     assert not list(tmp_path.rglob("*.part"))
 
 
 def test_unwritable_folder(tmp_path: Path, server: Server) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(MlffError, match="cannot be written"):
-        fetch_rmd17(tmp_path / "file", source=server.archive())
+        fetch(server.record(), tmp_path / "file")
 
 
 def test_downloader_alone_counts_bytes(tmp_path: Path, server: Server) -> None:
@@ -360,3 +356,46 @@ def test_downloader_alone_counts_bytes(tmp_path: Path, server: Server) -> None:
     assert target.read_bytes() == server.content
     assert seen[0] == (CHUNK, len(server.content))
     assert seen[-1] == (len(server.content), len(server.content))
+
+
+def _zip(members: dict[str, bytes]) -> bytes:
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    return stream.getvalue()
+
+
+def test_zip_and_single_files(tmp_path: Path, server: Server) -> None:
+    """A source that is a zip, and one that is the file itself, with no checksum known."""
+    ccsdt = record_named("ccsdt")
+    server.content = _zip(
+        {"ethanol_ccsd_t-train.npz": _npz(1), "__MACOSX/x": b"", "../ethanol_ccsd_t-test.npz": b"x"}
+    )
+    source = ccsdt.sources[0].model_copy(update={"url": server.url})
+    record = ccsdt.model_copy(update={"sources": (source,)})
+    fetch(record, tmp_path, ["ethanol"])
+    assert _files(tmp_path) == ["ccsdt/ethanol_ccsd_t-train.npz"]
+    server.content = _zip({"ethanol_ccsd_t-train.npz": b"\0" * 10_000_000})
+    with pytest.raises(MlffError, match="would unpack to 10000000 bytes"):
+        fetch(record, tmp_path, ["ethanol"])
+    md17 = record_named("md17")
+    server.content = _npz(2)
+    one = next(one for one in md17.sources if one.file == "md17_ethanol.npz")
+    plain = md17.model_copy(update={"sources": (one.model_copy(update={"url": server.url}),)})
+    fetch(plain, tmp_path, ["ethanol"])
+    assert (tmp_path / "md17/md17_ethanol.npz").read_bytes() == server.content
+
+
+def test_only_the_sources_of_a_system() -> None:
+    md17 = record_named("md17")
+    assert [one.file for one in sources_of(md17, ["salicylic_acid"])] == ["md17_salicylic.npz"]
+    assert [one.file for one in sources_of(record_named("ccsdt"), ["toluene_test"])] == [
+        "toluene_ccsd_t.zip"
+    ]
+    assert len(sources_of(md17, tuple(md17.systems))) == 10
+
+
+def test_no_address(tmp_path: Path) -> None:
+    with pytest.raises(MlffError, match=r"gete: no address to fetch from is known .*clone it"):
+        fetch(record_named("gete"), tmp_path)

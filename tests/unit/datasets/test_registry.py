@@ -13,7 +13,7 @@ import pytest
 
 from pytest_mlff.datasets import Dataset, DatasetSource, open_dataset
 from pytest_mlff.datasets.locations import default_data_dir
-from pytest_mlff.datasets.published import SPECIES
+from pytest_mlff.datasets.record import record_named
 from pytest_mlff.errors import MlffError
 from pytest_mlff.specs import DatasetOption
 
@@ -51,7 +51,7 @@ def test_published_short_name(tmp_path: Path, rmd17_file: Callable[..., Any]) ->
 def test_species_need_no_file(tmp_path: Path) -> None:
     source = open_dataset("rmd17", data_dir=tmp_path)
     assert source.species("uracil") == ("C", "H", "N", "O")
-    assert source.molecules == tuple(SPECIES)
+    assert source.molecules == tuple(record_named("rmd17").systems)
 
 
 def test_index_files_of_the_archive(tmp_path: Path, rmd17_file: Callable[..., Any]) -> None:
@@ -137,10 +137,10 @@ def test_wrong_units_are_told_when_opening(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "name, molecule, message",
     [
-        ("rdm17", "ethanol", "unknown dataset 'rdm17'; choose one of embedded, rmd17, md17"),
+        ("rdm17", "ethanol", "unknown dataset 'rdm17'; did you mean 'rmd17'.; choose one of 3bpa"),
         ("rmd17", "water", "dataset 'rmd17' has no molecule 'water'; it has aspirin, azobenzene"),
         ("rmd17", "aspirin", "rmd17 aspirin not found in .*run `mlff data fetch rmd17` or point"),
-        ("md17", "aspirin", "md17 aspirin not found in .*put md17_aspirin.npz there or point"),
+        ("gete", "test", "gete test not found in .*put gete/test.npz there or point"),
         ("embedded", "benzene", "dataset 'embedded' has no molecule 'benzene'"),
     ],
 )

@@ -150,12 +150,6 @@ LOAD = [
                                     'variant: "{molecule.__class__}"')],
      "spec.yaml:14: variant: '{molecule.__class__}': braces hold the name of an axis and nothing "
      "else, as in {n}"),
-    ("unknown dataset", [("  rmd17:\n", "  rmd71:\n")],
-     "spec.yaml:8: datasets.rmd71: is none of embedded, rmd17, md17 and has no path; did you "
-     "mean 'rmd17'?"),
-    ("path of a builtin dataset", [("  embedded:\n", "  embedded: {path: x.npz}\n")],
-     "spec.yaml:7: datasets.embedded.path: does not go with the dataset 'embedded'; give your "
-     "file another name"),
     ("dataset with a bad name", [("  embedded:\n", "  a b: {path: x.npz}\n")],
      "spec.yaml:7: datasets.a b: 'a b' cannot name a dataset; use letters, digits and . _ + -"),
     ("no test frames", [("  test: {molecules: \"{molecule}\", start: 90}\n", "")],

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import argparse
 import json
-from typing import TYPE_CHECKING
+import re
+
+import pytest
 
 from pytest_mlff.cli.specs import register
+from pytest_mlff.errors import MlffError
+from pytest_mlff.run.plan import plan_spec
 from pytest_mlff.specs.json_schema import schema_text
-
-if TYPE_CHECKING:
-    import pytest
 
 
 def run(*words: str) -> int:
@@ -75,6 +76,33 @@ def test_validate_looks_at_every_dataset(write_spec, capsys: pytest.CaptureFixtu
     path = write_spec(("{samples: [400, 800]}", "{samples: [1.5, 800]}"))
     assert run("validate", path.name) == 4
     assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "old, new, line",
+    [
+        (
+            "  rmd17:\n",
+            "  rmd71:\n",
+            "spec.yaml:8: datasets.rmd71: unknown dataset 'rmd71'; did you mean 'rmd17'?; choose",
+        ),
+        (
+            "  embedded:\n",
+            "  embedded: {path: x.npz}\n",
+            "spec.yaml:7: datasets.embedded: `path` does not go with the name 'embedded'; give",
+        ),
+    ],
+)
+def test_every_dataset_of_a_spec_is_known(
+    write_spec, capsys: pytest.CaptureFixture[str], old: str, new: str, line: str
+) -> None:
+    """Also one that the run is not on."""
+    path = write_spec((old, new))
+    assert run("validate", path.name) == 4
+    (found,) = capsys.readouterr().err.splitlines()
+    assert found.startswith(line)
+    with pytest.raises(MlffError, match=re.escape(line)):
+        plan_spec(path, "embedded", None)
 
 
 def test_schema(tmp_path, capsys: pytest.CaptureFixture[str]) -> None:
