@@ -21,7 +21,7 @@ from pytest_mlff.errors import MlffError
 if TYPE_CHECKING:
     import argparse
 
-    from pytest_mlff.potentials.source import Source
+    from pytest_mlff.potentials.source import ModelSource
 
 __all__ = ["Wanted", "initialise", "register", "workflow_text"]
 
@@ -167,10 +167,10 @@ def _model_within(text: str, folder: Path) -> str:
     return text
 
 
-def _path_of(source: Source, folder: Path) -> Path | None:
-    from pytest_mlff.potentials.source import Checkpoint, CheckpointSet, Factory, Recipe
+def _path_of(source: ModelSource, folder: Path) -> Path | None:
+    from pytest_mlff.potentials.source import Checkpoint, CheckpointSet, Factory, RecipeFile
 
-    if isinstance(source, Checkpoint | Recipe):
+    if isinstance(source, Checkpoint | RecipeFile):
         return source.path
     if isinstance(source, CheckpointSet):
         return folder / source.template

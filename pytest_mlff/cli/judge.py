@@ -69,12 +69,12 @@ def _workflow() -> str:
 
 
 def _annotate(kind: str, text: str) -> None:
-    from pytest_mlff.reports.github.escape import command, one_line
+    from pytest_mlff.reports.github.escape import command, visible_line
 
     if os.environ.get("GITHUB_ACTIONS") == "true":
-        print(command(kind, one_line(text), title="mlff"))
+        print(command(kind, visible_line(text), title="mlff"))
     else:
-        print(f"mlff: {one_line(text)}")
+        print(f"mlff: {visible_line(text)}")
 
 
 def show_changes(given: Any) -> int:
@@ -84,7 +84,7 @@ def show_changes(given: Any) -> int:
     are others that are no weaker, so that they should judge, too (``own``).
     """
     from pytest_mlff.judge.changes import Judge, changes
-    from pytest_mlff.reports.github.escape import one_line
+    from pytest_mlff.reports.github.escape import visible_line
 
     head = str(given.head.resolve())
     if given.base is None:
@@ -103,7 +103,7 @@ def show_changes(given: Any) -> int:
         own="true" if by_base and edits and not grave else "false",
     )
     for edit in edits:
-        print(one_line(f"mlff: {edit}"))
+        print(visible_line(f"mlff: {edit}"))
     _put("GITHUB_STEP_SUMMARY", _summary(edits, red=red, accepted=accepted, by_base=by_base))
     if red:
         many = f"and {len(grave) - 1} more; " if len(grave) > 1 else ""

@@ -54,10 +54,10 @@ def find_system(record: DatasetRecord, system: str, folder: Path) -> Path:
             if found:
                 return found[0]
     if any(one.place for one in record.sources):
-        mend = f"run `mlff data fetch {record.name}` or point --mlff-data at the folder that has it"
+        fix = f"run `mlff data fetch {record.name}` or point --mlff-data at the folder that has it"
     else:
-        mend = f"put {candidates[0]} there or point --mlff-data at the folder that has it"
-    raise MlffError(f"{record.name} {system} not found in {folder}; {mend}")
+        fix = f"put {candidates[0]} there or point --mlff-data at the folder that has it"
+    raise MlffError(f"{record.name} {system} not found in {folder}; {fix}")
 
 
 def _found(start: Path, pattern: str) -> list[Path]:

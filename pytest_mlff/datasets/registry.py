@@ -223,5 +223,5 @@ def open_dataset(
         return RecordSource(record, EMBEDDED_FOLDER, option)
     folder = (data_dir or default_data_dir()).expanduser()
     if data_dir is not None and not folder.is_dir():
-        raise MlffError(f"data folder {folder} does not exist; make it or mend --mlff-data")
+        raise MlffError(f"data folder {folder} does not exist; make it or fix --mlff-data")
     return RecordSource(record, folder, option)

@@ -291,7 +291,7 @@ def _check_disjoint(sets: Mapping[str, IndexSet], where: str) -> None:
                 if len(shared):
                     raise MlffError(
                         f"{where}: {name} and {other} share {len(shared)} frames of {molecule} "
-                        f"(first: frame {shared[0]}); mend their windows or files"
+                        f"(first: frame {shared[0]}); fix their windows or files"
                     )
 
 

@@ -12,7 +12,7 @@ from pytest_mlff.gate.baseline import (
 )
 from pytest_mlff.gate.compare import Ranking, rank, read_runs
 from pytest_mlff.gate.files import pack_models
-from pytest_mlff.gate.records import CaseRecord, Identity, record_of
+from pytest_mlff.gate.records import Identity, KeptCase, kept_case
 from pytest_mlff.gate.threshold import Judgement, Verdict, gravest, judge_threshold
 from pytest_mlff.gate.update import Change, Update, update_baseline
 from pytest_mlff.statistics.multiple_tests import Regression, holm, judge_regressions
@@ -23,11 +23,11 @@ __all__ = [
     "MARGIN",
     "Baseline",
     "BaselineCase",
-    "CaseRecord",
     "Change",
     "GateResult",
     "Identity",
     "Judgement",
+    "KeptCase",
     "PairedComparison",
     "Ranking",
     "Regression",
@@ -39,11 +39,11 @@ __all__ = [
     "holm",
     "judge_regressions",
     "judge_threshold",
+    "kept_case",
     "load_baseline",
     "pack_models",
     "rank",
     "read_runs",
-    "record_of",
     "save_baseline",
     "update_baseline",
 ]

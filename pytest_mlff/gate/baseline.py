@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_mlff.errors import MlffError
 from pytest_mlff.gate.files import (
     BASELINE_KIND,
+    FIX,
     NEWEST_SCHEMA,
     read_document,
     read_models,
@@ -23,7 +24,7 @@ from pytest_mlff.gate.files import (
     sealed,
     write_file,
 )
-from pytest_mlff.gate.records import CaseRecord, as_stored, pack, unpack, write_arrays
+from pytest_mlff.gate.records import KeptCase, as_stored, pack, unpack, write_arrays
 from pytest_mlff.metrics.registry import metric_named
 from pytest_mlff.specs.cases import POOLED
 from pytest_mlff.statistics.multiple_tests import Regression, judge_regressions
@@ -50,12 +51,6 @@ __all__ = [
 ]
 
 BASELINE_SCHEMA_VERSION = NEWEST_SCHEMA[BASELINE_KIND]
-_MEND = (
-    "restore it from version control, or delete it and write a new one with --mlff-update-baseline"
-)
-_MEND_REPORT = (
-    "keep its .residuals.npz beside it, or repeat that run with this version of pytest-mlff"
-)
 
 
 @dataclass(frozen=True)
@@ -81,7 +76,7 @@ class Acceptance:
 class BaselineCase:
     """One entry: the record, the model it came from, and what was accepted on the way."""
 
-    record: CaseRecord
+    record: KeptCase
     model_digest: str | None
     accepted: tuple[Acceptance, ...] = ()
 
@@ -159,12 +154,12 @@ def load_baseline(path: Path, *, model: str | None = None, any_name: bool = Fals
         If the file or its sidecar is missing, truncated, edited by hand, or of a newer
         schema version; if the report holds no per-frame values or not that model.
     """
-    document = read_document(path, what="baseline", mend=_MEND)
+    document = read_document(path, what="baseline")
     if document.get("kind") != BASELINE_KIND:
         return _from_report(path, document, model, any_name)
     if document.get("digest") != sealed(document)["digest"]:
-        raise MlffError(f"baseline {path} was changed after it was written; {_MEND}")
-    arrays = read_sidecar(path, document.get("sidecar"), what="baseline", mend=_MEND)
+        raise MlffError(f"baseline {path} was changed after it was written; {FIX['baseline']}")
+    arrays = read_sidecar(path, document.get("sidecar"), what="baseline")
     try:
         cases = {
             name: BaselineCase(
@@ -179,15 +174,15 @@ def load_baseline(path: Path, *, model: str | None = None, any_name: bool = Fals
         }
         return Baseline(path, str(document["model"]), cases)
     except MlffError as error:
-        raise MlffError(f"baseline {path}: {error}; {_MEND}") from error
+        raise MlffError(f"baseline {path}: {error}; {FIX['baseline']}") from error
     except (KeyError, TypeError, AttributeError) as error:
-        raise MlffError(f"baseline {path} is incomplete ({error}); {_MEND}") from error
+        raise MlffError(f"baseline {path} is incomplete ({error}); {FIX['baseline']}") from error
 
 
 def _from_report(
     path: Path, document: Mapping[str, Any], model: str | None, any_name: bool
 ) -> Baseline:
-    models = read_models(path, document, mend=_MEND_REPORT)
+    models = read_models(path, document)
     if (model is None or any_name) and len(models) == 1:
         model = next(iter(models))
     if model not in models:
@@ -254,7 +249,7 @@ def _sidecar_of(path: Path) -> Path | None:
 
 def check(
     baseline: Baseline,
-    records: Iterable[CaseRecord],
+    records: Iterable[KeptCase],
     *,
     collected: Iterable[str] | None = None,
     margin: float | Mapping[str, float] = MARGIN,
@@ -267,7 +262,7 @@ def check(
     Parameters
     ----------
     baseline : Baseline
-    records : iterable of CaseRecord
+    records : iterable of KeptCase
         Measured cases.
     collected : iterable of str, optional
         Ids of all cases the suite holds, measured in this run or deselected: entries

@@ -23,12 +23,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from pytest_mlff.gate.records import CaseRecord
+    from pytest_mlff.gate.records import KeptCase
     from pytest_mlff.statistics.interval import MeanInterval
 
 __all__ = ["CaseDifference", "RankedModel", "Ranking", "rank", "read_runs"]
-
-_MEND = "keep its .residuals.npz beside it, or repeat that run with this version of pytest-mlff"
 
 
 @dataclass(frozen=True)
@@ -109,7 +107,7 @@ class Ranking:
     notes: tuple[str, ...]
 
 
-def read_runs(paths: Sequence[Path]) -> dict[str, dict[str, CaseRecord]]:
+def read_runs(paths: Sequence[Path]) -> dict[str, dict[str, KeptCase]]:
     """Read reports and baselines; models of equal name are told apart by their file.
 
     Parameters
@@ -126,18 +124,18 @@ def read_runs(paths: Sequence[Path]) -> dict[str, dict[str, CaseRecord]]:
     MlffError
         If a file is not readable or holds no per-frame values.
     """
-    read: list[tuple[Path, str, dict[str, CaseRecord]]] = []
+    read: list[tuple[Path, str, dict[str, KeptCase]]] = []
     for path in paths:
-        document = read_document(path, what="report", mend=_MEND)
+        document = read_document(path, what="report")
         if document.get("kind") == BASELINE_KIND:
             baseline = load_baseline(path)
             cases = {name: case.record for name, case in baseline.cases.items()}
             read.append((path, baseline.model, cases))
             continue
-        for model, records in read_models(path, document, mend=_MEND).items():
+        for model, records in read_models(path, document).items():
             read.append((path, model, records))
     names = [model for _, model, _ in read]
-    found: dict[str, dict[str, CaseRecord]] = {}
+    found: dict[str, dict[str, KeptCase]] = {}
     for path, model, records in read:
         name = model if names.count(model) == 1 else f"{model} ({path})"
         if name in found:
@@ -146,7 +144,7 @@ def read_runs(paths: Sequence[Path]) -> dict[str, dict[str, CaseRecord]]:
     return found
 
 
-def rank(runs: Mapping[str, Mapping[str, CaseRecord]], *, alpha: float = ALPHA) -> Ranking:
+def rank(runs: Mapping[str, Mapping[str, KeptCase]], *, alpha: float = ALPHA) -> Ranking:
     """Rank models by the geometric mean of their errors over the cases they share.
 
     A value of which larger is better counts by its inverse.
@@ -158,7 +156,7 @@ def rank(runs: Mapping[str, Mapping[str, CaseRecord]], *, alpha: float = ALPHA) 
 
     Parameters
     ----------
-    runs : mapping of model name to case id to CaseRecord
+    runs : mapping of model name to case id to KeptCase
         At least two.
     alpha : float
         Probability that any interval misses.
@@ -204,19 +202,19 @@ def rank(runs: Mapping[str, Mapping[str, CaseRecord]], *, alpha: float = ALPHA) 
     return Ranking(tuple(ranked), shared, dropped, _notes(runs, shared))
 
 
-def _side(record: CaseRecord) -> float:
+def _side(record: KeptCase) -> float:
     """Sign of a difference that is a worsening."""
     return -1.0 if metric_named(record.metric).larger_is_better else 1.0
 
 
-def _single(record: CaseRecord) -> FrameSeries | Replicates:
+def _single(record: KeptCase) -> FrameSeries | Replicates:
     series = as_stored(record.series)
     assert not isinstance(series, Pooled)
     return series
 
 
 def _shared_cases(
-    runs: Mapping[str, Mapping[str, CaseRecord]],
+    runs: Mapping[str, Mapping[str, KeptCase]],
 ) -> tuple[tuple[str, ...], dict[str, str]]:
     """Cases on which all models can be compared, and why others are left out."""
     shared: list[str] = []
@@ -243,9 +241,7 @@ def _shared_cases(
     return tuple(shared), dropped
 
 
-def _difference(
-    record: CaseRecord, best: CaseRecord, is_best: bool, alpha: float
-) -> CaseDifference:
+def _difference(record: KeptCase, best: KeptCase, is_best: bool, alpha: float) -> CaseDifference:
     """Paired difference of one case."""
     larger = metric_named(record.metric).larger_is_better
     if is_best:
@@ -256,7 +252,7 @@ def _difference(
 
 
 def _half_width(
-    records: Mapping[str, CaseRecord],
+    records: Mapping[str, KeptCase],
     mine: Mapping[str, FrameSeries | Replicates],
     best: Mapping[str, FrameSeries | Replicates],
     shared: Sequence[str],
@@ -295,7 +291,7 @@ def _interval(influence: NDArray[np.float64], of: FrameSeries | Replicates) -> M
     return Replicates(sums, lengths.astype(np.float64), np.arange(len(lengths))).interval()
 
 
-def _notes(runs: Mapping[str, Mapping[str, CaseRecord]], shared: Sequence[str]) -> tuple[str, ...]:
+def _notes(runs: Mapping[str, Mapping[str, KeptCase]], shared: Sequence[str]) -> tuple[str, ...]:
     """Circumstances in which the models differ."""
     precisions = {
         model: "/".join(sorted({records[name].identity.dtype for name in shared}))

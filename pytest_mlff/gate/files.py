@@ -17,10 +17,11 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from pytest_mlff.gate.records import CaseRecord
+    from pytest_mlff.gate.records import KeptCase
 
 __all__ = [
     "BASELINE_KIND",
+    "FIX",
     "NEWEST_SCHEMA",
     "pack_models",
     "parse_json",
@@ -37,6 +38,13 @@ BASELINE_KIND = "mlff-baseline"
 NEWEST_SCHEMA = {BASELINE_KIND: 2, "report": 1}
 """Newest schema version that is read, by the document's ``kind``; a report has none."""
 
+FIX = {
+    "baseline": "restore it from version control, or delete it and write a new one with "
+    "--mlff-update-baseline",
+    "report": "keep its .residuals.npz beside it, or repeat that run with this version of "
+    "pytest-mlff",
+}
+"""What to do about a file that is broken."""
 
 _MAX_DEPTH = 40
 _VERSION_DIGITS = 9
@@ -76,7 +84,7 @@ def _finite(text: str) -> float:
     return number
 
 
-def read_document(path: Path, *, what: str, mend: str) -> dict[str, Any]:
+def read_document(path: Path, *, what: str) -> dict[str, Any]:
     """Read a JSON object, a baseline or a report, and check its schema version.
 
     Parameters
@@ -84,8 +92,6 @@ def read_document(path: Path, *, what: str, mend: str) -> dict[str, Any]:
     path : Path
     what : str
         What the file should be, for messages: ``"baseline"`` …
-    mend : str
-        What to do if the file is broken.
 
     Raises
     ------
@@ -103,16 +109,16 @@ def read_document(path: Path, *, what: str, mend: str) -> dict[str, Any]:
         document = parse_json(text)
     except json.JSONDecodeError as error:
         raise MlffError(
-            f"{what} {path}, line {error.lineno}: not complete JSON ({error.msg}); {mend}"
+            f"{what} {path}, line {error.lineno}: not complete JSON ({error.msg}); {FIX[what]}"
         ) from error
     except ValueError as error:
-        raise MlffError(f"{what} {path}: {error}; {mend}") from error
+        raise MlffError(f"{what} {path}: {error}; {FIX[what]}") from error
     if not isinstance(document, dict):
-        raise MlffError(f"{what} {path} holds no JSON object; {mend}")
+        raise MlffError(f"{what} {path} holds no JSON object; {FIX[what]}")
     version = document.get("schema_version")
     major = version if isinstance(version, int) else str(version).partition(".")[0]
     if not str(major).isdecimal() or len(str(major)) > _VERSION_DIGITS:
-        raise MlffError(f"{what} {path} names no schema_version; {mend}")
+        raise MlffError(f"{what} {path} names no schema_version; {FIX[what]}")
     newest = NEWEST_SCHEMA.get(str(document.get("kind")), NEWEST_SCHEMA["report"])
     if int(major) > newest:
         raise MlffError(
@@ -122,7 +128,7 @@ def read_document(path: Path, *, what: str, mend: str) -> dict[str, Any]:
     return document
 
 
-def read_sidecar(path: Path, told: Any, *, what: str, mend: str) -> dict[str, NDArray[Any]]:
+def read_sidecar(path: Path, told: Any, *, what: str) -> dict[str, NDArray[Any]]:
     """Arrays of the sidecar that a document names, checked against its digest.
 
     Raises
@@ -135,16 +141,18 @@ def read_sidecar(path: Path, told: Any, *, what: str, mend: str) -> dict[str, ND
         and isinstance(told.get("file"), str)
         and isinstance(told.get("sha256"), str)
     ):
-        raise MlffError(f"{what} {path} does not name its sidecar of per-frame values; {mend}")
+        raise MlffError(f"{what} {path} does not name its sidecar of per-frame values; {FIX[what]}")
     name = told["file"]
     # A sidecar lies beside its document: a path from a file is not followed elsewhere.
     if not name or name != name.replace("\\", "/").rsplit("/", 1)[-1]:
-        raise MlffError(f"{what} {path} names the sidecar {name!r} outside its own folder; {mend}")
+        raise MlffError(
+            f"{what} {path} names the sidecar {name!r} outside its own folder; {FIX[what]}"
+        )
     sidecar = path.with_name(name)
     try:
         content = sidecar.read_bytes()
     except FileNotFoundError as error:
-        raise MlffError(f"{what} {path}: its sidecar {sidecar} is missing; {mend}") from error
+        raise MlffError(f"{what} {path}: its sidecar {sidecar} is missing; {FIX[what]}") from error
     except OSError as error:
         raise MlffError(
             f"{what} {path}: its sidecar {sidecar} cannot be read: {error.strerror}"
@@ -152,16 +160,16 @@ def read_sidecar(path: Path, told: Any, *, what: str, mend: str) -> dict[str, ND
     if hashlib.sha256(content).hexdigest() != told["sha256"]:
         raise MlffError(
             f"{what} {path}: its sidecar {sidecar} has another digest than the one written down; "
-            f"{mend}"
+            f"{FIX[what]}"
         )
     try:
         return read_arrays(content)
     except ValueError as error:
-        raise MlffError(f"{what} {path}: its sidecar {sidecar} is {error}; {mend}") from error
+        raise MlffError(f"{what} {path}: its sidecar {sidecar} is {error}; {FIX[what]}") from error
 
 
 def pack_models(
-    models: Mapping[str, Iterable[CaseRecord]], sidecar: str
+    models: Mapping[str, Iterable[KeptCase]], sidecar: str
 ) -> tuple[dict[str, Any], bytes]:
     """What a JSON report keeps under its key ``residuals``, and the bytes of the sidecar.
 
@@ -200,9 +208,7 @@ def seal_entries(
     }, content
 
 
-def read_models(
-    path: Path, document: Mapping[str, Any], *, mend: str
-) -> dict[str, dict[str, CaseRecord]]:
+def read_models(path: Path, document: Mapping[str, Any]) -> dict[str, dict[str, KeptCase]]:
     """Records of each model of a report that was written with `pack_models`.
 
     Raises
@@ -213,17 +219,17 @@ def read_models(
     residuals = document.get("residuals")
     if not isinstance(residuals, dict) or not isinstance(residuals.get("models"), dict):
         raise MlffError(
-            f"report {path} holds no per-frame values to compare frame by frame; {mend}"
+            f"report {path} holds no per-frame values to compare frame by frame; {FIX['report']}"
         )
-    arrays = read_sidecar(path, residuals.get("sidecar"), what="report", mend=mend)
-    found: dict[str, dict[str, CaseRecord]] = {}
+    arrays = read_sidecar(path, residuals.get("sidecar"), what="report")
+    found: dict[str, dict[str, KeptCase]] = {}
     for model, entries in residuals["models"].items():
         if not isinstance(entries, dict):
-            raise MlffError(f"report {path}: model {model!r} holds no cases; {mend}")
+            raise MlffError(f"report {path}: model {model!r} holds no cases; {FIX['report']}")
         try:
             found[model] = {name: unpack(name, entry, arrays) for name, entry in entries.items()}
         except MlffError as error:
-            raise MlffError(f"report {path}: {error}; {mend}") from error
+            raise MlffError(f"report {path}: {error}; {FIX['report']}") from error
     return found
 
 

@@ -32,12 +32,12 @@ if TYPE_CHECKING:
     from pytest_mlff.statistics.evidence import Evidence
 
 __all__ = [
-    "CaseRecord",
     "Identity",
+    "KeptCase",
     "as_stored",
+    "kept_case",
     "pack",
     "read_arrays",
-    "record_of",
     "unpack",
     "write_arrays",
 ]
@@ -87,7 +87,7 @@ def _short(text: str) -> str:
 
 
 @dataclass(frozen=True, eq=False)
-class CaseRecord:
+class KeptCase:
     """One measured case as it is kept.
 
     Attributes
@@ -111,7 +111,7 @@ class CaseRecord:
     series: Evidence
 
 
-def record_of(
+def kept_case(
     case_id: str,
     metric: str,
     species: str | None,
@@ -120,11 +120,11 @@ def record_of(
     data: str,
     spec: str,
     dtype: str,
-) -> CaseRecord | None:
+) -> KeptCase | None:
     """Make the record of a measurement; None where it has no finite per-frame series."""
     if measurement.series is None or not math.isfinite(measurement.value):
         return None
-    return CaseRecord(
+    return KeptCase(
         case_id=case_id,
         metric=metric,
         species=species,
@@ -167,7 +167,7 @@ def _key(prefix: str, content: bytes) -> str:
     return f"{prefix}{hashlib.sha256(content).hexdigest()[:16]}"
 
 
-def pack(record: CaseRecord, arrays: dict[str, NDArray[Any]]) -> dict[str, Any]:
+def pack(record: KeptCase, arrays: dict[str, NDArray[Any]]) -> dict[str, Any]:
     """Turn a record into a JSON entry, and put its arrays into ``arrays``.
 
     Arrays are named by their content, so equal ones (the atom counts of a test set) are
@@ -242,9 +242,7 @@ def _unpack_series(told: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) 
     )
 
 
-def unpack(
-    case_id: str, entry: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]
-) -> CaseRecord:
+def unpack(case_id: str, entry: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> KeptCase:
     """The record behind a JSON entry.
 
     Raises
@@ -256,7 +254,7 @@ def unpack(
         value = float(entry["value"])
         if not math.isfinite(value):
             raise ValueError("its value or scale is not a finite number")
-        return CaseRecord(
+        return KeptCase(
             case_id=case_id,
             metric=str(entry["metric"]),
             species=None if entry["species"] is None else str(entry["species"]),

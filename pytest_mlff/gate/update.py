@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from datetime import date
 
     from pytest_mlff.gate.baseline import Baseline, GateResult
-    from pytest_mlff.gate.records import CaseRecord
+    from pytest_mlff.gate.records import KeptCase
 
 __all__ = ["Change", "Update", "update_baseline"]
 
@@ -58,7 +58,7 @@ class Update:
 
 def update_baseline(
     baseline: Baseline,
-    records: Iterable[CaseRecord],
+    records: Iterable[KeptCase],
     *,
     model_digest: str | None,
     accept_regression: str | None = None,
@@ -81,7 +81,7 @@ def update_baseline(
     ----------
     baseline : Baseline
         May be empty, for a first one.
-    records : iterable of CaseRecord
+    records : iterable of KeptCase
     model_digest : str or None
         Digest of the model the records come from.
     accept_regression : str, optional
@@ -146,7 +146,7 @@ def update_baseline(
 
 def _improved(
     baseline: Baseline,
-    measured: Mapping[str, CaseRecord],
+    measured: Mapping[str, KeptCase],
     state: GateResult,
     alpha: float,
     family: Callable[[str], str],

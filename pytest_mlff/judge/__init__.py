@@ -4,6 +4,6 @@ from __future__ import annotations
 
 from pytest_mlff.judge.changes import changes
 from pytest_mlff.judge.edits import Edit, worst_first
-from pytest_mlff.judge.verdict import Outcome, outcome_of
+from pytest_mlff.judge.verdict import RunOutcome, outcome_of
 
-__all__ = ["Edit", "Outcome", "changes", "outcome_of", "worst_first"]
+__all__ = ["Edit", "RunOutcome", "changes", "outcome_of", "worst_first"]

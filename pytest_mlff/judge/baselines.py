@@ -14,7 +14,7 @@ from pytest_mlff.statistics.evidence import FrameSeries, Pooled, Replicates
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from pytest_mlff.gate.records import CaseRecord
+    from pytest_mlff.gate.records import KeptCase
 
 __all__ = ["baseline_edits"]
 
@@ -56,7 +56,7 @@ def baseline_edits(name: str, before: Path, after: Path) -> list[Edit]:
     return edits or [Edit("baseline", name, "is changed")]
 
 
-def _edit(where: str, old: CaseRecord, new: CaseRecord) -> Edit | None:
+def _edit(where: str, old: KeptCase, new: KeptCase) -> Edit | None:
     was, now = old.series.value, new.series.value
     text = f"{was:.4g} → {now:.4g} {new.identity.unit}"
     other = old.identity.difference(new.identity)
@@ -79,7 +79,7 @@ def _edit(where: str, old: CaseRecord, new: CaseRecord) -> Edit | None:
     return None if same else Edit("baseline", where, "per-frame values are others")
 
 
-def _parts(record: CaseRecord) -> tuple[FrameSeries | Replicates, ...]:
+def _parts(record: KeptCase) -> tuple[FrameSeries | Replicates, ...]:
     series = record.series
     return series.parts if isinstance(series, Pooled) else (series,)
 

@@ -21,7 +21,7 @@ from pytest_mlff.specs import find_specs, load_spec
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from pytest_mlff.judge.verdict import Outcome
+    from pytest_mlff.judge.verdict import RunOutcome
     from pytest_mlff.reports.model import Report
 
 __all__ = ["Run", "inert", "run_pytest", "said_on_github"]
@@ -95,7 +95,7 @@ def inert() -> Iterator[None]:
         print(f"\n::{token}::", flush=True)
 
 
-def run_pytest(run: Run, *, decided: bool = True) -> Outcome:
+def run_pytest(run: Run, *, decided: bool = True) -> RunOutcome:
     """Run pytest and look at what it left.
 
     Parameters

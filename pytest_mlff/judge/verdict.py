@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 
     from pytest_mlff.reports.model import Report
 
-__all__ = ["Outcome", "outcome_of"]
+__all__ = ["RunOutcome", "outcome_of"]
 
 _WORDS: Final = {1: "failed", 4: "bad-input", 5: "nothing-run"}
 
 
 @dataclass(frozen=True)
-class Outcome:
+class RunOutcome:
     """What a run came to.
 
     Attributes
@@ -46,7 +46,7 @@ class Outcome:
 
 def outcome_of(
     path: Path, status: int, *, started: datetime, models: Sequence[str], decided: bool = True
-) -> Outcome:
+) -> RunOutcome:
     """Judge a run by its exit code and its report, each of which may lie.
 
     Parameters
@@ -64,18 +64,18 @@ def outcome_of(
     """
     report, problem = _own_report(path, status, started, models)
     if status not in (0, 1):
-        return Outcome(_WORDS.get(status, "interrupted"), problem, report, status)
+        return RunOutcome(_WORDS.get(status, "interrupted"), problem, report, status)
     if report is None:
-        return Outcome("no-report", problem, None, status or 1)
+        return RunOutcome("no-report", problem, None, status or 1)
     headline = headline_of(report)
     if status == 1 or not decided:
-        return Outcome(_WORDS.get(status, "passed"), "", report, status)
+        return RunOutcome(_WORDS.get(status, "passed"), "", report, status)
     verdict = {"Yes": "passed", "No": "failed"}.get(headline.answer, "undecided")
     # Cases that were measured and leave open whether they got worse are --mlff-undecided's to
     # judge; a case that was not measured is nobody's.
     whole = not report.run.deselected and all(case.verdict != "skipped" for case in report.cases)
     green = verdict == "passed" or (verdict == "undecided" and whole)
-    return Outcome(verdict, headline.sentence, report, 0 if green else 1)
+    return RunOutcome(verdict, headline.sentence, report, 0 if green else 1)
 
 
 def _own_report(

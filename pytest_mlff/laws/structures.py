@@ -27,7 +27,7 @@ _WIDTH = 3
 """Bytes of the code of one grown atom."""
 DEFAULT_CUTOFF = 6.0
 
-Source = Literal["mixed", "reference", "grown"]
+Origin = Literal["mixed", "reference", "grown"]
 
 
 def seeds() -> SearchStrategy[int]:
@@ -104,7 +104,7 @@ class StructurePool:
     grown: bool = True
     found_dtype: str | None = None
     fine_coordinates: bool = False
-    source: Source = "mixed"
+    source: Origin = "mixed"
 
     def __post_init__(self) -> None:
         if not self.grown and self.reference is None:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
 __all__ = [
-    "Evidence",
+    "EvidenceKind",
     "Kind",
     "Label",
     "Metric",
@@ -47,7 +47,7 @@ Need = Literal[
     "trajectories",
 ]
 Label = Literal["energy", "forces", "stress"]
-Evidence = Literal["frames", "replicates", "none"]
+EvidenceKind = Literal["frames", "replicates", "none"]
 
 _CATALOGUE: Final = "pytest_mlff.metrics.catalogue"
 _GROUPS: Final = ("pytest_mlff.metrics", "pytest_mlff.laws")
@@ -104,7 +104,7 @@ class Metric:
     needs: frozenset[Need] | Iterable[Need] = frozenset({"frames", "predictions"})
     larger_is_better: bool = False
     per_species: bool = False
-    evidence: Evidence = "none"
+    evidence: EvidenceKind = "none"
     kind: Kind = "metric"
     needs_threshold: bool = True
     subject: Any = field(default=None, repr=False, compare=False)

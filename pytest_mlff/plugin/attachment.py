@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from pytest_mlff.datasets.splits import IndexSet
     from pytest_mlff.gate.outcome import Outcome
-    from pytest_mlff.gate.records import CaseRecord
+    from pytest_mlff.gate.records import KeptCase
     from pytest_mlff.reports.model import StructureRecord
     from pytest_mlff.run.planned_case import PlannedCase
     from pytest_mlff.run.session import Session
@@ -29,7 +29,7 @@ _KEY = pytest.StashKey[dict[str, Any]]()
 
 
 def attachment_of(
-    session: Session, one: PlannedCase, outcome: Outcome, record: CaseRecord | None
+    session: Session, one: PlannedCase, outcome: Outcome, record: KeptCase | None
 ) -> dict[str, Any]:
     """What the reports get of a case: primitives, and ``arrays`` as they are."""
     from pytest_mlff.gate.records import pack

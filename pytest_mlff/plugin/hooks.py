@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from xdist.scheduler import Scheduling
     from xdist.workermanage import WorkerController
 
-    from pytest_mlff.plugin.selection import Selection
+    from pytest_mlff.plugin.selection import PickedTests
     from pytest_mlff.run.baselines import RegressionGate
     from pytest_mlff.run.session import Session
 
@@ -121,7 +121,7 @@ class ActivePlugin:
         self,
         session: Session,
         gate: RegressionGate,
-        selection: Selection,
+        selection: PickedTests,
         *,
         worker: bool,
         strict_junit: bool,

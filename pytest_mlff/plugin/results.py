@@ -17,13 +17,13 @@ from pytest_mlff.reports.headline import ANOTHER_LEVEL, is_of_another_level, kno
 from pytest_mlff.reports.model import StructureRecord
 from pytest_mlff.reports.properties import PREFIX, from_properties, record_of
 from pytest_mlff.reports.stream import ReportStream
-from pytest_mlff.run.baseline_summary import KeptValues, Line, closing_lines, update_baselines
+from pytest_mlff.run.baseline_summary import KeptValues, Notice, closing_lines, update_baselines
 from pytest_mlff.run.report import NOT_JOINED, build_report
 from pytest_mlff.scheduling.shows import only_shows
 from pytest_mlff.units import in_unit
 
 if TYPE_CHECKING:
-    from pytest_mlff.plugin.selection import Selection
+    from pytest_mlff.plugin.selection import PickedTests
     from pytest_mlff.reports.model import CaseRecord, Report
     from pytest_mlff.run.baselines import RegressionGate
     from pytest_mlff.run.session import Session
@@ -52,7 +52,7 @@ class Tally:
         self,
         session: Session,
         gate: RegressionGate,
-        selection: Selection,
+        selection: PickedTests,
         *,
         strict_junit: bool = False,
     ) -> None:
@@ -61,7 +61,7 @@ class Tally:
         self.selection = selection
         self.deselected = 0
         self.records: dict[str, CaseRecord] = {}
-        self.lines: list[Line] = []
+        self.lines: list[Notice] = []
         self.commands: list[str] = []
         self.kept = KeptValues()
         self._strict_junit = strict_junit
@@ -175,7 +175,7 @@ class Tally:
         except MlffError as error:
             self._stream.close()
             self._stream = None
-            self.lines.append(Line(str(error), alarm=True))
+            self.lines.append(Notice(str(error), alarm=True))
 
     def _report(self, records: list[CaseRecord], status: int | None) -> Report:
         seconds = time.monotonic() - self.session.clock
@@ -259,7 +259,7 @@ class Tally:
     def _without_case(self, status: int) -> int:
         """No case was run: a failure, unless own tests were picked by name."""
         if not self.session.joins:
-            self.lines.append(Line(NOT_JOINED, alarm=False))
+            self.lines.append(Notice(NOT_JOINED, alarm=False))
         if status == pytest.ExitCode.NO_TESTS_COLLECTED or not self.selection.excuses(
             self.deselected
         ):
@@ -267,11 +267,11 @@ class Tally:
             return status or int(pytest.ExitCode.NO_TESTS_COLLECTED)
         if self.session.joins:
             text = "specs not run: none of their cases was picked; this says nothing of the model"
-            self.lines.append(Line(text, alarm=False))
+            self.lines.append(Notice(text, alarm=False))
         return status
 
     def _alarm(self, text: str) -> None:
-        self.lines.append(Line(text, alarm=True))
+        self.lines.append(Notice(text, alarm=True))
 
     def _gate(self, status: int, *, early: bool) -> int:
         """Say what the comparison with baselines came to, and update them if asked to."""
@@ -302,7 +302,7 @@ class Tally:
                 self._alarm(str(error))
                 status = status or 1
             else:
-                self.lines.append(Line(f"{writer.name} report written to {target}", alarm=False))
+                self.lines.append(Notice(f"{writer.name} report written to {target}", alarm=False))
         if path is None:
             return status
         residuals, content = self.kept.residuals(sidecar_path(path).name)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from pytest_mlff.run.options import Options
 
-__all__ = ["Selection", "read_selection", "tell_worker"]
+__all__ = ["PickedTests", "read_selection", "tell_worker"]
 
 _WORKER_KEY = "mlff_selection"
 # Options that pick tests, pytest's own and those of plugins that cut a run into shards.
@@ -30,7 +30,7 @@ _PICKS = ("keyword", "markexpr", "deselect", "ignore", "ignore_glob", "lf", "ste
 
 
 @dataclass(frozen=True)
-class Selection:
+class PickedTests:
     """What a command line picks.
 
     Attributes
@@ -68,7 +68,7 @@ class Selection:
         return self.excuse == "picked" or (self.excuse == "deselected" and deselected > 0)
 
 
-def read_selection(config: pytest.Config, options: Options) -> Selection:
+def read_selection(config: pytest.Config, options: Options) -> PickedTests:
     """Read what was typed: arguments of this run, not what an ini file says.
 
     Parameters
@@ -81,7 +81,7 @@ def read_selection(config: pytest.Config, options: Options) -> Selection:
     named = chosen_specs(config)
     told = getattr(config, "workerinput", {}).get(_WORKER_KEY)
     if told is not None:
-        return Selection(named, **told)
+        return PickedTests(named, **told)
     typed, default = _parsed(config), _parsed(config, [])
     asked = bool(named or typed.mlff_suite or typed.mlff_only)
     paths = bool(typed.file_or_dir)
@@ -98,7 +98,7 @@ def read_selection(config: pytest.Config, options: Options) -> Selection:
         excuse = "picked" if by_name or not typed.mlff_model else ""
     elif not kept:
         excuse = "picked" if picked else "" if typed.mlff_model else "deselected"
-    return Selection(
+    return PickedTests(
         named,
         joins=joins,
         suites=bool(typed.mlff_suite) or not named or (options.suite_chosen and not paths),
@@ -112,7 +112,7 @@ def read_selection(config: pytest.Config, options: Options) -> Selection:
     )
 
 
-def tell_worker(selection: Selection, workerinput: dict[str, Any]) -> None:
+def tell_worker(selection: PickedTests, workerinput: dict[str, Any]) -> None:
     """Have a worker of xdist, which knows no command line, pick the same."""
     workerinput[_WORKER_KEY] = {
         name: getattr(selection, name) for name in ("joins", "suites", "only")

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     import pytest
 
-    from pytest_mlff.plugin.selection import Selection
+    from pytest_mlff.plugin.selection import PickedTests
     from pytest_mlff.potentials.adapters import Adapter
     from pytest_mlff.reports.formats import ReportFormat
     from pytest_mlff.run.options import Options
@@ -58,7 +58,7 @@ def refuses_code(config: pytest.Config) -> bool:
 
 
 def open_session(
-    config: pytest.Config, options: Options, adapters: Sequence[Adapter], selection: Selection
+    config: pytest.Config, options: Options, adapters: Sequence[Adapter], selection: PickedTests
 ) -> Session:
     """Plan a run and put the specs among what pytest collects.
 
@@ -117,7 +117,7 @@ def open_session(
     return session
 
 
-def _without_reports(options: Options, selection: Selection) -> Options:
+def _without_reports(options: Options, selection: PickedTests) -> Options:
     """Options of a run without specs: a report that an ini file names stays as it is."""
     if selection.typed:
         raise MlffError(

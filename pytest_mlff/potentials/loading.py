@@ -17,7 +17,7 @@ from pytest_mlff.potentials.source import (
     CheckpointSet,
     Demo,
     Factory,
-    Recipe,
+    RecipeFile,
     Routed,
     parse_source,
 )
@@ -152,7 +152,7 @@ def load_potential(
             )  # fmt: skip
 
         return load_routed(parsed, load, families=families, data_dir=data_dir, store=store)
-    if isinstance(parsed, Recipe):
+    if isinstance(parsed, RecipeFile):
         raise MlffError(
             f"model source {source!r} is a recipe, which is trained per fixture variant of a spec: "
             "use it with pytest or mlff train, or name one of its checkpoints"

@@ -61,7 +61,7 @@ class Prediction:
             if array is not None and np.shape(array) != shape:
                 raise MlffError(
                     f"{name}: gave {quantity} of shape {np.shape(array)} for {n} frames that need "
-                    f"{shape}: mend the model's adapter or factory"
+                    f"{shape}: fix the model's adapter or factory"
                 )
         return self
 

@@ -21,7 +21,7 @@ import numpy as np
 from pytest_mlff.errors import MissingExtraError, MlffError, did_you_mean
 from pytest_mlff.potentials.failures import FrameError, UnsupportedFrameError
 from pytest_mlff.potentials.protocol import PotentialInfo, Prediction
-from pytest_mlff.potentials.source import Card, Recipe, Routed, parse_source
+from pytest_mlff.potentials.source import Card, RecipeFile, Routed, parse_source
 from pytest_mlff.similarity.frame_source import frames_of_file, frames_of_variant
 from pytest_mlff.similarity.soap import SoapSettings, soap_chunks
 from pytest_mlff.similarity.windows import mean_vector
@@ -357,7 +357,7 @@ def load_routed(
     for window in windows:
         with _said_by(window):
             inner = parse_source(window.checkpoint, cwd=folder, families=families)
-            kinds = {Routed: "routed source", Recipe: "recipe", Card: "model card"}
+            kinds = {Routed: "routed source", RecipeFile: "recipe", Card: "model card"}
             kind = kinds.get(type(inner))
             if kind is not None:
                 raise MlffError(f"{window.checkpoint}: a {kind} cannot be a member; name a model")

@@ -32,9 +32,9 @@ __all__ = [
     "CheckpointSet",
     "Demo",
     "Factory",
-    "Recipe",
+    "ModelSource",
+    "RecipeFile",
     "Routed",
-    "Source",
     "names_recipe",
     "parse_source",
 ]
@@ -84,7 +84,7 @@ class CheckpointSet:
 
 
 @dataclass(frozen=True)
-class Recipe:
+class RecipeFile:
     """A file that says how to train models."""
 
     text: str
@@ -116,18 +116,18 @@ class Factory:
     attribute: str
 
 
-Source = Demo | Checkpoint | CheckpointSet | Recipe | Card | Routed | Factory
+ModelSource = Demo | Checkpoint | CheckpointSet | RecipeFile | Card | Routed | Factory
 
 _YAML: Final = (".yaml", ".yml")
-_KINDS: Final[dict[str, type[Recipe | Card | Routed]]] = {
+_KINDS: Final[dict[str, type[RecipeFile | Card | Routed]]] = {
     "routed": Routed,
     "model": Card,
-    "trainer": Recipe,
+    "trainer": RecipeFile,
 }
 """What a YAML file is, by the key that it has."""
 
 
-def _yaml_kind(path: Path) -> type[Recipe | Card | Routed]:
+def _yaml_kind(path: Path) -> type[RecipeFile | Card | Routed]:
     """What a YAML file that stands for a model is.
 
     Raises
@@ -163,7 +163,7 @@ def names_recipe(text: str, cwd: Path) -> bool:
     if Path(text).suffix.lower() not in _YAML:
         return False
     try:
-        return _yaml_kind(_yaml_path(text, cwd)) is Recipe
+        return _yaml_kind(_yaml_path(text, cwd)) is RecipeFile
     except MlffError:  # whoever opens it says what is wrong with it
         return False
 
@@ -175,7 +175,7 @@ def _yaml_path(location: str, cwd: Path) -> Path:
     return shipped if not path.is_file() and shipped.is_file() else path
 
 
-def _file(text: str, location: str, cwd: Path, family: str | None) -> Source:
+def _file(text: str, location: str, cwd: Path, family: str | None) -> ModelSource:
     placeholders = _PLACEHOLDER.findall(location)
     if placeholders and not (cwd / location).exists():
         unknown = sorted(set(placeholders) - {_VARIANT})
@@ -208,7 +208,7 @@ def _file(text: str, location: str, cwd: Path, family: str | None) -> Source:
     return Checkpoint(text, path, family)
 
 
-def parse_source(text: str, *, cwd: Path, families: Sequence[str]) -> Source:
+def parse_source(text: str, *, cwd: Path, families: Sequence[str]) -> ModelSource:
     """Tell what a source string names.
 
     Parameters

@@ -1,4 +1,4 @@
-"""What a case that did not pass says to whoever has to mend it."""
+"""What a case that did not pass says to whoever has to fix it."""
 
 from __future__ import annotations
 

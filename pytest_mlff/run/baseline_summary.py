@@ -12,20 +12,20 @@ from pytest_mlff.gate.baseline import family_of, spec_of
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from pytest_mlff.gate.records import CaseRecord
+    from pytest_mlff.gate.records import KeptCase
     from pytest_mlff.gate.update import Update
     from pytest_mlff.reports import model as reports
     from pytest_mlff.run.baselines import RegressionGate
     from pytest_mlff.run.options import Located
 
-__all__ = ["KeptValues", "Line", "closing_lines", "update_baselines"]
+__all__ = ["KeptValues", "Notice", "closing_lines", "update_baselines"]
 
 _SHOWN = 5
 _WORDS = ("worse", "undecided", "better", "same")
 
 
 @dataclass(frozen=True)
-class Line:
+class Notice:
     """A line for the terminal; an alarm is shown in red."""
 
     text: str
@@ -59,7 +59,7 @@ class KeptValues:
 
         return seal_entries(self.entries, self.arrays, sidecar)
 
-    def records(self, label: str) -> list[CaseRecord]:
+    def records(self, label: str) -> list[KeptCase]:
         """Records of a model's cases."""
         from pytest_mlff.gate.records import unpack
 
@@ -83,9 +83,9 @@ def _few(names: Sequence[str]) -> str:
     return ", ".join(names[:_SHOWN]) + (f" and {rest} more" if rest > 0 else "")
 
 
-def closing_lines(gate: RegressionGate, cases: Iterable[reports.CaseRecord]) -> list[Line]:
+def closing_lines(gate: RegressionGate, cases: Iterable[reports.CaseRecord]) -> list[Notice]:
     """What a gated run says beside its verdicts: how much was compared, and what was not."""
-    found: list[Line] = []
+    found: list[Notice] = []
     everything = list(cases)
     for source in gate.options.models:
         name = gate.named(source)
@@ -96,7 +96,7 @@ def closing_lines(gate: RegressionGate, cases: Iterable[reports.CaseRecord]) -> 
 
 def _lines(
     gate: RegressionGate, source: Located, name: str, cases: Sequence[reports.CaseRecord]
-) -> list[Line]:
+) -> list[Notice]:
     baseline = gate.baseline(source)
     known = set() if baseline is None else set(baseline.cases)
     label = gate.label(source)
@@ -109,25 +109,25 @@ def _lines(
     text = f"{label} against {name}: {len(compared)} cases: {told}"
     if compared and all("identical checkpoint" in case.reason for case in compared):
         text = f"identical checkpoint: {text}"
-    lines = [Line(text, alarm=bool(words["worse"]))]
+    lines = [Notice(text, alarm=bool(words["worse"]))]
     if words["better"] and not gate.options.update_baseline:
-        lines.append(Line("tighten the baseline by what is better: --mlff-update-baseline"))
+        lines.append(Notice("tighten the baseline by what is better: --mlff-update-baseline"))
     if len(compared) == words["undecided"]:
-        lines.append(Line("nothing could be told from it, so a regression would go unseen", True))
+        lines.append(Notice("nothing could be told from it, so a regression would go unseen", True))
     if new:
-        lines.append(Line(f"not in {name}: {_few(new)}"))
+        lines.append(Notice(f"not in {name}: {_few(new)}"))
     planned = gate.session_specs
     orphans = [one for one in sorted(known) if one not in gate.session_cases]
     here = [one for one in orphans if spec_of(one) in planned]
     if here:
-        lines.append(Line(f"{name} has entries that no case has any more: {_few(here)}", True))
+        lines.append(Notice(f"{name} has entries that no case has any more: {_few(here)}", True))
     if len(here) < len(orphans):
         specs = sorted({spec_of(one) for one in orphans} - planned)
-        lines.append(Line(f"{name} has entries of specs outside of this run: {_few(specs)}"))
+        lines.append(Notice(f"{name} has entries of specs outside of this run: {_few(specs)}"))
     later = _later_steps(compared)
     if later:
         lines.append(
-            Line(
+            Notice(
                 "taken together with the cases of its spec that regressed (Holm), also worse: "
                 f"{_few(later)}",
                 True,
@@ -159,7 +159,7 @@ def _later_steps(compared: Iterable[reports.CaseRecord]) -> list[str]:
 
 def update_baselines(
     gate: RegressionGate, kept: KeptValues, cases: Iterable[reports.CaseRecord]
-) -> tuple[list[Line], bool]:
+) -> tuple[list[Notice], bool]:
     """Take a run's measured cases into the baselines of its models.
 
     Returns
@@ -169,14 +169,14 @@ def update_baselines(
     bool
         Whether every file was written.
     """
-    lines: list[Line] = []
+    lines: list[Notice] = []
     written = True
     everything = list(cases)
     for source in gate.options.models:
         try:
             lines += _update(gate, kept, source, _of_model(gate, source, everything))
         except MlffError as error:
-            lines.append(Line(str(error), alarm=True))
+            lines.append(Notice(str(error), alarm=True))
             written = False
     return lines, written
 
@@ -186,7 +186,7 @@ def _update(
     kept: KeptValues,
     source: Located,
     cases: Sequence[reports.CaseRecord],
-) -> list[Line]:
+) -> list[Notice]:
     from pytest_mlff.gate.baseline import save_baseline
     from pytest_mlff.gate.update import update_baseline
     from pytest_mlff.run.baselines import margin_of
@@ -194,7 +194,9 @@ def _update(
     baseline = gate.baseline(source)
     records = kept.records(gate.label(source))
     if baseline is None or not records:
-        return [Line(f"{gate.label(source)}: nothing was measured, no baseline was changed", True)]
+        return [
+            Notice(f"{gate.label(source)}: nothing was measured, no baseline was changed", True)
+        ]
     planned = gate.session.by_nodeid
     done = update_baseline(
         baseline,
@@ -212,10 +214,10 @@ def _update(
     return _changes(done)
 
 
-def _changes(done: Update) -> list[Line]:
+def _changes(done: Update) -> list[Notice]:
     counts = Counter(change.kind for change in done.changes)
     told = ", ".join(f"{count} {kind}" for kind, count in sorted(counts.items()))
-    lines = [Line(f"baseline {done.baseline.path}: {told}")]
+    lines = [Notice(f"baseline {done.baseline.path}: {told}")]
     for change in done.changes:
         loud = change.kind in ("refused", "orphaned")
         if change.kind == "kept" and "--mlff-accept-regression" not in change.reason:
@@ -225,5 +227,5 @@ def _changes(done: Update) -> list[Line]:
         values = " → ".join(
             f"{value:.4g}" for value in (change.before, change.after) if value is not None
         )
-        lines.append(Line(f"  {change.kind} {change.case_id} ({values}): {change.reason}", loud))
+        lines.append(Notice(f"  {change.kind} {change.case_id} ({values}): {change.reason}", loud))
     return lines

@@ -26,7 +26,7 @@ from pytest_mlff.potentials.failures import ModelFailure
 if TYPE_CHECKING:
     from pytest_mlff.gate.baseline import Baseline
     from pytest_mlff.gate.outcome import Outcome
-    from pytest_mlff.gate.records import CaseRecord
+    from pytest_mlff.gate.records import KeptCase
     from pytest_mlff.run.options import Located, Options
     from pytest_mlff.run.plan import PlannedSpec
     from pytest_mlff.run.planned_case import PlannedCase
@@ -256,9 +256,9 @@ class RegressionGate:
         baseline = self.baseline(source)
         return shown(baseline.path) if baseline is not None and baseline.cases else None
 
-    def record(self, one: PlannedCase, outcome: Outcome) -> CaseRecord | None:
+    def record(self, one: PlannedCase, outcome: Outcome) -> KeptCase | None:
         """What is kept of a measured case for comparison; None where there is no series."""
-        from pytest_mlff.gate.records import record_of
+        from pytest_mlff.gate.records import kept_case
         from pytest_mlff.store import digest_of
 
         if one.source is None or outcome.measurement is None or outcome.measurement.series is None:
@@ -268,7 +268,7 @@ class RegressionGate:
         evaluation, case = self.session.evaluation, one.case
         potential = evaluation.potential(one.source, one.variants[0].id, one.planned)
         digests = [evaluation.frame_sets(one.planned, v).test_frames.digest for v in one.variants]
-        return record_of(
+        return kept_case(
             case.case_id,
             case.metric,
             case.species,
@@ -278,7 +278,7 @@ class RegressionGate:
             dtype=potential.info.dtype,
         )
 
-    def standing(self, one: PlannedCase, outcome: Outcome, record: CaseRecord | None) -> Standing:
+    def standing(self, one: PlannedCase, outcome: Outcome, record: KeptCase | None) -> Standing:
         """Hold a case against its baseline."""
         level = None if outcome.measurement is None else outcome.measurement.evidence.get("level")
         # Accuracy on labels of another level says nothing of the model, now or then.
@@ -337,7 +337,7 @@ class RegressionGate:
         return Baseline(Path(other.text), self.label(other), cases)
 
 
-def _stored(record: CaseRecord) -> CaseRecord:
+def _stored(record: KeptCase) -> KeptCase:
     from pytest_mlff.gate.records import as_stored
 
     return replace(record, series=as_stored(record.series))

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 from pytest_mlff.errors import MlffError
 from pytest_mlff.potentials.failures import LostContexts, ModelFailure, is_poisoned
 from pytest_mlff.potentials.families.registry import installed_adapters
-from pytest_mlff.potentials.source import Card, parse_source
-from pytest_mlff.potentials.source import Recipe as RecipeSource
+from pytest_mlff.potentials.source import Card, RecipeFile, parse_source
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
     from pytest_mlff.potentials.card import ModelCard
     from pytest_mlff.potentials.process import Limits
     from pytest_mlff.potentials.protocol import Potential
-    from pytest_mlff.potentials.source import Source
+    from pytest_mlff.potentials.source import ModelSource
     from pytest_mlff.run.options import Located, Options
     from pytest_mlff.run.plan import PlannedSpec
     from pytest_mlff.specs import Variant
@@ -80,7 +79,7 @@ class Models:
         self._train = train
         self._potentials: dict[tuple[Located, str | None, str | None], Potential] = {}
         self._failures: dict[tuple[Located, str | None, str | None], MlffError] = {}
-        self._parsed: dict[Located, Source] = {}
+        self._parsed: dict[Located, ModelSource] = {}
         self._recipes: dict[Located, tuple[Recipe, Trainer] | None] = {}
         self._cards: dict[Located, ModelCard | None] = {}
         self.failed: dict[str, MlffError] = {}
@@ -108,7 +107,7 @@ class Models:
         """
         if source not in self._recipes:
             parsed = self._source(source)
-            if not isinstance(parsed, RecipeSource):
+            if not isinstance(parsed, RecipeFile):
                 self._recipes[source] = None
             else:
                 from pytest_mlff.training.recipe import load_recipe
@@ -141,7 +140,7 @@ class Models:
         recipe, card = self.recipe(source), self.card(source)
         return recipe[0].name if recipe else card.name if card else None
 
-    def _source(self, source: Located) -> Source:
+    def _source(self, source: Located) -> ModelSource:
         if source not in self._parsed:
             families = [one.family for one in (*self.adapters, *installed_adapters())]
             self._parsed[source] = parse_source(source.text, cwd=source.folder, families=families)

@@ -16,6 +16,7 @@ from pytest_mlff.metrics.trajectory_structure import STRUCTURE_METRICS, Structur
 from pytest_mlff.potentials.batching import evaluate
 from pytest_mlff.potentials.failures import LostContexts
 from pytest_mlff.products import ARRAYS, Product, keep, once
+from pytest_mlff.run.predictions import SPOT_CHECKS
 from pytest_mlff.simulation import SimulationSettings, Trajectory, choose_starts, simulate
 from pytest_mlff.simulation.dynamics import trajectory_key
 from pytest_mlff.store import can_write
@@ -34,8 +35,6 @@ if TYPE_CHECKING:
 __all__ = ["Simulations", "settings_of"]
 
 KIND = "trajectories"
-SPOT_CHECKS = 4
-"""Frames of a stored trajectory that are computed again on each hit."""
 _LABELLED_BY_ORACLE = ("energy_violation", "force_violation")
 # Frames of each replica that the oracle labels, at most.
 _LABELLED = 11

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["Checkpoint", "Recorded", "State"]
+__all__ = ["Recorded", "Snapshot", "State"]
 
 _STATE: Final = "state.npz"
 
@@ -83,7 +83,7 @@ class Recorded:
 
 
 @dataclass(frozen=True)
-class Checkpoint:
+class Snapshot:
     """The folder of one simulation.
 
     Attributes

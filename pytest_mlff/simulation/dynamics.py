@@ -10,7 +10,7 @@ import numpy as np
 
 from pytest_mlff.errors import MlffError
 from pytest_mlff.simulation.batch import Forces, ReplicaBatch
-from pytest_mlff.simulation.checkpoint import Checkpoint, Recorded, State
+from pytest_mlff.simulation.checkpoint import Recorded, Snapshot, State
 from pytest_mlff.simulation.trajectory import Trajectory
 from pytest_mlff.simulation.velocities import initial_momenta, rotations
 
@@ -95,7 +95,7 @@ def simulate(
     """
     _check(starts, settings)
     key = trajectory_key(potential, starts, settings)
-    checkpoint = None if folder is None else Checkpoint(folder, key or {})
+    checkpoint = None if folder is None else Snapshot(folder, key or {})
     found = checkpoint.load() if checkpoint is not None and key is not None else None
     run = _Run(potential, starts, settings)
     if found is None:

@@ -11,12 +11,13 @@ from pytest_mlff.specs.frame_sets import FramesPlan, Selection
 from pytest_mlff.specs.load import load_spec
 from pytest_mlff.specs.locate import builtin_folder, builtin_specs, find_specs
 from pytest_mlff.specs.operations import Scalar
-from pytest_mlff.specs.schema import Source, Spec, SpecFile
+from pytest_mlff.specs.schema import Citation, Spec, SpecFile
 from pytest_mlff.specs.threshold_plan import Provenance, ThresholdPlan
 
 __all__ = [
     "Case",
     "CasePlan",
+    "Citation",
     "DatasetOption",
     "Expression",
     "ExpressionError",
@@ -26,7 +27,6 @@ __all__ = [
     "ResolvedSelections",
     "Scalar",
     "Selection",
-    "Source",
     "Spec",
     "SpecFile",
     "Threshold",

@@ -11,7 +11,7 @@ from typing import Annotated
 from pydantic import BeforeValidator, Field
 
 from pytest_mlff.metrics.registry import metric_named
-from pytest_mlff.specs.fields import SYMBOLS, Metric, OptionValue, PlanSpecies
+from pytest_mlff.specs.fields import SYMBOLS, MetricName, OptionValue, PlanSpecies
 from pytest_mlff.specs.model import Problem, SpecModel, as_tuple
 from pytest_mlff.specs.threshold_plan import ThresholdPlan
 from pytest_mlff.units import ALSO_WRITTEN
@@ -22,7 +22,7 @@ __all__ = ["CasePlan"]
 class CasePlan(SpecModel):
     """One metric, the species it is taken over, and its thresholds."""
 
-    metric: Metric = Field(description="Metric or law.")
+    metric: MetricName = Field(description="Metric or law.")
     species: PlanSpecies = Field(
         default=("all",),
         description="`all` atoms together, `each` species of the test frames, both in a list, "

@@ -21,7 +21,7 @@ __all__ = [
     "AxisValues",
     "DatasetName",
     "ExpressionText",
-    "Metric",
+    "MetricName",
     "NumberOrExpression",
     "OptionValue",
     "Paths",
@@ -226,7 +226,7 @@ TableRow = Annotated[
 ]
 AxisName = Annotated[StrictStr, AfterValidator(_axis_name)]
 DatasetName = Annotated[StrictStr, AfterValidator(_dataset_name)]
-Metric = Annotated[
+MetricName = Annotated[
     StrictStr,
     AfterValidator(_metric),
     _KnownMetrics(),

@@ -16,7 +16,7 @@ from pytest_mlff.metrics.registry import metric_named
 from pytest_mlff.specs.case_plan import CasePlan
 from pytest_mlff.specs.dataset_option import DatasetOption
 from pytest_mlff.specs.expression import Expression, unknown_name
-from pytest_mlff.specs.fields import AxisName, AxisValues, DatasetName, ExpressionText, Metric
+from pytest_mlff.specs.fields import AxisName, AxisValues, DatasetName, ExpressionText, MetricName
 from pytest_mlff.specs.frame_sets import FramesPlan
 from pytest_mlff.specs.model import Problem, SpecModel, as_tuple
 from pytest_mlff.specs.simulate import SimulationPlan
@@ -24,14 +24,14 @@ from pytest_mlff.specs.template import template_names
 from pytest_mlff.specs.threshold_plan import ThresholdPlan
 from pytest_mlff.specs.wording import shown, where_in_file
 
-__all__ = ["Source", "Spec", "SpecFile"]
+__all__ = ["Citation", "Spec", "SpecFile"]
 
 
 def _empty_mapping(value: Any) -> Any:
     return {} if value is None else value
 
 
-class Source(SpecModel):
+class Citation(SpecModel):
     """Where the benchmark comes from."""
 
     paper: str = Field(min_length=1, description="Paper (authors, title, year) or project.")
@@ -48,7 +48,7 @@ class SpecFile(SpecModel):
     schema_version: Literal[1] = Field(description="Version of this format.")
     title: str = Field(min_length=1, description="One line for lists and reports.")
     description: str = Field(default="", description="What is asked of a model, and why.")
-    source: Source = Field(description="Paper and section that the benchmark follows.")
+    source: Citation = Field(description="Paper and section that the benchmark follows.")
     datasets: dict[DatasetName, _Option] = Field(
         description="Datasets the spec runs on, the first is the default: embedded, rmd17, md17, "
         "or a name of yours with a path."
@@ -83,7 +83,7 @@ class SpecFile(SpecModel):
         description="Where a comparison with a baseline decides nothing, a value that is worse by "
         "more than this fails all the same.",
     )
-    pooled: Annotated[tuple[Metric, ...], BeforeValidator(as_tuple)] = Field(
+    pooled: Annotated[tuple[MetricName, ...], BeforeValidator(as_tuple)] = Field(
         default=(),
         description="Metrics with one more case over all variants, `pooled`: the mean relative "
         "change against a baseline, tested at half of the level.",

@@ -20,14 +20,14 @@ from pytest_mlff.specs.yaml_source import read_yaml
 from pytest_mlff.store import digest_of
 from pytest_mlff.training.code import code_of, modules_named
 
-__all__ = ["Recipe", "RecipeFile", "Resources", "load_recipe"]
+__all__ = ["Recipe", "RecipeFile", "TrainingResources", "load_recipe"]
 
 
 class _Model(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
-class Resources(_Model):
+class TrainingResources(_Model):
     """What one training needs of a machine or a cluster."""
 
     cpus: int = Field(default=1, ge=1, description="Cores, and threads of the trainer.")
@@ -57,7 +57,9 @@ class RecipeFile(_Model):
         description="File that the trainer leaves behind, relative to its output folder; for "
         "nequip best.ckpt, or last.ckpt where there is none.",
     )
-    resources: Resources = Field(default=Resources(), description="What one training needs.")
+    resources: TrainingResources = Field(
+        default=TrainingResources(), description="What one training needs."
+    )
     config: dict[str, Any] | str = Field(
         default={}, description="The trainer's own configuration, or the YAML file that holds it."
     )

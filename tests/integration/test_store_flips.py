@@ -45,7 +45,7 @@ def test_each_kind_of_file(bench: Bench, pattern: str) -> None:
     name = _names(bench, pattern)[0]
     flip(bench.scene.store / name, random.Random(pattern))
     assert problems(bench, [name]) == ([], 1)
-    assert problems(bench, []) == ([], 0)  # it was mended
+    assert problems(bench, []) == ([], 0)  # it was repaired
 
 
 def test_random_files(bench: Bench) -> None:

@@ -12,7 +12,7 @@ from pytest_mlff.gate.baseline import (
     BaselineCase,
     save_baseline,
 )
-from pytest_mlff.gate.records import CaseRecord, Identity
+from pytest_mlff.gate.records import Identity, KeptCase
 from pytest_mlff.gate.update import Update, update_baseline
 from pytest_mlff.statistics.evidence import FrameSeries
 
@@ -34,7 +34,7 @@ def record(
     n: int = 400,
     seed: int = 0,
     **identity: str,
-) -> CaseRecord:
+) -> KeptCase:
     """A case whose per-frame errors are ``factor`` times those of seed 0, plus noise."""
     power = 2 if "rmse" in case_id else 1
     rng = np.random.default_rng(len(case_id))
@@ -49,7 +49,7 @@ def record(
         power,  # type: ignore[arg-type]
     )
     named = {"data": "d" * 64, "spec": "s" * 64, "dtype": "float32", "unit": "meV/Å", **identity}
-    return CaseRecord(
+    return KeptCase(
         case_id,
         case_id.rsplit("/", 1)[1].partition("[")[0],
         None,
@@ -61,13 +61,13 @@ def record(
     )
 
 
-def written(path: Path, *records: CaseRecord) -> Baseline:
+def written(path: Path, *records: KeptCase) -> Baseline:
     found = Baseline(path, "demo", {r.case_id: BaselineCase(r, "m" * 64) for r in records})
     save_baseline(found)
     return found
 
 
-def update(baseline: Baseline, *records: CaseRecord, reason: str | None = None) -> Update:
+def update(baseline: Baseline, *records: KeptCase, reason: str | None = None) -> Update:
     return update_baseline(
         baseline,
         records,

@@ -115,7 +115,7 @@ def library_state() -> Iterator[None]:
     try:
         with users_random_state():
             with warnings.catch_warnings():
-                # NequIP still sets what newer torch calls deprecated; no user can mend that.
+                # NequIP still sets what newer torch calls deprecated; no user can fix that.
                 warnings.simplefilter("ignore", DeprecationWarning)
                 global_state.set_global_state()
             torch.set_default_dtype(torch.float64)

@@ -12,7 +12,7 @@ from pytest_mlff.potentials.device import check_dtype
 from pytest_mlff.potentials.families.registry import installed_adapters
 from pytest_mlff.potentials.host.load import LoadRequest, load
 from pytest_mlff.potentials.process.client import Limits, ProcessPotential
-from pytest_mlff.potentials.source import Card, Recipe, Routed, parse_source
+from pytest_mlff.potentials.source import Card, RecipeFile, Routed, parse_source
 from pytest_mlff.specs.wording import shown
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ def open_potential(
             return apart(one, limits)
 
         return load_routed(parsed, member, families=families, data_dir=data_dir, store=store)
-    if isinstance(parsed, Recipe):
+    if isinstance(parsed, RecipeFile):
         in_process = True  # it only says how recipes are used
     return apart(request, limits)
 

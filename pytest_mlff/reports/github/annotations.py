@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from pytest_mlff.errors import MlffError
-from pytest_mlff.reports.github.escape import command, one_line, shortened
+from pytest_mlff.reports.github.escape import command, shortened, visible_line
 from pytest_mlff.reports.github.words import answer, interval, is_red, worst_first
 from pytest_mlff.specs.locate import builtin_folder
 from pytest_mlff.specs.yaml_source import read_yaml
@@ -103,7 +103,7 @@ def _told(record: CaseRecord, several: bool) -> str:
     text = f"{label}: {record.verdict}: {record.reason}"
     if record.ci_low is not None:
         text += f"; 95 % interval {in_unit(interval(record), record.unit)}"
-    return shortened(one_line(text), 1000)
+    return shortened(visible_line(text), 1000)
 
 
 def locator(

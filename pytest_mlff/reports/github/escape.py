@@ -11,7 +11,7 @@ import html
 import re
 import unicodedata
 
-__all__ = ["command", "inline", "one_line", "preformatted", "shortened"]
+__all__ = ["command", "inline", "preformatted", "shortened", "visible_line"]
 
 # A character reference is never taken for structure (CommonMark 0.31, section 2.5), and the pipe
 # written so does not end a cell. The dot and the colon matter for links that need no brackets,
@@ -24,7 +24,7 @@ def _visible(character: str) -> str:
     return "�" if unicodedata.category(character) in _NO_TEXT else character
 
 
-def one_line(text: str) -> str:
+def visible_line(text: str) -> str:
     """The text in one line; what has no visible form becomes U+FFFD.
 
     Among it are the characters that reverse the direction of reading.
@@ -39,7 +39,7 @@ def shortened(text: str, length: int) -> str:
 
 def inline(text: str, length: int = 300) -> str:
     """One line of markdown, also within a table, that shows the text and nothing else."""
-    shown = shortened(one_line(text), length)
+    shown = shortened(visible_line(text), length)
     return _STRUCTURE.sub(lambda found: f"&#{ord(found[0])};", shown)
 
 

@@ -25,7 +25,7 @@ from pytest_mlff.store import DamagedEntryError, Store, pack, unpack, write_atom
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
-__all__ = ["JobRecord", "JobRecords", "Outcome", "job_key", "one_line"]
+__all__ = ["JobOutcome", "JobRecord", "JobRecords", "job_key", "last_line"]
 
 KIND = "jobs"
 # A file system shared by many machines may show half of a file for a moment.
@@ -140,7 +140,7 @@ class JobRecord:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class JobOutcome:
     """What a job left behind.
 
     Attributes
@@ -241,7 +241,7 @@ class JobRecords:
         found = {kind: place for kind, place in places.items() if place >= 0}
         return min(found, key=lambda kind: found[kind]) if found else None
 
-    def outcome(self, record: JobRecord) -> Outcome | None:
+    def outcome(self, record: JobRecord) -> JobOutcome | None:
         """What the job left behind; None if there is nothing (yet)."""
         if record.job_id is None:
             return None
@@ -255,8 +255,8 @@ class JobRecords:
             except _UNREADABLE:
                 raise
             except Exception as error:  # a pickle with a wrong byte may raise anything
-                return Outcome(error=f"MlffError: its result cannot be read: {one_line(error)}")
-            return Outcome(value=value) if kind == "success" else Outcome(error=str(value))
+                return JobOutcome(error=f"MlffError: its result cannot be read: {last_line(error)}")
+            return JobOutcome(value=value) if kind == "success" else JobOutcome(error=str(value))
         return None
 
     def _outcome_file(self, record: JobRecord) -> Path:
@@ -270,7 +270,7 @@ class JobRecords:
             return None
 
 
-def one_line(error: BaseException | str) -> str:
+def last_line(error: BaseException | str) -> str:
     """The last line of a traceback, or an exception, as people read it."""
     if isinstance(error, BaseException):
         text = str(error).strip() or type(error).__name__
@@ -288,5 +288,5 @@ def one_line(error: BaseException | str) -> str:
     if not separator or " " in kind:
         return last
     name = kind.rpartition(".")[2]
-    # The user is to mend this one, so its class is no news.
+    # The user is to fix this one, so its class is no news.
     return message if name == "MlffError" else f"{name}: {message}"

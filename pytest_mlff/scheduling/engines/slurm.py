@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_mlff.errors import MlffError
 from pytest_mlff.scheduling.engines import slurm_commands
-from pytest_mlff.scheduling.engines.jobs import JobRecord, JobRecords, job_key, one_line
+from pytest_mlff.scheduling.engines.jobs import JobRecord, JobRecords, job_key, last_line
 from pytest_mlff.scheduling.engines.resources import Resources
 from pytest_mlff.scheduling.engines.slurm_calls import Call, Finished, SlurmFuture
 from pytest_mlff.scheduling.engines.slurm_recorded import RecordedSubmission
@@ -230,7 +230,7 @@ class SlurmEngine(Executor):
                     self._look(finished)
                 except Exception as error:  # a watcher that dies silently would be a hang
                     for call in self._calls.values():
-                        finished.error(call, f"engine slurm: {one_line(error)}")
+                        finished.error(call, f"engine slurm: {last_line(error)}")
                 for call, _value, _error in finished.entries:
                     self._calls.pop(call.key, None)
             finished.hand_over(self._records)
@@ -280,7 +280,7 @@ class SlurmEngine(Executor):
             elif outcome.error is None:
                 finished.value(call, outcome.value)
             else:
-                finished.error(call, self._failure(call, f"failed: {one_line(outcome.error)}"))
+                finished.error(call, self._failure(call, f"failed: {last_line(outcome.error)}"))
         return waiting
 
     def _resubmit(self, ended: Sequence[tuple[Call, str]], finished: Finished) -> bool:

@@ -150,7 +150,7 @@ def test_what_is_not_there(tmp_path: Path, name: str, molecule: str, message: st
 
 
 def test_no_such_data_folder(tmp_path: Path) -> None:
-    with pytest.raises(MlffError, match="does not exist; make it or mend --mlff-data"):
+    with pytest.raises(MlffError, match="does not exist; make it or fix --mlff-data"):
         open_dataset("rmd17", data_dir=tmp_path / "nowhere")
 
 

@@ -20,7 +20,7 @@ from pytest_mlff.gate.baseline import (
     spec_of,
 )
 from pytest_mlff.gate.files import pack_models
-from pytest_mlff.gate.records import CaseRecord, Identity, as_stored, record_of
+from pytest_mlff.gate.records import Identity, KeptCase, as_stored, kept_case
 from pytest_mlff.metrics.measurement import Measurement, measurement_of
 from pytest_mlff.statistics.evidence import FrameSeries
 
@@ -251,15 +251,15 @@ def test_families_are_specs() -> None:
 def test_records_of_measurements() -> None:
     series = record(FORCE).series
     good = measurement_of(series, "meV/Å", 8400)
-    made = record_of(FORCE, "force_mae", None, good, data="d", spec="s", dtype="float32")
+    made = kept_case(FORCE, "force_mae", None, good, data="d", spec="s", dtype="float32")
     assert made is not None
     assert made.value == good.value
     assert made.identity == Identity("d", "s", "float32", "meV/Å")
     nan = Measurement(math.nan, "meV/Å", 1, 1)
-    assert record_of(FORCE, "force_mae", None, nan, data="d", spec="s", dtype="x") is None
+    assert kept_case(FORCE, "force_mae", None, nan, data="d", spec="s", dtype="x") is None
 
 
-def report(path: Path, **models: list[CaseRecord]) -> Path:
+def report(path: Path, **models: list[KeptCase]) -> Path:
     residuals, content = pack_models(models, f"{path.stem}.npz")
     path.with_suffix(".npz").write_bytes(content)
     path.write_text(json.dumps({"schema_version": 1, "cases": [], "residuals": residuals}))

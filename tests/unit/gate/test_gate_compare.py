@@ -14,7 +14,7 @@ from pytest_mlff.errors import MlffError
 from pytest_mlff.gate.baseline import Baseline, BaselineCase, save_baseline
 from pytest_mlff.gate.compare import rank, read_runs
 from pytest_mlff.gate.files import pack_models
-from pytest_mlff.gate.records import CaseRecord, Identity
+from pytest_mlff.gate.records import Identity, KeptCase
 from pytest_mlff.statistics.evidence import FrameSeries
 
 if TYPE_CHECKING:
@@ -23,16 +23,16 @@ if TYPE_CHECKING:
 CASES = ("s/a/aspirin/force_mae", "s/a/aspirin/energy_mae", "s/a/uracil/force_mae")
 
 
-def made(case_id: str, factor: float, noise: float, seed: int, n: int = 500) -> CaseRecord:
+def made(case_id: str, factor: float, noise: float, seed: int, n: int = 500) -> KeptCase:
     common = np.random.default_rng(len(case_id)).gamma(4.0, 10.0, n)
     own = np.random.default_rng([seed, len(case_id)]).normal(size=n)
     errors = np.abs(factor * common + noise * own)
     series = FrameSeries(errors, np.ones(n), np.arange(n), (n,))
     identity = Identity(case_id.split("/")[2], "spec", "float32", "meV/Å")
-    return CaseRecord(case_id, "force_mae", None, series.value, n, 21 * n, identity, series)
+    return KeptCase(case_id, "force_mae", None, series.value, n, 21 * n, identity, series)
 
 
-def run(factor: float, seed: int, noise: float = 2.0) -> dict[str, CaseRecord]:
+def run(factor: float, seed: int, noise: float = 2.0) -> dict[str, KeptCase]:
     return {name: made(name, factor, noise, seed) for name in CASES}
 
 
@@ -93,7 +93,7 @@ def test_cases_that_cannot_be_compared_are_dropped_with_the_reason() -> None:
 def test_species_that_occur_in_some_frames_only() -> None:
     """A case on every third frame is laid over the frames of the whole set."""
 
-    def thinned(records: dict[str, CaseRecord]) -> dict[str, CaseRecord]:
+    def thinned(records: dict[str, KeptCase]) -> dict[str, KeptCase]:
         whole = records[CASES[0]]
         kept = np.arange(0, 500, 3)
         part = FrameSeries(whole.series.totals[kept], np.ones(len(kept)), kept, (len(kept),))

@@ -14,7 +14,7 @@ from support.baselines import update
 from pytest_mlff.errors import MlffError
 from pytest_mlff.gate.baseline import Baseline, BaselineCase, check
 from pytest_mlff.gate.compare import rank
-from pytest_mlff.gate.records import CaseRecord, Identity
+from pytest_mlff.gate.records import Identity, KeptCase
 from pytest_mlff.gate.standing import standing_of
 from pytest_mlff.gate.threshold import Verdict
 from pytest_mlff.metrics import registry
@@ -29,14 +29,14 @@ CASE = "s/a/uracil/soap_similarity"
 N = 400
 
 
-def record(factor: float, seed: int = 1, case_id: str = CASE, **changes: float) -> CaseRecord:
+def record(factor: float, seed: int = 1, case_id: str = CASE, **changes: float) -> KeptCase:
     """Its per-frame values are ``factor`` times common ones, plus noise of its own."""
     common = np.random.default_rng(0).gamma(50.0, 1.0, N)
     values = factor * common + np.random.default_rng(seed).normal(size=N)
     series = FrameSeries(values + changes.get("shift", 0.0), np.ones(N), np.arange(N), (N,))
     identity = Identity("data", "spec", "float32", "1")
     metric = case_id.rsplit("/", 1)[1]
-    return CaseRecord(case_id, metric, None, series.value, N, N, identity, series)
+    return KeptCase(case_id, metric, None, series.value, N, N, identity, series)
 
 
 def held(factor: float) -> Baseline:
@@ -136,7 +136,7 @@ def test_a_baseline_not_above_zero_decides_nothing() -> None:
 def test_far_worse_is_red_though_undecided(factor: float, red: bool) -> None:
     few = slice(0, 5)
 
-    def short(one: CaseRecord) -> CaseRecord:
+    def short(one: KeptCase) -> KeptCase:
         part = FrameSeries(one.series.totals[few], np.ones(5), np.arange(5), (5,))  # type: ignore[union-attr]
         return replace(one, series=part, value=part.value)
 

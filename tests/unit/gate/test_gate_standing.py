@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from pytest_mlff.gate.records import CaseRecord
+    from pytest_mlff.gate.records import KeptCase
 
 PASSED = Judgement(Verdict.PASSED, "40 ≤ 45")
 FAILED = Judgement(Verdict.FAILED, "50 is above 45")
@@ -30,7 +30,7 @@ def baseline(tmp_path: Path) -> Baseline:
     return written(tmp_path / "b.json", *(record(name) for name in CASES))
 
 
-def of(baseline: Baseline, one: CaseRecord, accepted: str | None = None) -> Standing:
+def of(baseline: Baseline, one: KeptCase, accepted: str | None = None) -> Standing:
     tests = {"quick/time": len(CASES)}
     return standing_of(
         one.case_id, check(baseline, [one], tests=tests), baseline, len(CASES), accepted
@@ -97,7 +97,7 @@ def test_an_accepted_worsening_is_said_and_is_no_verdict(baseline: Baseline) -> 
 def contract(baseline: Baseline, standing: Callable[..., Standing]) -> None:
     """What any gate must do; the mutants below each break one line."""
 
-    def stands(one: CaseRecord, against: Baseline = baseline) -> tuple[Verdict, bool | None]:
+    def stands(one: KeptCase, against: Baseline = baseline) -> tuple[Verdict, bool | None]:
         result = check(against, [one], tests={"quick/time": len(CASES)})
         found = standing(one.case_id, result, against, len(CASES))
         return judged(PASSED, found).verdict, found.regressed

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from pytest_mlff.gate.baseline import Baseline, BaselineCase, save_baseline
-from pytest_mlff.gate.records import CaseRecord, Identity
+from pytest_mlff.gate.records import Identity, KeptCase
 from pytest_mlff.judge.changes import Judge, changes
 from pytest_mlff.judge.edits import Edit, worst_first
 from pytest_mlff.judge.settings import ini_file
@@ -57,7 +57,7 @@ def entry(case_id: str, values: list[float], data: str = "d") -> BaselineCase:
     made = series(values)
     identity = Identity(data=data, spec="s", dtype="float64", unit="meV/Å")
     return BaselineCase(
-        CaseRecord(case_id, "force_mae", None, made.value, len(made), 9, identity, made), None
+        KeptCase(case_id, "force_mae", None, made.value, len(made), 9, identity, made), None
     )
 
 

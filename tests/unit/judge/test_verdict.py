@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from support.sample_reports import saibench_report
 
-from pytest_mlff.judge.verdict import Outcome, outcome_of
+from pytest_mlff.judge.verdict import RunOutcome, outcome_of
 from pytest_mlff.reports.json_report import write_report
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ GOOD = [case for case in BASE.cases if case.verdict == "passed"][:3]
 
 def judged(
     path: Path, status: int = 0, *, cases: int = 3, decided: bool = True, **run: Any
-) -> Outcome:
+) -> RunOutcome:
     """The outcome of a run whose report says what is given, and else that all is well."""
     told = {"exit_code": status, "started": "2026-01-02T03:04:05+00:00", "sources": ["a", "b"],
             "collected": 3, "deselected": 0, **run}  # fmt: skip

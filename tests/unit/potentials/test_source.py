@@ -11,8 +11,8 @@ from pytest_mlff.potentials.source import (
     CheckpointSet,
     Demo,
     Factory,
-    Recipe,
-    Source,
+    ModelSource,
+    RecipeFile,
     parse_source,
 )
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 FAMILIES = ("nequip", "other")
 
 
-def parse(text: str, cwd: Path) -> Source:
+def parse(text: str, cwd: Path) -> ModelSource:
     return parse_source(text, cwd=cwd, families=FAMILIES)
 
 
@@ -46,8 +46,8 @@ def folder(tmp_path: Path) -> Path:
         ("a:b.ckpt", Checkpoint),
         ("models/{variant}.ckpt", CheckpointSet),
         ("nequip:models/{variant}.ckpt", CheckpointSet),
-        ("train.yaml", Recipe),
-        ("nequip_small.yaml", Recipe),
+        ("train.yaml", RecipeFile),
+        ("nequip_small.yaml", RecipeFile),
         ("card.yml", Card),
         ("make.py:build", Factory),
         ("package.module:build", Factory),

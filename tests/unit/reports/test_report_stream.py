@@ -85,7 +85,7 @@ def test_a_torn_write_costs_one_case(tmp_path: Path, cut: int) -> None:
     stream.path.write_bytes(whole[:-cut])
     kept = 3 if cut < 4 else 2
     assert [one.nodeid for one in load_report(stream.path).cases] == [f"n{n}" for n in range(kept)]
-    # A finished report is never mended: there, a missing end means that something is wrong.
+    # A finished report is never repaired: there, a missing end means that something is wrong.
     finished = tmp_path / "r.json"
     finished.write_bytes(whole[:-cut] if cut > 1 else whole[:-2])
     with pytest.raises(MlffError, match="not a JSON report"):

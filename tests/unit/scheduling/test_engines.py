@@ -31,7 +31,7 @@ from pytest_mlff.errors import MissingExtraError, MlffError
 from pytest_mlff.plugin import hookspecs
 from pytest_mlff.scheduling.engines import slurm as slurm_engine
 from pytest_mlff.scheduling.engines import slurm_commands, slurm_recorded
-from pytest_mlff.scheduling.engines.jobs import JobRecord, JobRecords, job_key, one_line
+from pytest_mlff.scheduling.engines.jobs import JobRecord, JobRecords, job_key, last_line
 from pytest_mlff.scheduling.engines.local import LocalEngine
 from pytest_mlff.scheduling.engines.registry import Resources, map_jobs, open_engine
 from pytest_mlff.scheduling.engines.slurm import SlurmEngine
@@ -214,11 +214,11 @@ def test_the_function_is_part_of_the_key_and_a_digest_speaks_for_itself() -> Non
 
 def test_a_traceback_becomes_one_line() -> None:
     trace = 'Traceback\n  File "a.py", line 1, in f\n    g()\n'
-    assert one_line(trace + "ValueError: two\nlines\n") == "ValueError: two"
-    assert one_line(trace + "pytest_mlff.errors.MlffError: mend it") == "mend it"
-    assert one_line(trace + "torch.OutOfMemoryError: no") == "OutOfMemoryError: no"
-    assert one_line("") == "it gave no reason"
-    assert one_line(ValueError("")) == "ValueError"
+    assert last_line(trace + "ValueError: two\nlines\n") == "ValueError: two"
+    assert last_line(trace + "pytest_mlff.errors.MlffError: fix it") == "fix it"
+    assert last_line(trace + "torch.OutOfMemoryError: no") == "OutOfMemoryError: no"
+    assert last_line("") == "it gave no reason"
+    assert last_line(ValueError("")) == "ValueError"
 
 
 # The local engine.

@@ -1,6 +1,6 @@
 """Train the demo model that ships with the package (``--mlff-model=demo``).
 
-Run as ``python -m pytest_mlff.training.demo OUT``. A small NequIP (Batzner et al.,
+Run as ``python tools/train_demo.py OUT``. A small NequIP (Batzner et al.,
 Nat. Commun. 2022, 13, 2453) is fitted to the earlier part of every embedded
 trajectory; the last 10 % in time of each molecule is never seen.
 """
@@ -294,7 +294,7 @@ def train_demo(out: Path, budget: DemoBudget) -> Path:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Command line: ``python -m pytest_mlff.training.demo OUT [--epochs N …]``."""
+    """Command line: ``python tools/train_demo.py OUT [--epochs N …]``."""
     defaults = DemoBudget()
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("out", type=Path)
@@ -314,7 +314,7 @@ def main(arguments: list[str] | None = None) -> int:
     )
     package = train_demo(options.out, budget)
     if options.install:
-        target = Path(__file__).parents[1] / "potentials" / "demo_model"
+        target = EMBEDDED_FOLDER.parents[1] / "potentials" / "demo_model"
         target.mkdir(exist_ok=True)
         shutil.copy(package, target / "demo.nequip.zip")
     print(json.dumps({"package": str(package), "bytes": package.stat().st_size}))
