@@ -63,7 +63,7 @@ class Conservativity(LawBase):
         units = np.zeros((3 * len(chosen), count, 3))
         units[np.arange(3 * len(chosen)), np.repeat(chosen, 3), np.tile([0, 1, 2], len(chosen))] = 1
         plane, _ = np.linalg.qr(rng.normal(size=(3 * count, 2)))
-        step, reach = first_step(dtype), tolerance.reach_of(frame)
+        step, reach = first_step(dtype), context.coarse_reach(frame)
         batch = Frames.concatenate(
             [
                 frame,

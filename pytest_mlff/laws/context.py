@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pytest_mlff.errors import MlffError, NotSupportedError
+from pytest_mlff.laws.boxed import Boxed
 from pytest_mlff.laws.tolerance import reach_of
 from pytest_mlff.laws.trial import NonFiniteError
 from pytest_mlff.potentials.failures import raise_if_poisoned
@@ -62,15 +63,18 @@ class Context:
         pool: StructurePool,
         alternatives: Mapping[str, Potential] | None = None,
     ) -> None:
-        self.potential = potential
+        self.potential = pool.as_asked(potential)
         self.pool = pool
-        self.alternatives = dict(alternatives or {})
+        others = alternatives or {}
+        self.alternatives = {name: pool.as_asked(other) for name, other in others.items()}
         self.calls = 0
         self.frames = 0
 
     def drawing_from(self, pool: StructurePool) -> Context:
         """The same model with another pool."""
-        return Context(self.potential, pool, self.alternatives)
+        found = Context(self.potential, pool)
+        found.alternatives = self.alternatives
+        return found
 
     @property
     def dtype(self) -> np.dtype[np.floating]:
@@ -84,10 +88,17 @@ class Context:
         The largest one that occurs; for a model that rounds relative vectors, and not
         coordinates, the longest vector that it looks at.
         """
-        reach = reach_of(*parts)
+        reach = self.coarse_reach(*parts)
         if not self.pool.fine_coordinates or any(part.pbc.any() for part in parts):
             return reach
         return min(reach, max(1.0, self.pool.range))
+
+    def coarse_reach(self, *parts: Frames) -> float:
+        """Largest coordinate in Å that occurs, and the edge of the box that it may be put into."""
+        reach = reach_of(*parts)
+        if isinstance(self.potential, Boxed):
+            return max(reach, *(self.potential.edge(part) for part in parts))
+        return reach
 
     def predict(
         self, frames: Frames, *, finite: bool = True, potential: Potential | None = None

@@ -50,12 +50,12 @@ class NoHoles(LawBase):
         both = frame.numbers[:2]
         total = float(radii_of(both).sum())
         pairs = [isolated(both, np.stack([0 * axis, f * total * axis])) for f in SQUEEZED]
-        whole = [
-            isolated(frame.numbers, factor * frame.positions)
-            for factor in (0.4, 0.7, 2.0, context.pool.range)
-        ]
+        # Stretched far, a molecule falls apart into single atoms.
+        far = (2.0, context.pool.range) if context.pool.lonely else (1.3,)
+        factors = (0.4, 0.7, *far)
+        whole = [isolated(frame.numbers, factor * frame.positions) for factor in factors]
         # The noise of the tightest pair is the largest, so it serves for all.
-        reach = tolerance.reach_of(pairs[0])
+        reach = context.coarse_reach(pairs[0])
         probes = tolerance.probes(pairs[0], dtype, reach, seed)
         batch = Frames.concatenate([*pairs, *whole, probes])
         answer = context.predict(batch, finite=False)

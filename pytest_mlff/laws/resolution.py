@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from pytest_mlff.potentials.protocol import Potential
 
-__all__ = ["found_dtype", "keeps_fine_coordinates"]
+__all__ = ["bent", "found_dtype", "keeps_fine_coordinates"]
 
 _FAR: Final = 1000.0
 """Å from the origin, where one place of float32 is 6.1e-5 Å."""
@@ -61,7 +61,7 @@ def found_dtype(
     """
     if potential.info.dtype in ("float32", "float64"):
         return None
-    frame = _bent(species[0]) if reference is None else reference.select([0])
+    frame = bent(species[0]) if reference is None else reference.select([0])
     signs = np.random.default_rng(0).choice([-1.0, 1.0], frame.positions.shape)
     line = [moved(frame, frame.positions + k * _SPACING * signs) for k in range(_POINTS)]
     try:
@@ -78,7 +78,7 @@ def found_dtype(
     return "float32" if narrow or rough else "float64"
 
 
-def _bent(species: str) -> Frames:
+def bent(species: str) -> Frames:
     """Three atoms that pull at each other in all directions."""
     numbers = numbers_of([species] * 3)
     corners = np.array([[0.0, 0.0, 0.0], [0.71, 0.53, 0.46], [-0.38, 0.87, -0.29]])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final, Literal
 
 from pytest_mlff.errors import MlffError
@@ -11,7 +12,6 @@ from pytest_mlff.laws.context import Context, describe_frames
 from pytest_mlff.laws.counterexample import Counterexample
 from pytest_mlff.laws.law import Law, LawResult
 from pytest_mlff.laws.registry import law_named
-from pytest_mlff.laws.resolution import found_dtype, keeps_fine_coordinates
 from pytest_mlff.laws.shrink import fewest_atoms
 from pytest_mlff.laws.structures import StructurePool
 from pytest_mlff.laws.trial import NonFiniteError, Parameter, Reading, Trial, VacuousCheckError
@@ -77,7 +77,14 @@ class _Recorder:
 
     def broken(self, trial: Trial) -> bool:
         """Measure a trial and remember it if it breaks the law and is not larger than before."""
-        reading = self.read(trial)
+        try:
+            reading = self.read(trial)
+        except _Stop:
+            if self.smallest is None or self.refusal is None or is_poisoned(self.refusal):
+                raise
+            # A smaller structure that the model refuses is no counterexample.
+            self.refusal = None
+            return False
         if reading is not None and reading.excess <= 1.0:
             return False
         size = len(trial.frames.numbers)
@@ -285,10 +292,8 @@ def _shrunk(recorder: _Recorder, seed: int, budget: int) -> Counterexample:
     try:
         fewest_atoms(recorder.smallest, recorder.broken, law.min_atoms, budget)
     except _Stop as stop:
-        if recorder.refusal is not None and is_poisoned(recorder.refusal):
-            raise recorder.refusal from stop
-        # A smaller structure that the model refuses is no counterexample.
-        recorder.refusal = None
+        assert recorder.refusal is not None
+        raise recorder.refusal from stop
     source = recorder.context.potential.info.source
     return Counterexample.of(law.id, recorder.smallest, recorder.smallest_reading, seed, source)
 
@@ -317,13 +322,6 @@ def measure_again(counterexample: Counterexample, potential: Potential) -> Readi
         Unknown law; the model raised, refuses the structure or answers NaN.
     """
     law = law_named(counterexample.law)
-    species = counterexample.frames.species
-    pool = StructurePool(
-        potential.info.species or species,
-        periodic=True,
-        stress=True,
-        cutoff=potential.info.cutoff,
-        found_dtype=found_dtype(potential, species, counterexample.frames),
-        fine_coordinates=keeps_fine_coordinates(potential, species),
-    )
+    pool = StructurePool.for_potential(potential, counterexample.frames)
+    pool = replace(pool, periodic=True, stress=True)  # or the law itself says that it is refused
     return law.measure(Context(potential, pool), counterexample.trial)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pytest_mlff.datasets.frames import Frames
 from pytest_mlff.laws import tolerance
 from pytest_mlff.laws.force_consistency import displaced
-from pytest_mlff.laws.growing import moved
+from pytest_mlff.laws.growing import merge, moved
 from pytest_mlff.laws.law import LawBase
 from pytest_mlff.laws.structures import seeds
 from pytest_mlff.laws.trial import Reading, Trial, worst
@@ -84,7 +84,13 @@ class Smoothness(LawBase):
     required_evidence = ("energy_range",)
 
     def trials(self, context: Context) -> SearchStrategy[Trial]:
-        """Dimers and small molecules, of which the last atom is pulled away."""
+        """Dimers and small molecules, of which the last atom is pulled away.
+
+        A model that takes no atom without neighbours gets molecules from which another one parts.
+        """
+        if not context.pool.lonely:
+            part = context.pool.molecules(2, 3)
+            return st.builds(_side_by_side, part, part, seeds())
         return st.builds(
             lambda frames, seed: Trial(frames, {"direction_seed": seed}),
             context.pool.molecules(2, 5),
@@ -98,7 +104,8 @@ class Smoothness(LawBase):
     def measure(self, context: Context, trial: Trial) -> Reading:
         """Scan, choose places, zoom."""
         frame = trial.frames
-        line = _Line(context, frame, int(trial.parameters["direction_seed"]))
+        seed = int(trial.parameters["direction_seed"])
+        line = _Line(context, frame, seed, int(trial.parameters.get("leaving", 1)))
         length = context.pool.range + 1.0 + float(np.ptp(frame.positions, axis=0).max())
         steps = COARSE * np.arange(int(length / COARSE) + 1, dtype=np.float64)
         energy, force, noise = line.scan(steps)
@@ -136,17 +143,18 @@ class Smoothness(LawBase):
 
 
 class _Line:
-    """A structure whose last atom is pulled away from the others."""
+    """A structure whose last atoms are pulled away from the others."""
 
-    def __init__(self, context: Context, frame: Frames, seed: int) -> None:
+    def __init__(self, context: Context, frame: Frames, seed: int, leaving: int) -> None:
         self.context, self.frame, self.seed = context, frame, seed
-        rest = frame.positions[:-1].mean(axis=0)
-        away = frame.positions[-1] - rest
+        self.stay = max(1, int(frame.counts[0]) - leaving)
+        rest = frame.positions[: self.stay].mean(axis=0)
+        away = frame.positions[self.stay :].mean(axis=0) - rest
         away = away / np.linalg.norm(away)
         # Slightly off the line through the centre, so that distances pass the cutoff one by one.
         away = away + 0.15 * np.random.default_rng([seed, 16]).normal(size=3)
         self.direction = np.zeros(frame.positions.shape)
-        self.direction[-1] = away / np.linalg.norm(away)
+        self.direction[self.stay :] = away / np.linalg.norm(away)
 
     def scan(
         self, steps: NDArray[np.float64]
@@ -154,7 +162,7 @@ class _Line:
         """Energies, projected forces, and the noise at the middle of the scan."""
         dtype = self.context.dtype
         middle = moved(self.frame, self.frame.positions + steps[len(steps) // 2] * self.direction)
-        reach = tolerance.reach_of(middle)
+        reach = self.context.coarse_reach(middle)
         batch = Frames.concatenate(
             [
                 middle,
@@ -173,17 +181,27 @@ class _Line:
         )
         count = int(self.frame.counts[0])
         forces = answer.forces[first * count :].reshape(len(steps), count, 3)
-        return answer.energy[first:], forces[:, -1] @ self.direction[-1], noise
+        return answer.energy[first:], np.einsum("sai,ai->s", forces, self.direction), noise
 
     def crossings(self, cutoff: float) -> set[float]:
-        """Where the moving atom passes the cutoff of its first and of its last partner."""
-        start = self.frame.positions[-1] - self.frame.positions[:-1]
+        """Where the first and the last pair passes the cutoff."""
+        places = self.frame.positions
+        start = (places[self.stay :, None] - places[None, : self.stay]).reshape(-1, 3)
         along = start @ self.direction[-1]
         aside = (start * start).sum(axis=1) - along**2
         inside = cutoff**2 - aside
         where = np.sqrt(inside[inside > 0]) - along[inside > 0]
         where = where[where > 0]
         return {float(where.min()), float(where.max())} if len(where) else set()
+
+
+def _side_by_side(one: Frames, other: Frames, seed: int) -> Trial:
+    """Two molecules beside each other, of which the second leaves."""
+    axis = np.random.default_rng([seed, 18]).normal(size=3)
+    axis /= np.linalg.norm(axis)
+    shift = float((one.positions @ axis).max() - (other.positions @ axis).min() + 1.5) * axis
+    parameters = {"direction_seed": seed, "leaving": int(other.counts[0])}
+    return Trial(merge(one, other, shift), parameters)
 
 
 def _suspicious(values: NDArray[np.float64], noise: float) -> int:

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from pytest_mlff.errors import NotSupportedError
 from pytest_mlff.laws import growing
-from pytest_mlff.laws.resolution import found_dtype, keeps_fine_coordinates
+from pytest_mlff.laws.boxed import Boxed
+from pytest_mlff.laws.resolution import bent, found_dtype, keeps_fine_coordinates
 from pytest_mlff.potentials.failures import raise_if_poisoned
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
 
     from pytest_mlff.datasets.frames import Frames
-    from pytest_mlff.potentials.protocol import Potential
+    from pytest_mlff.potentials.protocol import Potential, Prediction
 
 __all__ = ["StructurePool", "seeds"]
 
@@ -59,13 +60,39 @@ def _takes_cells(potential: Potential, species: Sequence[str]) -> tuple[bool, bo
     said = potential.info.capabilities
     if not said.get("periodic", True):
         return False, False
-    crystal = growing.crystal(growing.numbers_of(species[:1]), [0, 0], 0, 4)
-    try:
-        answer = potential.predict(crystal)
-    except Exception as error:  # whatever it raises, cells are not for this model
-        raise_if_poisoned(error, potential.info.name)
+    answer = _asked(potential, growing.crystal(growing.numbers_of(species[:1]), [0, 0], 0, 4))
+    if answer is None:
         return False, False
     return True, answer.stress is not None and said.get("stress", True)
+
+
+def _asked(potential: Potential, frames: Frames) -> Prediction | None:
+    """What a model answers; None where it raises, whatever that is: it does not take these."""
+    try:
+        return potential.predict(frames)
+    except Exception as error:
+        raise_if_poisoned(error, potential.info.name)
+        return None
+
+
+def _wants_boxes(
+    potential: Potential, species: Sequence[str], reference: Frames | None = None
+) -> bool:
+    """Whether a model refuses a molecule, and takes it in a box."""
+    molecule = bent(species[0]) if reference is None else reference.select([0])
+    return _asked(potential, molecule) is None and _asked(Boxed(potential), molecule) is not None
+
+
+def _takes_lonely_atoms(potential: Potential, species: Sequence[str]) -> bool:
+    """Whether a model takes one atom alone, and one out of reach of the others."""
+    numbers = growing.numbers_of([species[0]] * 3)
+    apart = 25.0 if potential.info.cutoff is None else 2.0 * potential.info.cutoff
+    bond = 2.0 * float(growing.radii_of(numbers)[0])
+    places = np.array([[0.0, 0.0, 0.0], [bond, 0.0, 0.0], [apart, 0.0, 0.0]])
+    return all(
+        _asked(potential, growing.isolated(numbers[:count], places[:count])) is not None
+        for count in (1, 3)
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,6 +118,11 @@ class StructurePool:
         What the model computes in as far as it can be told, where it does not say.
     fine_coordinates : bool
         Whether a float32 model takes differences of coordinates before it rounds.
+    boxed : bool
+        Whether the model takes crystals only, so that isolated structures are put into boxes.
+    lonely : bool
+        Whether it takes an atom without neighbours. If not, none is drawn, and the law
+        ``isolated_atom`` alone says so.
     source : {"mixed", "reference", "grown"}
         Where isolated structures come from: both, reference frames alone (whole, rattled, or a
         neighbourhood cut out), or growing and distant fragments alone.
@@ -104,6 +136,8 @@ class StructurePool:
     grown: bool = True
     found_dtype: str | None = None
     fine_coordinates: bool = False
+    boxed: bool = False
+    lonely: bool = True
     source: Origin = "mixed"
 
     def __post_init__(self) -> None:
@@ -117,8 +151,8 @@ class StructurePool:
         Parameters
         ----------
         potential : Potential
-            The model. Whether it takes cells is tried with one crystal, unless its card says
-            that it does not.
+            The model. It is tried with one crystal (unless its card says that it takes none), a
+            molecule, and an atom alone.
         reference : Frames, optional
             Realistic structures; frames with species that the model does not know are left out.
 
@@ -142,15 +176,23 @@ class StructurePool:
                 "give reference frames to take them from"
             )
         periodic, stress = _takes_cells(potential, species)
+        boxed = periodic and _wants_boxes(potential, species, reference)
+        asked = Boxed(potential) if boxed else potential
         return cls(
             species=tuple(species),
             reference=None if reference is None else reference.without_labels(),
             periodic=periodic,
             stress=stress,
             cutoff=potential.info.cutoff,
-            found_dtype=found_dtype(potential, species, reference),
-            fine_coordinates=keeps_fine_coordinates(potential, species),
+            found_dtype=found_dtype(asked, species, reference),
+            fine_coordinates=not boxed and keeps_fine_coordinates(potential, species),
+            boxed=boxed,
+            lonely=_takes_lonely_atoms(asked, species),
         )
+
+    def as_asked(self, potential: Potential) -> Potential:
+        """The model as it takes the structures of this pool."""
+        return Boxed(potential) if self.boxed and not isinstance(potential, Boxed) else potential
 
     @property
     def numbers(self) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
@@ -182,7 +224,8 @@ class StructurePool:
         return not self.grown or self.source == "reference"
 
     def molecules(self, min_atoms: int = 2, max_atoms: int = 10) -> SearchStrategy[Frames]:
-        """Grown molecules of ``min_atoms`` to ``max_atoms`` atoms."""
+        """Grown molecules of ``min_atoms`` to ``max_atoms`` atoms, none of them lonely."""
+        min_atoms = min_atoms if self.lonely else max(2, min_atoms)
         if self._only_reference:
             return self.rattled_reference(min_atoms, max_atoms)
         numbers = self.numbers
@@ -191,7 +234,7 @@ class StructurePool:
         )
 
     def pairs(self) -> SearchStrategy[Frames]:
-        """Dimers from 0.8 sums of covalent radii to just beyond the cutoff."""
+        """Dimers from 0.8 sums of covalent radii to just beyond the cutoff, if they may part."""
         numbers, far = self.numbers, self.range
 
         def build(data: bytes) -> Frames:
@@ -199,7 +242,8 @@ class StructurePool:
             a, b = numbers[first % len(numbers)], numbers[second % len(numbers)]
             both = np.array([a, b])
             near = 0.8 * float(growing.radii_of(both).sum())
-            distance = near + (1.02 * far - near) * (place / 255.0) ** 2
+            longest = 1.02 * far if self.lonely else 1.5 * near
+            distance = near + (longest - near) * (place / 255.0) ** 2
             axis = np.random.default_rng([way, 4]).normal(size=3)
             ends = np.stack([np.zeros(3), distance * axis / np.linalg.norm(axis)])
             return growing.isolated(both, ends)

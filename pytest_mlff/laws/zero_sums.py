@@ -91,7 +91,7 @@ class NetForce(LawBase):
     def measure(self, context: Context, trial: Trial) -> Reading:
         """Sum forces and torques about the centre."""
         frame, dtype = trial.frames, context.dtype
-        reach = tolerance.reach_of(frame)
+        reach = context.coarse_reach(frame)
         probes = tolerance.probes(frame, dtype, reach, int(trial.parameters["probe_seed"]))
         batch = Frames.concatenate([frame, probes])
         answer = context.predict(batch)

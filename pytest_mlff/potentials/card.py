@@ -37,6 +37,7 @@ class Capabilities(_Model):
 
     periodic: bool = Field(default=True, description="Takes periodic cells.")
     stress: bool = Field(default=True, description="Gives the stress of periodic cells.")
+    threads: bool = Field(default=True, description="Threads can share it.")
 
 
 class KnownViolation(_Model):

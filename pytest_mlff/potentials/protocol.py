@@ -91,8 +91,8 @@ class PotentialInfo:
     level : str or None
         Level of theory of the labels it was trained on; None where it does not say.
     capabilities : mapping of str to bool
-        What its model card says that it can be asked: ``periodic``, ``stress``. What is not
-        named has to be tried.
+        What the model, or its card, says that it can be asked: ``periodic``, ``stress``,
+        ``threads`` (at once). What is not named has to be tried.
     """
 
     name: str

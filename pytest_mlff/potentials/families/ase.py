@@ -91,6 +91,7 @@ class AsePotential:
             device=device,
             dtype=dtype,
             versions=installed_versions("ase", top),
+            capabilities={"threads": False},
         )
         return cls(info, calculator)
 

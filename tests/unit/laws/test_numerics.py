@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytest_mlff.laws.growing import CLOSEST, cluster, crystal, numbers_of, radii_of
-from pytest_mlff.laws.numerics import offsets, richardson
+from pytest_mlff.laws.numerics import mean_over_path, offsets, path, richardson
 from pytest_mlff.laws.shrink import fewest_atoms
 from pytest_mlff.laws.symmetry import _changed_order, rotation_matrix
 from pytest_mlff.laws.trial import Trial
@@ -42,6 +42,22 @@ def test_error_sees_a_step() -> None:
     """A function that jumps has no derivative: the error must not pretend one."""
     found = richardson(np.where(offsets(0.1, 4) > 0.03, 1.0, 0.0), 0.1, 4, 1e-12)
     assert float(found.error) > 0.1
+
+
+def test_a_kink_anywhere_is_within_the_error_of_a_mean() -> None:
+    kinks = np.random.default_rng(0).uniform(-1.0, 1.0, 5000)
+    found = mean_over_path(np.maximum(path(1.0)[:, None] - kinks, 0.0))
+    right = (1.0 - kinks) ** 2 / 4.0
+    assert (np.abs(found.value - right) <= found.error).all()
+    # The bound is no excuse: a difference quotient is off by up to a quarter of the kink.
+    assert found.error.max() < 0.08
+
+
+def test_a_mean_of_a_steep_function_is_sharp() -> None:
+    found = mean_over_path(np.exp(3.0 * path(1.0)))
+    right = np.sinh(3.0) / 3.0
+    assert abs(found.value - right) <= found.error + 1e-14 < 2e-2 * right
+    assert abs(found.value - right) < 1e-9 * right
 
 
 def test_derivatives_elementwise() -> None:
