@@ -14,6 +14,7 @@ import statistics
 import sys
 import time
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -220,6 +221,7 @@ def _twice_fits(device: str, before: int | None) -> bool:
     return 2 * (peak - before) < MEMORY_SHARE * (available + peak - before)
 
 
+@cache
 def _processor() -> str:
     import platform
 

@@ -52,6 +52,7 @@ class Opened:
     def __init__(self) -> None:
         self._read: dict[str, None] = {}
         self._digests: dict[str, str] = {}
+        self._places: dict[str, str | None] = {}
         sys.addaudithook(self._note)
 
     def _note(self, event: str, arguments: tuple[Any, ...]) -> None:
@@ -69,15 +70,17 @@ class Opened:
             # Not getattr: some modules import others when they are asked.
             path = getattr(module, "__dict__", {}).get("__file__")
             if isinstance(path, str):
-                found[os.path.abspath(path)] = None
-        left_out = _not_counted()
-        return tuple(
-            path
-            for path in found
-            if not path.endswith(".pyc")
-            and not os.path.realpath(path).startswith(left_out)
-            and os.path.isfile(path)
-        )
+                found[path] = None
+        if not found.keys() <= self._places.keys():
+            # Each is looked at once: to follow the links of thousands of files at every call would
+            # cost more than a small model.
+            left_out = _not_counted()
+            for path in found.keys() - self._places.keys():
+                place = os.path.abspath(path)
+                no_source = place.endswith(".pyc") or os.path.realpath(place).startswith(left_out)
+                self._places[path] = None if no_source else place
+        places = (self._places[path] for path in found)
+        return tuple(dict.fromkeys(one for one in places if one and os.path.isfile(one)))
 
     def digest(self, files: Iterable[str], folder: Path) -> Mapping[str, str]:
         """SHA-256 of files by their names, which start from ``folder`` where they lie in it.

@@ -192,9 +192,11 @@ class _Host:
         frames = frames_of(arrays)
         store = _JudgesSizes(self.channel) if header["store"] else None
         found = evaluate(self.model, frames, batch=batch, progress=progress, store=store)
-        late = [one for one in self._files() if one not in set(self.remembered)]
+        known = set(self.remembered)
+        late = [one for one in self._files() if one not in known]
         self.remembered += tuple(late)
-        return {"late": late, "digest": self._digest()}, of_predictions([found])
+        told = {"late": late, "digest": self._digest()} if late else {}
+        return told, of_predictions([found])
 
     def do_threads(self, header: Mapping[str, Any], arrays: Any) -> tuple[Any, Any]:
         """One frame for each thread."""
