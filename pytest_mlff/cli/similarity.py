@@ -156,7 +156,7 @@ def window_points(report: Report) -> tuple[tuple[WindowPoint, ...], tuple[str, .
     similarity: dict[tuple[str | None, str, str], CaseRecord] = {}
     samples: dict[tuple[str, str], int] = {}
     for record in report.variants:
-        value = record.axes.get("samples")
+        value = record.axes.get(record.roles.get("train_count", ""))
         if isinstance(value, int):
             samples[f"{record.suite}/{record.spec}", record.variant] = value
     for case in report.cases:

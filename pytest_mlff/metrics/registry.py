@@ -93,6 +93,8 @@ class Metric:
         Reference labels that it compares with, if any.
     ensembles : collection of str
         Ensembles of a simulation (key `simulate` of a spec) that it is taken of; empty if of none.
+    label : str
+        Name in figures; an error against labels that has one has panels of its own there.
     foretells : str or None
         Id of the metric whose per-frame error this one should foretell.
     """
@@ -109,13 +111,23 @@ class Metric:
     needs_threshold: bool = True
     subject: Any = field(default=None, repr=False, compare=False)
     labels: Label | None = None
+    label: str = ""
     foretells: str | None = None
     ensembles: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "needs", frozenset(self.needs))
+        if ("trajectories" in self.needs) != bool(self.ensembles):
+            raise MlffError(
+                f"metric {self.id!r}: what needs trajectories names the ensembles that they are of"
+            )
         if not _ID.fullmatch(self.id):
             raise MlffError(f"metric {self.id!r}: an id is small letters, digits and _")
+
+    @property
+    def name(self) -> str:
+        """What figures call it."""
+        return self.label or self.id
 
     @property
     def needs_model(self) -> bool:

@@ -127,6 +127,11 @@ class VariantRecord(_Record):
     variant: str
     dataset: str
     axes: dict[str, Plain] = Field(description="Axis to value.")
+    roles: dict[str, str] = Field(
+        default={},
+        description="Axes by what they set: train_start, train_end, train_count, train_systems, "
+        "test_systems.",
+    )
     train_molecules: list[str]
     test_molecules: list[str]
     train_window: list[float] | None = Field(

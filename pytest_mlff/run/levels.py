@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pytest_mlff.gate.threshold import Judgement, Verdict
+from pytest_mlff.metrics.registry import metric_named
 from pytest_mlff.units import MEV, in_unit
 
 if TYPE_CHECKING:
@@ -70,11 +71,13 @@ def with_offset(
     Added to the evidence of energy errors: ``energy_offset`` (meV/atom) and ``shift_free``, the
     same metric after the mean error of each composition was taken off.
     """
-    found = _offset(frames, prediction) if metric.startswith("energy_") else None
-    if found is None:
+    series = measurement.series
+    of_energy = metric_named(metric).labels == "energy" and series is not None
+    found = _offset(frames, prediction) if of_energy else None
+    if found is None or series is None:
         return measurement
     offset, _, free = found
-    size = float(np.abs(free).mean() if metric == "energy_mae" else np.sqrt(np.square(free).mean()))
+    size = float((np.abs(free) ** series.power).mean() ** (1.0 / series.power))
     more = {"energy_offset": offset, "shift_free": size}
     return replace(measurement, evidence={**measurement.evidence, **more})
 

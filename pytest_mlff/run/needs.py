@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from pytest_mlff.metrics.registry import metric_named
-from pytest_mlff.run.planned_case import LAW
 
 if TYPE_CHECKING:
     from pytest_mlff.run.planned_case import PlannedCase
@@ -27,7 +26,7 @@ __all__ = [
     "POOLED",
     "TRAINING",
     "TRAJECTORY",
-    "Need",
+    "ProductName",
     "needs_of",
 ]
 
@@ -36,15 +35,15 @@ LAW_RUN, DATA, POOLED = "law", "data", "pooled"
 
 
 @dataclass(frozen=True, slots=True)
-class Need:
+class ProductName:
     """A product that cases wait for; the same on every machine and in every run.
 
     Attributes
     ----------
     kind : str
-        ``training``, ``trajectory``, ``pass``, ``law`` (one law's search, which nobody shares),
-        ``data`` (frames and what is computed of them alone) or ``pooled`` (what stands over all
-        variants of a spec).
+        ``training``, ``trajectory``, ``pass``, ``law`` (what one case asks of a potential, which
+        nobody shares), ``data`` (frames and what is computed of them alone) or ``pooled`` (what
+        stands over all variants of a spec).
     text : str
         What it is made of.
     """
@@ -56,7 +55,7 @@ class Need:
         return f"{self.kind}: {self.text}"
 
 
-def needs_of(one: PlannedCase) -> tuple[Need, ...]:
+def needs_of(one: PlannedCase) -> tuple[ProductName, ...]:
     """Every product that a case needs, in the order in which they are made.
 
     The first is what takes longest, and what the cases that share it should run beside.
@@ -70,7 +69,7 @@ def needs_of(one: PlannedCase) -> tuple[Need, ...]:
         spec = one.case.variant.spec
         members = (replace(one, case=replace(one.case, variant=some)) for some in one.variants)
         shared = dict.fromkeys(need for member in members for need in needs_of(member))
-        return (Need(POOLED, f"{one.source.text}, {spec.suite}/{spec.name}"), *shared)
+        return (ProductName(POOLED, f"{one.source.text}, {spec.suite}/{spec.name}"), *shared)
     variant = one.case.variant
     spec, chosen = variant.spec, variant.selections
     dataset = _dataset(variant)
@@ -78,21 +77,25 @@ def needs_of(one: PlannedCase) -> tuple[Need, ...]:
         _window(some, spec.seed) for some in (chosen.train, chosen.validation, chosen.test)
     )
     if one.source is None:
-        return (Need(DATA, f"{dataset}, train {train}, test {test}"),)
-    model, first = one.source.text, ()  # type: tuple[str, tuple[Need, ...]]
+        return (ProductName(DATA, f"{dataset}, train {train}, test {test}"),)
+    model = one.source.text
+    named: list[ProductName] = []
     if one.source.is_recipe and chosen.train is not None:
         text = f"{model}, {dataset}, train {train}, validation {validation}"
-        first = (Need(TRAINING, text),)
+        named.append(ProductName(TRAINING, text))
         model = text  # one model per training
-    if one.function == LAW:
-        text = f"{model}, {spec.suite}/{spec.name}/{variant.id}/{one.case.metric}"
-        return (*first, Need(LAW_RUN, text))
+    needs = metric_named(one.case.metric).needs
     text = f"{model.replace('{variant}', variant.id)}, {dataset}, test {test}"
-    if metric_named(one.case.metric).ensembles:
+    if "trajectories" in needs:
         assert spec.simulate is not None  # checked when the spec was read
         settings = ", ".join(f"{key} {value}" for key, value in spec.simulate if value is not None)
-        return (*first, Need(TRAJECTORY, f"{text}, {settings}"))
-    return (*first, Need(PASS, text))
+        named.append(ProductName(TRAJECTORY, f"{text}, {settings}"))
+    if "potential" in needs:
+        alone = f"{model}, {spec.suite}/{spec.name}/{variant.id}/{one.case.metric}"
+        named.append(ProductName(LAW_RUN, alone))
+    if "predictions" in needs:
+        named.append(ProductName(PASS, text))
+    return tuple(named)
 
 
 def _window(selection: ResolvedSelection | None, seed: int) -> str:

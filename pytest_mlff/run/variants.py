@@ -49,6 +49,7 @@ def _variant_record(session: Session, planned: PlannedSpec, variant: Variant) ->
         variant=variant.id,
         dataset=variant.dataset,
         axes={name: value for name, value in axes.items() if value is not None},
+        roles=variant.roles,
         train_molecules=[] if train is None else list(train.molecules or planned.source.molecules),
         test_molecules=list(planned.test_molecules(variant)),
         train_window=None if train is None else [float(train.start), float(train.end)],

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 from pytest_mlff.errors import MlffError, did_you_mean
 from pytest_mlff.specs.expression import Expression, ExpressionError
 from pytest_mlff.specs.molecule_names import molecules_named
-from pytest_mlff.specs.template import SAFE_ID, fill
+from pytest_mlff.specs.template import SAFE_ID, fill, template_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -90,6 +90,24 @@ class Variant:
     id: str
     values: Mapping[str, Scalar] = field(hash=False)
     selections: ResolvedSelections = field(repr=False)
+
+    @property
+    def roles(self) -> dict[str, str]:
+        """Axes by what they set: ``train_start``, ``train_end``, ``train_count``, ``…_systems``.
+
+        Of the window's two ends, ``train_end`` is the axis that moves the end alone.
+        """
+        plan = self.spec.frames
+        used = {"test_systems": _templated(plan.test)}
+        if plan.train is not None:
+            start, end = _named(plan.train.start), _named(plan.train.end)
+            used |= {
+                "train_systems": _templated(plan.train),
+                "train_start": start,
+                "train_end": end - start,
+                "train_count": _named(plan.train.count),
+            }
+        return {role: axes.pop() for role, axes in used.items() if len(axes) == 1}
 
     @property
     def option(self) -> DatasetOption:
@@ -212,6 +230,14 @@ def _resolve(spec: Spec, variant: str, names: Mapping[str, Scalar]) -> ResolvedS
                 f"overlaps that of {other_role}, {other.start:g}-{other.end:g} %, for {shared[0]}"
             )
     return selections
+
+
+def _named(value: object) -> set[str]:
+    return set(value.names) if isinstance(value, Expression) else set()
+
+
+def _templated(selection: Selection) -> set[str]:
+    return {name for text in selection.molecules for name in template_names(text)}
 
 
 def _drawn_together(one: ResolvedSelection, other: ResolvedSelection) -> bool:

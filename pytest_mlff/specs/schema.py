@@ -133,16 +133,16 @@ class SpecFile(SpecModel):
 def _check_simulated(spec: SpecFile) -> Iterator[Problem]:
     simulated = False
     for index, case in enumerate(spec.cases):
-        ensembles = metric_named(case.metric).ensembles
-        if not ensembles:
+        metric = metric_named(case.metric)
+        if "trajectories" not in metric.needs:
             continue
         simulated = True
         if spec.simulate is None:
             yield ("cases", index, "metric"), f"{case.metric} needs the key simulate in the spec"
-        elif spec.simulate.ensemble not in ensembles:
+        elif spec.simulate.ensemble not in metric.ensembles:
             yield (
                 ("cases", index, "metric"),
-                f"{case.metric} needs simulate: ensemble: {' or '.join(ensembles)}",
+                f"{case.metric} needs simulate: ensemble: {' or '.join(metric.ensembles)}",
             )
     if spec.simulate is not None and not simulated:
         yield ("simulate",), "is of no use: no case takes a metric of a simulation"

@@ -28,7 +28,7 @@ sys.path[:0] = [str(HERE.parent), str(HERE.parents[1])]
 
 from support.fake_workers import Cluster
 
-from pytest_mlff.run.needs import Need
+from pytest_mlff.run.needs import ProductName
 from pytest_mlff.scheduling.xdist.durations import Durations
 from pytest_mlff.scheduling.xdist.groups import Group
 from pytest_mlff.scheduling.xdist.scheduler import GroupScheduling
@@ -72,7 +72,7 @@ def draw(measured: dict[str, list[float]], count: int, rng: random.Random) -> Wo
         first = len(seconds)
         seconds.append(value * rng.lognormvariate(0.0, SPREAD))
         seconds += [FOLLOWING] * (size - 1)
-        name = Need(kind, str(number))
+        name = ProductName(kind, str(number))
         groups.append(Group(name, tuple(range(first, len(seconds)))))
         remembered[str(name)] = value + FOLLOWING * (size - 1)
     return Workload(groups, seconds, Durations(remembered))

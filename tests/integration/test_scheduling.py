@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from support.repos import CASES, SPEC, model_repo, verdicts
 
-from pytest_mlff.run.needs import Need
+from pytest_mlff.run.needs import ProductName
 from pytest_mlff.scheduling.xdist.durations import remember
 from pytest_mlff.store import Store
 
@@ -104,7 +104,7 @@ def test_short(k): time.sleep(0.1)
 def test_what_took_longest_starts_first(repo: Pytester) -> None:
     repo.makepyfile(test_a=SHORT.format(12), test_z="def test_long(): pass")
     store = Store(repo.path / ".mlff-store")
-    remember(store, {Need("own", "test_a.py"): 0.1, Need("own", "test_z.py"): 3600.0})
+    remember(store, {ProductName("own", "test_a.py"): 0.1, ProductName("own", "test_z.py"): 3600.0})
     assert run(repo, "-n2").ret == 0
     (worker,) = workers_of(repo, "test_long")
     mine = [nodeid for one, nodeid, _ in where(repo) if one == worker]

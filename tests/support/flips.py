@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_mlff.errors import MlffError
 from pytest_mlff.run.evaluation import Evaluation
-from pytest_mlff.run.needs import Need
+from pytest_mlff.run.needs import ProductName
 from pytest_mlff.run.options import Located, Options
 from pytest_mlff.run.plan import make_plan, spec_paths
 from pytest_mlff.run.planned_case import LAW, planned_cases
@@ -67,7 +67,7 @@ class Bench:
             store_dir=self.scene.store, device="cpu",
         )  # fmt: skip
         self.plan = make_plan(self.options, spec_paths(self.options.suites))
-        remember(Store(self.scene.store), {Need("pass", "any"): 2.0})
+        remember(Store(self.scene.store), {ProductName("pass", "any"): 2.0})
         self.truth = self.measured()
         self.whole = self.scene.root / "whole"
         shutil.copytree(self.scene.store, self.whole)

@@ -71,6 +71,12 @@ def structure(
     )
 
 
+ROLES = {
+    "train_start": "start", "train_end": "size", "train_count": "samples",
+    "train_systems": "train_set", "test_systems": "test_molecule",
+}  # fmt: skip
+
+
 class _Maker:
     """Collects the records of one report."""
 
@@ -86,7 +92,7 @@ class _Maker:
 
     def variant(self, spec: str, name: str, axes: dict[str, Any], **fields: Any) -> VariantRecord:
         made = VariantRecord(
-            suite="saibench", spec=spec, variant=name, dataset=DATASET, axes=axes,
+            suite="saibench", spec=spec, variant=name, dataset=DATASET, axes=axes, roles=ROLES,
             test_window=fields.pop("test_window", [90.0, 100.0]), **fields,
         )  # fmt: skip
         self.variants.append(made)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 __all__ = ["METRICS"]
 
 
-def _error(name: str, quantity: Label, title: str, per_species: bool) -> Metric:
+def _error(name: str, quantity: Label, title: str, per_species: bool, *, label: str = "") -> Metric:
     return Metric(
         name,
         REPORT_UNITS[quantity],
@@ -22,13 +22,22 @@ def _error(name: str, quantity: Label, title: str, per_species: bool) -> Metric:
         per_species=per_species,
         evidence="frames",
         labels=quantity,
+        label=label,
     )
 
 
 METRICS: Final = (
-    _error("energy_mae", "energy", "mean absolute error of the energy per atom", False),
+    _error(
+        "energy_mae",
+        "energy",
+        "mean absolute error of the energy per atom",
+        False,
+        label="Energy MAE",
+    ),
     _error("energy_rmse", "energy", "root mean square error of the energy per atom", False),
-    _error("force_mae", "forces", "mean absolute error of force components", True),
+    _error(
+        "force_mae", "forces", "mean absolute error of force components", True, label="Force MAE"
+    ),
     _error("force_rmse", "forces", "root mean square error of force components", True),
     _error("stress_mae", "stress", "mean absolute error of stress components", False),
     _error("stress_rmse", "stress", "root mean square error of stress components", False),

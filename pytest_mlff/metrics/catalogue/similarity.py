@@ -34,6 +34,7 @@ METRICS: Final = (
         needs={"frames", "training_frames"},
         larger_is_better=True,
         needs_threshold=False,
+        label="SOAP similarity",
         foretells="force_mae",
     ),
 )

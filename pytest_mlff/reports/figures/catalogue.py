@@ -13,7 +13,7 @@ from pytest_mlff.reports.figures.models import model_comparison
 from pytest_mlff.reports.figures.overview import threshold_overview
 from pytest_mlff.reports.figures.rows import groups_of, models_of
 from pytest_mlff.reports.figures.samples import mae_vs_samples
-from pytest_mlff.reports.figures.similarity import similarity_beside_error
+from pytest_mlff.reports.figures.similarity import similarities_beside_errors
 from pytest_mlff.reports.figures.windows import window_chart
 
 if TYPE_CHECKING:
@@ -63,22 +63,22 @@ def figures_of(report: Report) -> list[Figure]:
 
 
 def _of_group(group: Group, model: str | None) -> Iterator[_Draft]:
-    if group.has_axes("start", "size"):
-        for fixed, part in group.split("start", "size", "samples"):
+    if group.has_roles("train_start", "train_end"):
+        for fixed, part in group.split("train_start", "train_end", "train_count"):
             for figure in (
                 window_chart(part, model),
                 grouped_windows(part, model, "size"),
                 grouped_windows(part, model, "start"),
-                similarity_beside_error(part, model),
+                *similarities_beside_errors(part, model),
             ):
                 if figure is not None:
                     yield _Draft(figure, group.name, fixed, model or "")
-    elif group.has_axes("train_set", "test_molecule"):
-        for fixed, part in group.split("train_set", "test_molecule"):
+    elif group.has_roles("train_systems", "test_systems"):
+        for fixed, part in group.split("train_systems", "test_systems"):
             if (figure := cross_molecule_chart(part, model)) is not None:
                 yield _Draft(figure, group.name, fixed, model or "")
-    elif group.has_axes("samples"):
-        for fixed, part in group.split("samples"):
+    elif group.has_roles("train_count"):
+        for fixed, part in group.split("train_count"):
             if (figure := mae_vs_samples(part, model)) is not None:
                 yield _Draft(figure, group.name, fixed, model or "")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pytest_mlff.reports.figures.description import Axis, Cell, Figure, MatrixPanel
-from pytest_mlff.reports.figures.points import hover_of, missing_text
+from pytest_mlff.reports.figures.points import first_metric, hover_of, metric_labels, missing_text
 from pytest_mlff.reports.figures.scales import colour_scale, short
 
 if TYPE_CHECKING:
@@ -15,18 +15,16 @@ if TYPE_CHECKING:
 
 __all__ = ["cross_molecule_chart"]
 
-_METRIC = "force_mae"
-
 
 def _letters(group: Group) -> dict[str, str]:
     """Short name of each molecule to its full one, as the variants say."""
     found: dict[str, str] = {}
     for variant in group.variants:
-        letters = str(variant.axes["train_set"])
+        letters = str(group.place(variant, "train_systems"))
         if len(letters) == len(variant.train_molecules):
             found.update(zip(letters, variant.train_molecules, strict=True))
         if len(variant.test_molecules) == 1:
-            found[str(variant.axes["test_molecule"])] = variant.test_molecules[0]
+            found[str(group.place(variant, "test_systems"))] = variant.test_molecules[0]
     return dict(sorted(found.items()))
 
 
@@ -38,7 +36,7 @@ def cross_molecule_chart(group: Group, model: str | None) -> Figure | None:
     Parameters
     ----------
     group : Group
-        Variants that differ on ``train_set`` and ``test_molecule`` alone.
+        Variants that differ in what they are trained and tested on alone.
     model : str or None
         Whose cases.
 
@@ -48,13 +46,14 @@ def cross_molecule_chart(group: Group, model: str | None) -> Figure | None:
         None where no pair has a value.
     """
     names = _letters(group)
-    rows = list(dict.fromkeys(str(v.axes["train_set"]) for v in group.variants))
+    rows = list(dict.fromkeys(str(group.place(v, "train_systems")) for v in group.variants))
     columns = list(names)
+    metric = first_metric(group, model)
     cells, values = _cells(group, model, rows, columns, names)
-    if not values:
+    if metric is None or not values:
         return None
     unit = next(
-        case.unit for v in group.variants if (case := group.measured(v, _METRIC, None, model))
+        case.unit for v in group.variants if (case := group.measured(v, metric, None, model))
     )
     panel = MatrixPanel(
         title="",
@@ -70,16 +69,17 @@ def cross_molecule_chart(group: Group, model: str | None) -> Figure | None:
             if letter in row
         ),
         cells=tuple(cells),
-        colour=colour_scale("Force MAE", unit, values),
+        colour=colour_scale(metric_labels()[metric], unit, values),
     )
     key = ", ".join(f"{letter} {name.replace('_', ' ')}" for letter, name in names.items())
     return Figure(
         "cross-molecule",
         "Generalisation across molecules",
-        f"Force MAE over all atoms in {unit}; dots mark the molecules of each training set. "
+        f"{metric_labels()[metric]} over all atoms in {unit}; dots mark the molecules of each "
+        "training set. "
         "“↑”: above the threshold; “train”: trained on it; “no X”: species X was not trained on; "
         f"“–”: not asked for by the spec. Molecules: {key}."
-        + missing_text(group, group.variants, _METRIC, model),
+        + missing_text(group, group.variants, metric, model),
         "cross-molecule",
         (panel,),
     )
@@ -89,7 +89,13 @@ def _cells(
     group: Group, model: str | None, rows: Sequence[str], columns: Sequence[str],
     names: Mapping[str, str],
 ) -> tuple[list[Cell], list[float]]:  # fmt: skip
-    placed = {(str(v.axes["train_set"]), str(v.axes["test_molecule"])): v for v in group.variants}
+    metric = first_metric(group, model)
+    if metric is None:
+        return [], []
+    placed = {
+        (str(group.place(v, "train_systems")), str(group.place(v, "test_systems"))): v
+        for v in group.variants
+    }
     cells: list[Cell] = []
     values: list[float] = []
     for r, row in enumerate(rows):
@@ -99,7 +105,7 @@ def _cells(
                 text, reason = _untested(row, letter, names)
                 cells.append(Cell(r, c, None, text, reason, f"{row} → {letter}: {reason}"))
                 continue
-            case = group.case(variant, _METRIC, None, model)
+            case = group.case(variant, metric, None, model)
             if case is None:
                 hover = f"{row} → {letter}: not run"
                 cells.append(Cell(r, c, None, "not run", "not run", hover, lost=True))

@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING
 
 from pytest_mlff.reports.figures.description import Axis, Figure, Series, XYPanel
 from pytest_mlff.reports.figures.points import (
-    METRIC_LABELS,
     UNDECIDED,
+    first_metric,
+    metric_labels,
     missing_text,
+    panel_title,
     series_of,
-    species_label,
     value_unit,
 )
-from pytest_mlff.reports.figures.rows import number
+from pytest_mlff.reports.figures.rows import begin_of, size_of
 from pytest_mlff.reports.figures.scales import ends_of, short, value_axis
 from pytest_mlff.reports.figures.windows import by_samples
 
@@ -29,6 +30,7 @@ __all__ = ["Cluster", "clusters", "grouped_windows"]
 
 _WIDTH = 0.8
 _LOG_FROM = 3.0
+_PLACE = {"start": begin_of, "size": size_of}
 
 
 @dataclass(frozen=True)
@@ -59,9 +61,7 @@ class _What:
 
     @property
     def title(self) -> str:
-        if self.metric == "energy_mae":
-            return "Energy per atom"
-        return f"Forces, {species_label(self.species)}"
+        return panel_title(self.metric, self.species)
 
 
 def clusters(
@@ -121,11 +121,11 @@ def grouped_windows(group: Group, model: str | None, by: str) -> Figure | None:
     Parameters
     ----------
     group : Group
-        Variants that differ on ``start``, ``size`` and ``samples`` alone.
+        Variants that differ in window and number of samples alone.
     model : str or None
         Whose cases.
     by : {"size", "start"}
-        Axis of the groups.
+        What the groups have in common.
 
     Returns
     -------
@@ -135,9 +135,9 @@ def grouped_windows(group: Group, model: str | None, by: str) -> Figure | None:
     other = "start" if by == "size" else "size"
     parts = by_samples(group)
     labels = [label or "all windows" for label, _ in parts]
-    places = sorted({v for one in group.variants if (v := number(one.axes.get(by))) is not None})
+    places = sorted({v for one in group.variants if (v := _PLACE[by](one)) is not None})
     panels = []
-    for metric in METRIC_LABELS:
+    for metric in metric_labels():
         for symbol in group.species(metric, model):
             what = _What(metric, symbol)
             found = [
@@ -156,7 +156,7 @@ def grouped_windows(group: Group, model: str | None, by: str) -> Figure | None:
         f"Each point is one training window with its 95 % interval; within a group they stand "
         f"in the order of their {other}, smallest first. Short bars are means of a group. "
         + UNDECIDED
-        + missing_text(group, group.variants, "force_mae", model),
+        + missing_text(group, group.variants, first_metric(group, model), model),
         f"by-{by}",
         tuple(panels),
         columns=min(2, len(panels)),
@@ -167,8 +167,8 @@ def _cases(
     group: Group, model: str | None, what: _What, by: str, value: float
 ) -> tuple[CaseRecord, ...]:
     other = "start" if by == "size" else "size"
-    held = [v for v in group.variants if number(v.axes.get(by)) == value]
-    ordered = sorted(held, key=lambda v: number(v.axes.get(other)) or 0.0)
+    held = [v for v in group.variants if _PLACE[by](v) == value]
+    ordered = sorted(held, key=lambda v: _PLACE[other](v) or 0.0)
     return tuple(c for v in ordered if (c := group.measured(v, what.metric, what.species, model)))
 
 
@@ -190,7 +190,7 @@ def _panel(
             grouped=True,
         ),
         y=value_axis(
-            METRIC_LABELS[what.metric],
+            metric_labels()[what.metric],
             value_unit(every),
             reach,
             log=log,

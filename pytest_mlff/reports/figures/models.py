@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from pytest_mlff.reports.figures.description import Axis, Figure, XYPanel
 from pytest_mlff.reports.figures.grouped import Cluster, clusters
-from pytest_mlff.reports.figures.points import METRIC_LABELS, UNDECIDED, value_unit
+from pytest_mlff.reports.figures.points import UNDECIDED, metric_labels, panel_title, value_unit
 from pytest_mlff.reports.figures.scales import ends_of, value_axis
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def model_comparison(groups: Sequence[Group], models: Sequence[str]) -> Figure |
     """
     if len(models) < 2:
         return None
-    panels = [panel for metric in METRIC_LABELS if (panel := _panel(groups, models, metric))]
+    panels = [panel for metric in metric_labels() if (panel := _panel(groups, models, metric))]
     if not panels:
         return None
     return Figure(
@@ -71,7 +71,7 @@ def _panel(groups: Sequence[Group], models: Sequence[str], metric: str) -> XYPan
     if not labels:
         return None
     return XYPanel(
-        title="Forces, all atoms" if metric == "force_mae" else "Energy per atom",
+        title=panel_title(metric, None),
         x=Axis(
             "Spec (variants)",
             "",
@@ -81,7 +81,7 @@ def _panel(groups: Sequence[Group], models: Sequence[str], metric: str) -> XYPan
             grouped=True,
         ),
         y=value_axis(
-            METRIC_LABELS[metric],
+            metric_labels()[metric],
             value_unit(every),
             [c.value for c in every] + [v for c in every for v in ends_of(c) if v is None or v > 0],
             log=True,

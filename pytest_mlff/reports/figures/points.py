@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pytest_mlff.metrics.registry import metric_named, metrics
 from pytest_mlff.reports.figures.description import Limit, Series
 from pytest_mlff.reports.figures.scales import rough_of, with_interval
 
@@ -15,25 +16,51 @@ if TYPE_CHECKING:
     from pytest_mlff.reports.model import CaseRecord, VariantRecord
 
 __all__ = [
-    "METRIC_LABELS",
     "UNDECIDED",
+    "first_metric",
     "hover_of",
+    "metric_labels",
     "missing_text",
+    "panel_title",
     "series_of",
     "species_label",
     "species_role",
     "threshold_limits",
+    "unit_of_mean",
     "value_unit",
 ]
-
-METRIC_LABELS = {"force_mae": "Force MAE", "energy_mae": "Energy MAE"}
-"""Titles of the metrics that have figures of their own."""
 
 UNDECIDED = (
     "A hollow mark has an undecided interval: its thin bar is what is to be expected of one, "
     "“?” that nothing is."
 )
 """Sentence for captions of figures with such marks."""
+
+
+_TITLES = {"energy": "Energy per atom", "forces": "Forces, {}", "stress": "Stress"}
+
+
+def metric_labels() -> dict[str, str]:
+    """Titles of the metrics that have figures of their own, those of forces first."""
+    drawn = [one for one in metrics().values() if one.label and one.labels]
+    drawn.sort(key=lambda one: one.labels != "forces")
+    return {one.id: one.label for one in drawn}
+
+
+def first_metric(group: Group, model: str | None) -> str | None:
+    """The metric that a figure of one shows: the first that the cases have."""
+    return next((name for name in metric_labels() if group.species(name, model)), None)
+
+
+def panel_title(metric: str, symbol: str | None) -> str:
+    """What a metric is of, e.g. ``Forces, all atoms``."""
+    one = metric_named(metric)
+    return _TITLES.get(one.labels or "", one.label).format(species_label(symbol))
+
+
+def unit_of_mean(metric: str) -> str:
+    """What a metric is a mean over."""
+    return "atom" if metric_named(metric).labels == "energy" else "component"
 
 
 def species_label(symbol: str | None) -> str:
@@ -123,14 +150,14 @@ def threshold_limits(
 
 
 def missing_text(
-    group: Group, variants: Iterable[VariantRecord], metric: str, model: str | None
+    group: Group, variants: Iterable[VariantRecord], metric: str | None, model: str | None
 ) -> str:
     """Sentence on the variants without a value, one reason quoted; empty if there are none."""
     reasons: dict[str, list[str]] = {}
     total = 0
     for variant in variants:
         total += 1
-        case = group.case(variant, metric, None, model)
+        case = None if metric is None else group.case(variant, metric, None, model)
         if case is None or case.value is None:
             why = variant.unsupported or (case.reason if case else "not run")
             kind = "unsupported" if variant.unsupported else case.verdict if case else "not run"

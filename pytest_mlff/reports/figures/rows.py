@@ -10,12 +10,24 @@ if TYPE_CHECKING:
 
     from pytest_mlff.reports.model import CaseRecord, Plain, Report, VariantRecord
 
-__all__ = ["Group", "groups_of", "models_of", "number"]
+__all__ = ["Group", "begin_of", "groups_of", "models_of", "number", "size_of"]
 
 
 def number(value: Plain | None) -> float | None:
     """An axis value as a number; None for text."""
     return None if value is None or isinstance(value, str) else float(value)
+
+
+def begin_of(variant: VariantRecord) -> float | None:
+    """Begin of the training window in percent."""
+    window = variant.train_window
+    return None if window is None else window[0]
+
+
+def size_of(variant: VariantRecord) -> float | None:
+    """Size of the training window in percent, without the rounding of its two ends."""
+    window = variant.train_window
+    return None if window is None else round(window[1] - window[0], 9)
 
 
 @dataclass(frozen=True)
@@ -57,11 +69,25 @@ class Group:
         case = self.case(variant, metric, species, model)
         return None if case is None or case.value is None else case
 
-    def has_axes(self, *names: str) -> bool:
-        """Whether every variant lies on all these axes."""
+    def axis(self, role: str) -> str | None:
+        """The axis that plays a role, such as ``train_start``; None where there is none."""
+        return self.variants[0].roles.get(role) if self.variants else None
+
+    def has_roles(self, *roles: str) -> bool:
+        """Whether every variant lies on axes that play all these roles."""
+        axes = [self.axis(role) for role in roles]
         return bool(self.variants) and all(
-            name in variant.axes for variant in self.variants for name in names
+            axis in variant.axes for variant in self.variants for axis in axes
         )
+
+    def place(self, variant: VariantRecord, role: str) -> Plain | None:
+        """Where a variant lies on the axis that plays a role."""
+        axis = self.axis(role)
+        return None if axis is None else variant.axes.get(axis)
+
+    def count(self, variant: VariantRecord) -> float | None:
+        """Number of training samples that a variant asks for, per system."""
+        return number(self.place(variant, "train_count"))
 
     def species(self, metric: str, model: str | None) -> tuple[str | None, ...]:
         """All atoms first, then each species with a value, in the order of the alphabet."""
@@ -78,12 +104,13 @@ class Group:
         kept = tuple(variant for variant in self.variants if keep(variant))
         return Group(self.suite, self.spec, self.dataset, kept, self.cases)
 
-    def at(self, axis: str, value: float) -> Group:
-        """The same group with the variants at one place of a numeric axis."""
-        return self.where(lambda variant: number(variant.axes.get(axis)) == value)
+    def of_count(self, count: float) -> Group:
+        """The same group with the variants of one number of training samples."""
+        return self.where(lambda variant: self.count(variant) == count)
 
-    def split(self, *axes: str) -> list[tuple[str, Group]]:
-        """Subgroups in which only these axes vary, each with a label of what is fixed."""
+    def split(self, *roles: str) -> list[tuple[str, Group]]:
+        """Subgroups in which only axes of these roles vary, each with a label of what is fixed."""
+        axes = {self.axis(role) for role in roles}
         labels: dict[str, list[VariantRecord]] = {}
         for variant in self.variants:
             fixed = ", ".join(f"{k} {v}" for k, v in variant.axes.items() if k not in axes)

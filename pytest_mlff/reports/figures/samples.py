@@ -6,16 +6,17 @@ from typing import TYPE_CHECKING
 
 from pytest_mlff.reports.figures.description import Axis, Blank, Figure, XYPanel
 from pytest_mlff.reports.figures.points import (
-    METRIC_LABELS,
     UNDECIDED,
+    first_metric,
+    metric_labels,
     missing_text,
     series_of,
     species_label,
     species_role,
     threshold_limits,
+    unit_of_mean,
     value_unit,
 )
-from pytest_mlff.reports.figures.rows import number
 from pytest_mlff.reports.figures.scales import ends_of, limits, spaced, value_axis
 
 if TYPE_CHECKING:
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
     from pytest_mlff.reports.model import CaseRecord
 
 __all__ = ["mae_vs_samples"]
-
-_TITLES = {"force_mae": "Force MAE per component", "energy_mae": "Energy MAE per atom"}
 
 
 def mae_vs_samples(group: Group, model: str | None) -> Figure | None:
@@ -35,7 +34,7 @@ def mae_vs_samples(group: Group, model: str | None) -> Figure | None:
     Parameters
     ----------
     group : Group
-        Variants that differ on the axis ``samples`` alone.
+        Variants that differ in their number of training samples alone.
     model : str or None
         Whose cases.
 
@@ -44,17 +43,16 @@ def mae_vs_samples(group: Group, model: str | None) -> Figure | None:
     Figure or None
         None with fewer than two sizes that have a value.
     """
-    sizes = {v.variant: number(v.axes.get("samples")) for v in group.variants}
+    sizes = {v.variant: group.count(v) for v in group.variants}
     if any(size is None or size <= 0 for size in sizes.values()):
         return None
     panels = [
         panel
-        for metric in METRIC_LABELS
+        for metric in metric_labels()
         if (panel := _panel(group, model, metric, {k: v for k, v in sizes.items() if v}))
     ]
     if not panels:
         return None
-    metric = "force_mae" if group.species("force_mae", model) else "energy_mae"
     log = all(panel.y.log for panel in panels)
     scales = (
         "Both axes are logarithmic."
@@ -65,7 +63,7 @@ def mae_vs_samples(group: Group, model: str | None) -> Figure | None:
         "mae-vs-samples",
         "Error against number of training samples",
         f"{scales} Bars are 95 % intervals, broken lines are thresholds. "
-        f"{UNDECIDED}{missing_text(group, group.variants, metric, model)}",
+        f"{UNDECIDED}{missing_text(group, group.variants, first_metric(group, model), model)}",
         "samples",
         tuple(panels),
         columns=len(panels),
@@ -87,7 +85,7 @@ def _panel(group: Group, model: str | None, metric: str, sizes: dict[str, float]
     every = [case for found in points.values() for _, case in found]
     straight, varying = threshold_limits(points)
     y = value_axis(
-        METRIC_LABELS[metric],
+        metric_labels()[metric],
         value_unit(every),
         [v for c in every for v in (c.value, c.threshold)]
         + [v for c in every for v in ends_of(c) if v is None or v > 0],
@@ -95,7 +93,7 @@ def _panel(group: Group, model: str | None, metric: str, sizes: dict[str, float]
     )
     ticks = spaced(list(sizes.values()), log=True, most=9)
     return XYPanel(
-        title=_TITLES[metric],
+        title=f"{metric_labels()[metric]} per {unit_of_mean(metric)}",
         x=Axis(
             "Training samples", "frames", True, limits(sizes.values(), log=True), ticks,
             tuple(f"{tick:.0f}" for tick in ticks),

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from pytest_mlff.metrics.registry import metric_named, metrics
 from pytest_mlff.reports.figures.description import Axis, Figure, XYPanel
 from pytest_mlff.reports.figures.points import UNDECIDED, series_of, value_unit
-from pytest_mlff.reports.figures.rows import number
+from pytest_mlff.reports.figures.rows import begin_of, size_of
 from pytest_mlff.reports.figures.scales import ends_of, limits, ordered_roles, value_axis
 from pytest_mlff.reports.figures.windows import by_samples
 from pytest_mlff.similarity.correlation import rank_correlation
@@ -15,23 +16,31 @@ from pytest_mlff.similarity.correlation import rank_correlation
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from pytest_mlff.metrics.registry import Metric
     from pytest_mlff.reports.figures.rows import Group
     from pytest_mlff.reports.model import CaseRecord
 
-__all__ = ["similarity_beside_error"]
-
-_SIMILARITY = "soap_similarity"
+__all__ = ["similarities_beside_errors"]
 
 
-def similarity_beside_error(group: Group, model: str | None) -> Figure | None:
-    """SOAP similarity against start on the left, force MAE on the right, one row per n.
+def similarities_beside_errors(group: Group, model: str | None) -> list[Figure | None]:
+    """A figure of each metric that should foretell another one, e.g. SOAP similarity."""
+    return [
+        _beside(group, model, one, metric_named(one.foretells))
+        for one in metrics().values()
+        if one.foretells is not None
+    ]
+
+
+def _beside(group: Group, model: str | None, hint: Metric, told: Metric) -> Figure | None:
+    """A hint against start on the left, what it should foretell on the right, one row per n.
 
     SAIBench-MLFF (Li et al.), time extrapolation: similarity to the test window.
 
     Parameters
     ----------
     group : Group
-        Variants that differ on ``start``, ``size`` and ``samples`` alone.
+        Variants that differ in window and number of samples alone.
     model : str or None
         Whose cases; similarities may judge the data alone.
 
@@ -40,31 +49,31 @@ def similarity_beside_error(group: Group, model: str | None) -> Figure | None:
     Figure or None
         None where no window has both a similarity and an error.
     """
-    sizes = sorted({v for one in group.variants if (v := number(one.axes.get("size"))) is not None})
+    sizes = sorted({v for one in group.variants if (v := size_of(one)) is not None})
     panels: list[XYPanel] = []
     sentences = []
     for label, part in by_samples(group):
         pairs = [
             (similar.value, error.value)
             for variant in part.variants
-            if (similar := part.measured(variant, _SIMILARITY, None, model))
-            and (error := part.measured(variant, "force_mae", None, model))
+            if (similar := part.measured(variant, hint.id, None, model))
+            and (error := part.measured(variant, told.id, None, model))
             and similar.value is not None
             and error.value is not None
         ]
         if not pairs:
             continue
-        left = _panel(part, model, _SIMILARITY, sizes, f"SOAP similarity{_of(label)}")
-        right = _panel(part, model, "force_mae", sizes, f"Force MAE, all atoms{_of(label)}")
+        left = _panel(part, model, hint, sizes, f"{hint.name}{_of(label)}")
+        right = _panel(part, model, told, sizes, f"{told.name}, all atoms{_of(label)}")
         panels += [left, right]
         sentences.append(f"{label}: {_correlation(pairs)}" if label else _correlation(pairs))
     if not panels:
         return None
     return Figure(
         "similarity",
-        "Similarity of training window and test window, beside the error",
-        "Left: mean cosine of the SOAP vectors of training and test frames; right: the error "
-        "of the model trained there. Lines join windows of one size; bars are 95 % intervals. "
+        f"{hint.name} of training window and test window, beside the error",
+        f"Left: {hint.title}; right: the error of the model trained there. Lines join windows of "
+        "one size; bars are 95 % intervals. "
         f"{UNDECIDED} Rank correlation (Spearman) of the two over windows: "
         f"{'; '.join(sentences)}. Windows overlap, so this interval is narrower than it should be.",
         "similarity",
@@ -89,20 +98,17 @@ def _correlation(pairs: Sequence[tuple[float, float]]) -> str:
 
 
 def _panel(
-    group: Group, model: str | None, metric: str, sizes: Sequence[float], title: str
+    group: Group, model: str | None, metric: Metric, sizes: Sequence[float], title: str
 ) -> XYPanel:
     points: dict[float, list[tuple[float, CaseRecord]]] = {}
     for variant in group.variants:
-        start, size = number(variant.axes.get("start")), number(variant.axes.get("size"))
-        case = group.measured(variant, metric, None, model)
+        start, size = begin_of(variant), size_of(variant)
+        case = group.measured(variant, metric.id, None, model)
         if start is not None and size is not None and case is not None:
             points.setdefault(size, []).append((start, case))
     every = [case for found in points.values() for _, case in found]
-    starts = sorted(
-        {v for one in group.variants if (v := number(one.axes.get("start"))) is not None}
-    )
+    starts = sorted({v for one in group.variants if (v := begin_of(one)) is not None})
     roles = dict(zip(sizes, ordered_roles(len(sizes)), strict=True))
-    similar = metric == _SIMILARITY
     return XYPanel(
         title=title,
         x=Axis(
@@ -110,7 +116,7 @@ def _panel(
             ticks=tuple(starts), categories=tuple(f"{start:g}" for start in starts),
         ),
         y=value_axis(
-            "Mean SOAP cosine" if similar else "Force MAE",
+            metric.name,
             value_unit(every),
             [v for c in every for v in (c.value, *ends_of(c))],
             log=False,

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pytest_mlff.reports.figures.description import Axis, Bar, Figure, WindowPanel
-from pytest_mlff.reports.figures.points import METRIC_LABELS, hover_of, missing_text
-from pytest_mlff.reports.figures.rows import number
+from pytest_mlff.reports.figures.points import first_metric, hover_of, metric_labels, missing_text
 from pytest_mlff.reports.figures.scales import colour_scale, with_interval
 
 if TYPE_CHECKING:
@@ -18,10 +17,10 @@ __all__ = ["by_samples", "window_chart"]
 
 def by_samples(group: Group) -> list[tuple[str, Group]]:
     """Subgroups of one number of samples each, ascending, with a label for titles."""
-    counts = sorted({n for v in group.variants if (n := number(v.axes.get("samples"))) is not None})
+    counts = sorted({n for v in group.variants if (n := group.count(v)) is not None})
     if not counts:
         return [("", group)]
-    return [(f"n = {count:.0f}", group.at("samples", count)) for count in counts]
+    return [(f"n = {count:.0f}", group.of_count(count)) for count in counts]
 
 
 def window_chart(group: Group, model: str | None) -> Figure | None:
@@ -32,7 +31,7 @@ def window_chart(group: Group, model: str | None) -> Figure | None:
     Parameters
     ----------
     group : Group
-        Variants that differ on ``start``, ``size`` and ``samples`` alone.
+        Variants that differ in window and number of samples alone.
     model : str or None
         Whose cases.
 
@@ -41,7 +40,7 @@ def window_chart(group: Group, model: str | None) -> Figure | None:
     Figure or None
         None where no window has a value.
     """
-    metric = next((m for m in METRIC_LABELS if group.species(m, model)), None)
+    metric = first_metric(group, model)
     drawn = [v for v in group.variants if v.train_window and len(v.train_window) == 2]
     cases = [c for v in drawn if metric and (c := group.measured(v, metric, None, model))]
     if metric is None or not cases:
@@ -55,7 +54,7 @@ def window_chart(group: Group, model: str | None) -> Figure | None:
         "windows",
         "Training windows, sorted by error",
         "Each bar is the stretch of the trajectory that a model was trained on; the shaded "
-        f"stretch is the test. Colour and number: {METRIC_LABELS[metric]} over all atoms in "
+        f"stretch is the test. Colour and number: {metric_labels()[metric]} over all atoms in "
         f"{cases[0].unit} with its 95 % interval, smallest on top."
         + missing_text(group, drawn, metric, model),
         "windows",
@@ -95,7 +94,7 @@ def _panel(title: str, group: Group, model: str | None, metric: str) -> WindowPa
         test=(test[0], test[1]),
         # Each n has its own scale: on a common one the differences between windows would fade.
         colour=colour_scale(
-            METRIC_LABELS[metric],
+            metric_labels()[metric],
             measured[0].unit,
             [c.value for c in measured if c.value is not None],
         ),

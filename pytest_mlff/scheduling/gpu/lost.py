@@ -14,7 +14,7 @@ import pytest
 
 from pytest_mlff.potentials.failures import poison_of
 from pytest_mlff.reports.properties import PREFIX
-from pytest_mlff.run.needs import PASS, Need, needs_of
+from pytest_mlff.run.needs import PASS, ProductName, needs_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -90,13 +90,13 @@ def status_of(report: pytest.CollectReport | pytest.TestReport) -> object | None
     return _RERUN, "R", ("RERUN", {"yellow": True})
 
 
-def pass_finder(session: Session) -> Callable[[str], Need | None]:
+def pass_finder(session: Session) -> Callable[[str], ProductName | None]:
     """From the id of a case to the prediction pass that it shares; None for everything else.
 
     A repository's own tests may read the same pass and lose the GPU's context by something else.
     """
 
-    def pass_of(nodeid: str) -> Need | None:
+    def pass_of(nodeid: str) -> ProductName | None:
         one = session.by_nodeid.get(nodeid)
         first = None if one is None else needs_of(one)[0]
         return first if first is not None and first.kind == PASS else None
@@ -124,13 +124,13 @@ class Restarts:
         What the user is to be told of cases that were run again.
     """
 
-    def __init__(self, pass_of: Callable[[str], Need | None]) -> None:
+    def __init__(self, pass_of: Callable[[str], ProductName | None]) -> None:
         self.lines: list[str] = []
         self._pass_of = pass_of
         self._words: dict[str, str] = {}
         self._first: dict[str, str] = {}
         self._red: set[str] = set()
-        self._given_up: dict[Need, str] = {}
+        self._given_up: dict[ProductName, str] = {}
         self._superseded: list[pytest.TestReport] = []
         self._down = 0
 
@@ -217,7 +217,7 @@ class Restarts:
         report.user_properties.append((_WORD, reason))
         self._superseded.append(report)
 
-    def _withdraw(self, group: Need, sched: Scheduling) -> None:
+    def _withdraw(self, group: ProductName, sched: Scheduling) -> None:
         """No more workers for a pass that has cost one case two of them.
 
         What waits for the same predictions would end as that case did, two workers each.

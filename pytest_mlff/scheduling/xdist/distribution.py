@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     import pytest
 
-    from pytest_mlff.run.needs import Need
+    from pytest_mlff.run.needs import ProductName
     from pytest_mlff.run.session import Session
     from pytest_mlff.scheduling.xdist.groups import Group
     from pytest_mlff.scheduling.xdist.scheduler import GroupScheduling
@@ -69,7 +69,7 @@ class Stopwatch:
         elif report.when not in ("setup", "call"):
             self._ended[nodeid] = False  # its worker died; the time is that of a crash
 
-    def by_group(self, session: Session, nodeids: Iterable[str]) -> dict[Need, float]:
+    def by_group(self, session: Session, nodeids: Iterable[str]) -> dict[ProductName, float]:
         """Seconds of every group of which each item has run to its end.
 
         Parameters
@@ -80,7 +80,7 @@ class Stopwatch:
             All items that were collected; those of a group that was cut short give nothing.
         """
         listed = list(nodeids)
-        measured: dict[Need, float] = {}
+        measured: dict[ProductName, float] = {}
         for group in group_items(listed, finder(session)):
             ids = [listed[position] for position in group.items]
             if group.name.kind == "own":

@@ -18,7 +18,7 @@ from pytest_mlff.products import JSON, Entry, find, keep
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from pytest_mlff.run.needs import Need
+    from pytest_mlff.run.needs import ProductName
     from pytest_mlff.scheduling.xdist.groups import Group
     from pytest_mlff.store import Store
 
@@ -99,7 +99,7 @@ class Durations:
 
         return [groups[number] for number in sorted(range(len(groups)), key=key)]
 
-    def updated(self, measured: Mapping[Need, float]) -> Durations:
+    def updated(self, measured: Mapping[ProductName, float]) -> Durations:
         """Durations after a run: exponential average, quick to grow and slow to shrink.
 
         Parameters
@@ -146,7 +146,7 @@ def read_durations(store: Store) -> Durations:
     return Durations(seconds)
 
 
-def remember(store: Store, measured: Mapping[Need, float]) -> bool:
+def remember(store: Store, measured: Mapping[ProductName, float]) -> bool:
     """Take a run's durations into the store.
 
     Returns

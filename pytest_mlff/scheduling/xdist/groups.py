@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from pytest_mlff.run.needs import Need, needs_of
+from pytest_mlff.run.needs import ProductName, needs_of
 from pytest_mlff.run.planned_case import LAW
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class Group:
         Positions in the collection, ascending.
     """
 
-    name: Need
+    name: ProductName
     items: tuple[int, ...]
 
 
@@ -85,10 +85,10 @@ def group_items(nodeids: Sequence[str], find: Callable[[str], PlannedCase | None
     list of Group
         In the order of their first items; each item is in exactly one of them.
     """
-    found: dict[Need, list[int]] = {}
+    found: dict[ProductName, list[int]] = {}
     for position, nodeid in enumerate(nodeids):
         one = find(nodeid)
-        name = Need(OWN, nodeid.partition("::")[0]) if one is None else needs_of(one)[0]
+        name = ProductName(OWN, nodeid.partition("::")[0]) if one is None else needs_of(one)[0]
         found.setdefault(name, []).append(position)
     return [Group(name, tuple(items)) for name, items in found.items()]
 

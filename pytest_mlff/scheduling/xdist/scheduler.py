@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 import pytest
 
-from pytest_mlff.run.needs import Need
+from pytest_mlff.run.needs import ProductName
 from pytest_mlff.scheduling.xdist.groups import Group
 
 if TYPE_CHECKING:
@@ -156,7 +156,7 @@ class GroupScheduling:
         if self.collection is None:
             raise ValueError(f"{item}: nothing was collected yet")
         position = self.collection.index(item)
-        self._queue.appendleft(Group(Need("own", item), (position,)))
+        self._queue.appendleft(Group(ProductName("own", item), (position,)))
         self._feed_all()
 
     def withdraw(self, items: Collection[str]) -> list[str]:

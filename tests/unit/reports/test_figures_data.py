@@ -586,3 +586,32 @@ def test_a_value_of_zero_takes_the_log_axis_away() -> None:
     assert isinstance(energy, XYPanel)
     assert not energy.y.log
     assert energy.series[0].y[0] == 0.0
+
+
+OTHER_NAMES = {
+    "start": "begin", "size": "width", "samples": "n", "train_set": "seen", "test_molecule": "new",
+}  # fmt: skip
+
+
+def _renamed(report: Report, *, roles: bool) -> Report:
+    """The same report with other names of its axes; the mutant without their roles."""
+    variants = [
+        one.model_copy(
+            update={
+                "axes": {OTHER_NAMES.get(key, key): value for key, value in one.axes.items()},
+                "roles": {role: OTHER_NAMES[axis] for role, axis in one.roles.items()}
+                if roles
+                else {},
+            }
+        )
+        for one in report.variants
+    ]
+    return report.model_copy(update={"variants": variants})
+
+
+def test_figures_follow_the_roles_of_axes_and_not_their_names() -> None:
+    shown = [one.id for one in figures_of(_renamed(REPORT, roles=True))]
+    assert shown == list(figures_of_one())
+    assert {"windows", "mae-by-size", "similarity", "cross-molecule", "mae-vs-samples"} <= {*shown}
+    names = _renamed(REPORT, roles=False)
+    assert [one.id for one in figures_of(names) if not one.id.startswith("loss")] == ["overview"]

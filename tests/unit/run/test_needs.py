@@ -9,7 +9,10 @@ from pathlib import Path
 import pytest
 
 from pytest_mlff.datasets.splits import cut
-from pytest_mlff.run.needs import PASS, TRAINING, TRAJECTORY, Need, needs_of
+from pytest_mlff.errors import MlffError
+from pytest_mlff.metrics import registry
+from pytest_mlff.metrics.registry import Metric, Need
+from pytest_mlff.run.needs import LAW_RUN, PASS, TRAINING, TRAJECTORY, ProductName, needs_of
 from pytest_mlff.run.options import Located
 from pytest_mlff.run.plan import plan_spec
 from pytest_mlff.run.planned_case import PlannedCase, planned_cases
@@ -25,7 +28,7 @@ def _cases(spec: str, model: str, folder: Path = Path()) -> list[PlannedCase]:
 
 @pytest.mark.parametrize("spec", SHIPPED)
 def test_cases_share_a_name_where_they_share_the_frames_of_the_key(spec: str) -> None:
-    by_name: dict[Need, set[str]] = {}
+    by_name: dict[ProductName, set[str]] = {}
     cut_once: dict[str, str] = {}
     for one in _cases(spec, "demo"):
         variant = one.case.variant
@@ -87,3 +90,27 @@ def test_nothing_is_loaded_for_a_name() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    "needs, kinds",
+    [
+        ({"frames", "predictions"}, [PASS]),
+        ({"frames", "potential"}, [LAW_RUN]),
+        ({"potential", "predictions"}, [LAW_RUN, PASS]),
+    ],
+)
+def test_products_are_those_that_the_registry_says(
+    needs: set[Need], kinds: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = next(one for one in _cases(SHIPPED[0], "demo") if one.source)
+    metric = Metric(one.case.metric, "1", "made up", lambda _: None, needs=needs)
+    monkeypatch.setattr(registry, "_standing", lambda: {metric.id: metric})
+    assert [name.kind for name in needs_of(one)] == kinds
+
+
+def test_a_metric_of_trajectories_names_its_ensembles() -> None:
+    with pytest.raises(MlffError, match="names the ensembles"):
+        Metric("one", "1", "made up", lambda _: None, needs={"trajectories"})
+    with pytest.raises(MlffError, match="names the ensembles"):
+        Metric("one", "1", "made up", lambda _: None, ensembles=("nve",))

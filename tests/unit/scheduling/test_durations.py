@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_mlff.products import JSON, Entry, keep
-from pytest_mlff.run.needs import Need
+from pytest_mlff.run.needs import ProductName
 from pytest_mlff.scheduling.xdist.durations import Durations, read_durations, remember
 from pytest_mlff.scheduling.xdist.groups import Group
 from pytest_mlff.store import Store
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def group(kind: str, text: str, items: int = 1) -> Group:
-    return Group(Need(kind, text), tuple(range(items)))
+    return Group(ProductName(kind, text), tuple(range(items)))
 
 
 def texts(groups: list[Group]) -> list[str]:
@@ -61,7 +61,7 @@ def test_ties_keep_the_order_of_collection() -> None:
 
 
 def test_growth_is_believed_at_once_and_shrinking_slowly() -> None:
-    name = Need("pass", "a")
+    name = ProductName("pass", "a")
     seconds = Durations({"pass: a": 10.0})
     assert seconds.updated({name: 20.0}).seconds == {"pass: a": pytest.approx(17.0)}
     assert seconds.updated({name: 0.0}).seconds == {"pass: a": pytest.approx(8.0)}
@@ -72,14 +72,14 @@ def test_growth_is_believed_at_once_and_shrinking_slowly() -> None:
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -1.0])
 def test_nonsense_is_not_remembered(value: float) -> None:
-    assert KNOWN.updated({Need("law", "a"): value}).seconds == KNOWN.seconds
+    assert KNOWN.updated({ProductName("law", "a"): value}).seconds == KNOWN.seconds
 
 
 def test_the_store_remembers(tmp_path: Path) -> None:
     store = Store(tmp_path / "store")
     assert read_durations(store) == Durations()
-    assert remember(store, {Need("law", "a"): 2.0, Need("law", "b"): 3.0})
-    assert remember(store, {Need("law", "a"): 2.0, Need("pass", "c"): 5.0})
+    assert remember(store, {ProductName("law", "a"): 2.0, ProductName("law", "b"): 3.0})
+    assert remember(store, {ProductName("law", "a"): 2.0, ProductName("pass", "c"): 5.0})
     assert read_durations(store).seconds == {"law: b": 3.0, "law: a": 2.0, "pass: c": 5.0}
 
 
@@ -89,7 +89,7 @@ def test_what_was_not_seen_for_longest_is_forgotten_first(
     monkeypatch.setattr("pytest_mlff.scheduling.xdist.durations._MOST", 2)
     store = Store(tmp_path / "store")
     for text in ("a", "b", "a", "c"):
-        remember(store, {Need("law", text): 1.0})
+        remember(store, {ProductName("law", text): 1.0})
     assert set(read_durations(store).seconds) == {"law: a", "law: c"}
 
 
@@ -105,7 +105,7 @@ def test_a_senseless_entry_counts_as_absent(tmp_path: Path, value: dict[str, obj
 
 def test_a_damaged_entry_counts_as_absent(tmp_path: Path) -> None:
     store = Store(tmp_path / "store")
-    remember(store, {Need("law", "a"): 2.0})
+    remember(store, {ProductName("law", "a"): 2.0})
     (path,) = store.root.glob("durations/*/*.json")
     assert json.loads(path.read_text(encoding="utf-8"))
     path.write_text(path.read_text(encoding="utf-8")[:40], encoding="utf-8")
@@ -114,4 +114,4 @@ def test_a_damaged_entry_counts_as_absent(tmp_path: Path) -> None:
 
 def test_a_store_that_cannot_be_written_fails_nothing(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("", encoding="utf-8")
-    assert not remember(Store(tmp_path / "file"), {Need("law", "a"): 2.0})
+    assert not remember(Store(tmp_path / "file"), {ProductName("law", "a"): 2.0})

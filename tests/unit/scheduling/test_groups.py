@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_mlff.run.needs import Need, needs_of
+from pytest_mlff.run.needs import ProductName, needs_of
 from pytest_mlff.run.options import Located
 from pytest_mlff.run.plan import plan_spec
 from pytest_mlff.run.planned_case import PlannedCase, nodeid_of, planned_cases
@@ -75,14 +75,17 @@ def cases(tmp_path: Path) -> Any:
         folder.mkdir(exist_ok=True)
         path = folder / f"{name}.yaml"
         path.write_text(text, encoding="utf-8")
+        for model in models:
+            if model.endswith(".yaml"):  # what makes a file a recipe stands in it
+                (tmp_path / model).write_text("schema_version: 1\ntrainer: a:b\nbudget: 1\n")
         sources = [Located(model, tmp_path) for model in models or ("demo",)]
         return list(planned_cases(plan_spec(path, None, None), sources))
 
     return cases
 
 
-def names(cases: Iterator[PlannedCase], kind: str) -> dict[Need, set[str]]:
-    found: dict[Need, set[str]] = {}
+def names(cases: Iterator[PlannedCase], kind: str) -> dict[ProductName, set[str]]:
+    found: dict[ProductName, set[str]] = {}
     for one in cases:
         name = needs_of(one)[0]
         if name.kind == kind:
@@ -187,7 +190,7 @@ def test_every_item_is_in_one_group(cases: Any) -> None:
 def _own(sizes: dict[str, int]) -> list[Group]:
     found, first = [], 0
     for file, size in sizes.items():
-        found.append(Group(Need("own", file), tuple(range(first, first + size))))
+        found.append(Group(ProductName("own", file), tuple(range(first, first + size))))
         first += size
     return found
 
@@ -209,5 +212,5 @@ def test_a_slow_file_is_cut_by_time() -> None:
 
 
 def test_other_groups_are_never_cut() -> None:
-    groups = [Group(Need("pass", "a"), tuple(range(100))), *_own({})]
+    groups = [Group(ProductName("pass", "a"), tuple(range(100))), *_own({})]
     assert cut_own_tests(groups, 8, Durations().estimate) == groups

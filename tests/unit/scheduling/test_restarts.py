@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from support.fake_workers import Cluster, FakeWorker
 
-from pytest_mlff.run.needs import Need
+from pytest_mlff.run.needs import ProductName
 from pytest_mlff.scheduling.gpu.lost import Restarts, leave_if_lost, status_of
 from pytest_mlff.scheduling.xdist.distribution import Stopwatch
 from pytest_mlff.scheduling.xdist.groups import Group
@@ -23,7 +23,7 @@ pytest.importorskip("xdist")
 REASON = "CUDA error: device-side assert triggered"
 
 
-def _no_pass(nodeid: str) -> Need | None:
+def _no_pass(nodeid: str) -> ProductName | None:
     return None
 
 
@@ -191,11 +191,11 @@ def test_nothing_is_lost_and_nobody_dies_for_a_pass_given_up(seed: int) -> None:
     for number in range(12):
         size = rng.randint(1, 7)
         items = tuple(range(count, count + size))
-        groups.append(Group(Need(rng.choice(["pass", "law"]), f"group {number}"), items))
+        groups.append(Group(ProductName(rng.choice(["pass", "law"]), f"group {number}"), items))
         count += size
     of = {f"item{item}": group.name for group in groups for item in group.items}
 
-    def pass_of(nodeid: str) -> Need | None:
+    def pass_of(nodeid: str) -> ProductName | None:
         return of[nodeid] if of[nodeid].kind == "pass" else None
 
     hopeless = {item for item in range(count) if rng.random() < 0.2}
@@ -226,7 +226,10 @@ def test_nothing_is_lost_and_nobody_dies_for_a_pass_given_up(seed: int) -> None:
 
 
 def test_withdrawn_items_are_those_that_nobody_holds() -> None:
-    groups = [Group(Need("pass", "a"), (0, 1, 2, 3, 4)), Group(Need("pass", "b"), (5, 6))]
+    groups = [
+        Group(ProductName("pass", "a"), (0, 1, 2, 3, 4)),
+        Group(ProductName("pass", "b"), (5, 6)),
+    ]
     cluster = Cluster([1.0] * 7)
     scheduler = GroupScheduling(None, 1, lambda _: groups)  # type: ignore[arg-type]
     scheduler.add_node(worker := FakeWorker("gw0", cluster))
@@ -307,4 +310,4 @@ def test_the_stopwatch_forgets_a_try_that_does_not_count() -> None:
         phase("setup", "passed", 1.0), phase("call", "passed", 2.0), phase("teardown", "passed", 4),
     ):  # fmt: skip
         watch.note(report)
-    assert watch.by_group(session, ["a.py::one"]) == {Need("own", "a.py"): 7.0}
+    assert watch.by_group(session, ["a.py::one"]) == {ProductName("own", "a.py"): 7.0}

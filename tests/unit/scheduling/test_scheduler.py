@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from support.fake_workers import Cluster
 
-from pytest_mlff.run.needs import Need
+from pytest_mlff.run.needs import ProductName
 from pytest_mlff.scheduling.xdist.durations import Durations
 from pytest_mlff.scheduling.xdist.groups import Group
 from pytest_mlff.scheduling.xdist.scheduler import GroupScheduling
@@ -23,7 +23,7 @@ pytest.importorskip("xdist")
 def make_groups(sizes: Sequence[int]) -> list[Group]:
     bounds = [0, *itertools.accumulate(sizes)]
     return [
-        Group(Need("pass", f"group {number}"), tuple(range(first, last)))
+        Group(ProductName("pass", f"group {number}"), tuple(range(first, last)))
         for number, (first, last) in enumerate(itertools.pairwise(bounds))
     ]
 

@@ -7,7 +7,7 @@ import pickle
 
 import pytest
 
-from pytest_mlff.specs import ResolvedSelection, expand, load_spec
+from pytest_mlff.specs import ResolvedSelection, builtin_folder, expand, load_spec
 from pytest_mlff.specs.template import fill, template_names
 
 
@@ -145,3 +145,28 @@ def test_two_readings_give_equal_variants(write_spec) -> None:
 def test_values_in_templates(value, text: str) -> None:
     assert fill("x{n}-{n}y", {"n": value}) == f"x{text}-{text}y"
     assert template_names("x{n}-{m}y") == ("n", "m")
+
+
+@pytest.mark.parametrize(
+    "name, roles",
+    [
+        ("sample_efficiency", {"train_count": "samples"}),
+        (
+            "time_extrapolation",
+            {"train_start": "start", "train_end": "size", "train_count": "samples"},
+        ),
+        (
+            "cross_molecule",
+            {
+                "train_systems": "train_set",
+                "test_systems": "test_molecule",
+                "train_count": "samples",
+            },
+        ),
+    ],
+)
+def test_an_axis_has_the_role_of_what_it_sets(name: str, roles: dict[str, str]) -> None:
+    spec = load_spec(builtin_folder() / f"saibench/{name}.yaml")
+    assert {tuple(sorted(one.roles.items())) for one in expand(spec)} == {
+        tuple(sorted(roles.items()))
+    }
