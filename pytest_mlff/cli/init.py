@@ -13,20 +13,24 @@ from typing import TYPE_CHECKING, Final
 from pytest_mlff import __version__
 from pytest_mlff.cli.ask import agreed
 from pytest_mlff.cli.init_files import Planned, described, write_all
+from pytest_mlff.cli.init_frames import constants_of, embedded_ground, own_ground, settings
 from pytest_mlff.cli.init_measure import Measured, measure
 from pytest_mlff.cli.init_owners import owners_file
-from pytest_mlff.cli.init_spec import TEMPLATES, draft, first_spec, quoted
+from pytest_mlff.cli.init_spec import first_spec, quoted, spec_text
 from pytest_mlff.errors import MlffError
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Sequence
 
+    from pytest_mlff.cli.init_frames import Ground
     from pytest_mlff.potentials.source import ModelSource
 
 __all__ = ["Wanted", "initialise", "register", "workflow_text"]
 
 WORKFLOW: Final = ".github/workflows/mlff.yml"
 SPEC: Final = "specs/first.yaml"
+TEMPLATE: Final = Path(__file__).resolve().parents[1] / "templates" / "init" / "mlff.yml"
 _DECLINED: Final = 1
 
 
@@ -38,8 +42,13 @@ class Wanted:
     ----------
     folder : Path
         The model repository.
-    model : str
-        As ``--mlff-model`` takes it; relative paths start from the folder.
+    models : tuple of str
+        As ``--mlff-model`` takes it; relative paths start from the folder. The first is gated;
+        at least two more are the same but for their seed, and only set thresholds.
+    data : str or None
+        The user's own frames, below the folder; None for embedded ones.
+    data_options : tuple of str
+        ``KEY=VALUE`` that a spec may say of them.
     requirement : str or None
         What the workflow installs; None for this version and the extra of the model's family.
     owners : str or None
@@ -49,7 +58,9 @@ class Wanted:
     """
 
     folder: Path
-    model: str = "demo"
+    models: tuple[str, ...] = ("demo",)
+    data: str | None = None
+    data_options: tuple[str, ...] = ()
     requirement: str | None = None
     owners: str | None = None
     yes: bool = False
@@ -66,8 +77,18 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     parser.add_argument("folder", metavar="FOLDER", nargs="?", type=Path, default=Path())
     parser.add_argument(
-        "--model", metavar="SOURCE", default="demo",
-        help="the model, as --mlff-model takes it; paths start from FOLDER (default: demo)",
+        "--data", metavar="FILE",
+        help="your own frames with energies and forces (extxyz, npz, …; a folder or glob, too), "
+        "which then judge; without it small molecules that ship with the package",
+    )  # fmt: skip
+    parser.add_argument(
+        "--data-option", metavar="KEY=VALUE", action="append", default=[],
+        help="what a spec may say of the file: replica=KEY, independent=true, units=kcal/mol, …",
+    )  # fmt: skip
+    parser.add_argument(
+        "--model", metavar="SOURCE", action="append",
+        help="the model, as --mlff-model takes it; paths start from FOLDER (default: demo). Two or "
+        "more further ones, trained with other seeds, set thresholds by their spread",
     )  # fmt: skip
     parser.add_argument(
         "--requirement", metavar="REQ", help="what the workflow installs (default: this version)"
@@ -82,7 +103,8 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.set_defaults(
         run=lambda given: initialise(
             Wanted(
-                given.folder, given.model, given.requirement, given.owners,
+                given.folder, tuple(given.model or ["demo"]), given.data, tuple(given.data_option),
+                given.requirement, given.owners,
                 yes=given.yes, dry_run=given.dry_run, force=given.force,
             )
         )
@@ -104,11 +126,21 @@ def initialise(wanted: Wanted) -> int:
         given, or nobody can be asked.
     """
     folder = _folder(wanted.folder)
-    model = _model_within(wanted.model, folder)
+    models = [_model_within(one, folder) for one in wanted.models]
+    model = models[0]
+    if len(models) == 2:
+        raise MlffError("--model: two seeds have no spread; name one model, or three and more")
+    if wanted.data_options and wanted.data is None:
+        raise MlffError("--data-option says something of --data, which is not given")
     for name in (WORKFLOW, SPEC):
         _ = Planned(folder, name, b"").before  # a wrong target is told before minutes are spent
-    print(f"mlff: measuring {model} on embedded frames …", file=sys.stderr)
-    files, remarks = _prepared(folder, model, wanted.requirement)
+    ground = (
+        embedded_ground()
+        if wanted.data is None
+        else own_ground(folder, wanted.data, settings(wanted.data_options))
+    )
+    print(f"mlff: measuring {model} on {wanted.data or 'embedded frames'} …", file=sys.stderr)
+    files, remarks = _prepared(folder, models, ground, wanted.requirement)
     if wanted.owners:
         files.append(owners_file(folder, wanted.owners))
     remarks += _git_remarks(folder, model)
@@ -179,27 +211,37 @@ def _path_of(source: ModelSource, folder: Path) -> Path | None:
     return None
 
 
-def _prepared(folder: Path, model: str, requirement: str | None) -> tuple[list[Planned], list[str]]:
+def _prepared(
+    folder: Path, models: Sequence[str], ground: Ground, requirement: str | None
+) -> tuple[list[Planned], list[str]]:
     """The files, made and tried out in a scratch folder, and what is to be said of them."""
     with tempfile.TemporaryDirectory(prefix="mlff-init-") as made:
         scratch = Path(made)
         # The folder's name is part of the case ids, which the baseline holds.
         spec = scratch / SPEC
         spec.parent.mkdir()
-        spec.write_text(draft(), encoding="utf-8")
-        measured = measure(folder, model, spec, scratch)
-        name = _name(model, measured)
-        text, remarks = first_spec(name, measured)
-        spec.write_text(text, encoding="utf-8")
+        spec.write_text(spec_text(ground.elsewhere(folder)), encoding="utf-8")
+        runs = [measure(folder, model, spec, scratch) for model in models]
+        name = _name(models[0], runs[0])
+        reports = [run.report for run in runs if run.report is not None]
+        lost = next((run for run in runs if run.report is None), None)
+        if lost is not None and (reports or len(runs) > 1):
+            which = models[runs.index(lost)]
+            raise MlffError(f"--model {which}: could not be measured ({lost.problem})")
+        problem = "" if lost is None else lost.problem
+        constants = constants_of(spec)
+        text, remarks = first_spec(name, reports, ground, constants, problem)
         files = [Planned(folder, SPEC, text.encode())]
         baseline = f"baselines/{name}.json"
-        if measured.report is not None:
-            files += _baseline(folder, model, scratch, baseline, remarks)
+        if reports:
+            tried, _ = first_spec(name, reports, ground.elsewhere(folder), constants)
+            spec.write_text(tried, encoding="utf-8")
+            files += _baseline(folder, models[0], scratch, baseline, remarks)
         if len(files) == 1:
             baseline = ""
-    wants = requirement or _requirement(measured)
-    workflow = workflow_text(model, SPEC, baseline, wants, _branch(folder))
-    return [Planned(folder, WORKFLOW, workflow.encode()), *files], remarks
+    wants = requirement or _requirement(runs[0])
+    workflow = workflow_text(models[0], SPEC, baseline, wants, _branch(folder))
+    return [Planned(folder, WORKFLOW, workflow.encode()), *files], [*ground.remarks, *remarks]
 
 
 def _name(model: str, measured: Measured) -> str:
@@ -239,7 +281,7 @@ def workflow_text(model: str, suite: str, baseline: str, requirement: str, branc
     """The workflow for a model repository."""
     if not requirement.isprintable() or "${{" in requirement:
         raise MlffError(f"--requirement {requirement!r} cannot stand in a workflow")
-    text = (TEMPLATES / "mlff.yml").read_text(encoding="utf-8")
+    text = TEMPLATE.read_text(encoding="utf-8")
     values = {
         "@MODEL@": model,
         "@SUITE@": suite,

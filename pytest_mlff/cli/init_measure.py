@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from pytest_mlff.errors import MlffError
 
@@ -16,12 +16,7 @@ if TYPE_CHECKING:
 
     from pytest_mlff.reports.model import CaseRecord, Report
 
-__all__ = ["MOLECULES", "START", "Measured", "constant_errors", "measure"]
-
-MOLECULES: Final = ("ethanol", "malonaldehyde", "uracil")
-"""Small embedded molecules that hold C, H, N and O."""
-START: Final = 90
-"""Begin of the test window in percent: the shipped demo model never saw what lies behind."""
+__all__ = ["Measured", "measure"]
 
 
 @dataclass(frozen=True)
@@ -98,31 +93,3 @@ def _first(lines: Iterable[str]) -> str:
     """The first line that says something, and what pytest puts before it taken away."""
     told = [line.strip().removeprefix("ERROR: ") for line in lines]
     return next((line for line in told if line), "")
-
-
-def constant_errors(molecule: str) -> tuple[float, float]:
-    """Errors of a model that knows nothing: one energy for all frames, and no forces.
-
-    Parameters
-    ----------
-    molecule : str
-        An embedded molecule; its frames from `START` on are taken.
-
-    Returns
-    -------
-    (energy, forces) : tuple of float
-        Mean absolute deviation of the energies from their mean in meV/atom, and mean
-        absolute force component in meV/Å.
-    """
-    import numpy as np
-
-    from pytest_mlff.datasets.embedded import EMBEDDED_FOLDER, read_trajectory
-    from pytest_mlff.datasets.registry import DEFAULT_LEVEL
-    from pytest_mlff.units import MEV
-
-    trajectory = read_trajectory(EMBEDDED_FOLDER / f"{molecule}.npz")
-    labels = trajectory.labels[DEFAULT_LEVEL]
-    first = len(trajectory.positions) * START // 100
-    energy = labels.energy[first:]
-    deviation = np.abs(energy - energy.mean()).mean() / len(trajectory.numbers)
-    return float(MEV * deviation), float(MEV * np.abs(labels.forces[first:]).mean())

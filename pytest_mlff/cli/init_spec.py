@@ -3,27 +3,20 @@
 from __future__ import annotations
 
 import json
-import math
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from pytest_mlff import __version__
-from pytest_mlff.cli.init_measure import MOLECULES, START, constant_errors
+from pytest_mlff.cli.thresholds import threshold_lines, written
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
-    from pytest_mlff.cli.init_measure import Measured
-    from pytest_mlff.reports.model import CaseRecord
+    from pytest_mlff.cli.init_frames import Ground
+    from pytest_mlff.reports.model import CaseRecord, Report
 
-__all__ = ["TEMPLATES", "draft", "first_spec", "quoted"]
+__all__ = ["first_spec", "quoted", "spec_text"]
 
-TEMPLATES: Final = Path(__file__).resolve().parents[1] / "templates" / "init"
-_ALLOWANCE: Final = 1.3
-"""As in the quick spec: what another training seed may be worse by, and more."""
-_STEP: Final = {"energy_mae": 0.1, "force_mae": 1.0}
-_UNIT: Final = {"energy_mae": "meV/atom", "force_mae": "meV/Å"}
 _LAWS: Final = """\
   - metric: rotation
     options: {examples: 5}
@@ -45,54 +38,63 @@ def quoted(text: str) -> str:
     return json.dumps(text, ensure_ascii=False)
 
 
-def _spec(title: str, molecules: Sequence[str], cases: str) -> str:
-    text = (TEMPLATES / "first.yaml").read_text(encoding="utf-8")
-    for name, value in {
-        "@TITLE@": quoted(f"First check of {title}"),
-        "@MOLECULES@": ", ".join(molecules),
-        "@START@": str(START),
-    }.items():
-        text = text.replace(name, value)
-    return text + cases
+def spec_text(
+    ground: Ground, title: str = "a draft", thresholds: dict[str, str] | None = None
+) -> str:
+    """A spec on these frames.
+
+    Parameters
+    ----------
+    ground : Ground
+        The frames.
+    title : str
+        Of the model.
+    thresholds : dict of str to str, optional
+        Entries of ``thresholds`` of each metric, as YAML; one without is reported and compared
+        with the baseline. Without any, energies and forces are only measured.
+    """
+    cases = ""
+    for metric in ground.metrics if thresholds is None else thresholds:
+        cases += f"  - metric: {metric}\n"
+        if metric == "force_mae":
+            cases += "    species: [all, each]\n"
+        limits = (thresholds or {}).get(metric)
+        cases += f"    thresholds:\n{limits}" if limits else ""
+    pooled = ", ".join(thresholds or ())
+    head = [
+        *(f"# {line}" for line in ground.comment),
+        "schema_version: 1",
+        f"title: {quoted(f'First check of {title}')}",
+        f"source: {{paper: {quoted(ground.source)}, section: none}}",
+        *ground.lines,
+        *([f"pooled: [{pooled}]"] if len(ground.systems) > 1 and pooled else []),
+        "cases:",
+    ]
+    return "\n".join(head) + f"\n{cases}{'' if thresholds is None else _LAWS}"
 
 
-def _limits(metric: str, largest: dict[str, float], provenance: str) -> str:
-    """One entry of ``cases``; ``largest`` has one value over all atoms, or also one for each."""
-    species = "    species: [all, each]\n" if "each" in largest else ""
-    lines = [f"  - metric: {metric}\n{species}    thresholds:\n"]
-    for kind, value in largest.items():
-        told = f"        species: {kind}\n" if species else ""
-        lines.append(
-            f"      - max: {_rounded(metric, value):g}\n"
-            f"        unit: {_UNIT[metric]}\n{told}        provenance: {provenance}\n"
-        )
-        provenance = "*measured"
-    return "".join(lines)
-
-
-def _rounded(metric: str, value: float) -> float:
-    step = _STEP[metric]
-    return round(max(1, math.ceil(_ALLOWANCE * value / step - 1e-9)) * step, 6)
-
-
-def draft() -> str:
-    """A spec that only measures: no value can miss its limits."""
-    provenance = "&measured {source: physical_limit, reference: none; a draft that measures only}"
-    largest = {"all": 1e12}
-    energy = _limits("energy_mae", largest, provenance)
-    forces = _limits("force_mae", {**largest, "each": 1e12}, "*measured")
-    return _spec("a draft", MOLECULES, energy + forces)
-
-
-def first_spec(model: str, measured: Measured) -> tuple[str, list[str]]:
+def first_spec(
+    model: str,
+    reports: Sequence[Report],
+    ground: Ground,
+    constants: Mapping[str, Mapping[str, float]],
+    problem: str = "",
+) -> tuple[str, list[str]]:
     """The spec, and what has to be said of it.
 
     Parameters
     ----------
     model : str
         Name for titles and provenance.
-    measured : Measured
-        A run of `draft`. Without a report, the spec holds physical laws alone.
+    reports : sequence of Report
+        Runs of the draft: one, or one of each seed. Without any, the spec holds physical laws
+        alone.
+    ground : Ground
+        The frames.
+    constants : mapping of str to mapping of str to float
+        System and metric to the error of a model that knows nothing.
+    problem : str
+        Why there is no report.
 
     Returns
     -------
@@ -101,69 +103,48 @@ def first_spec(model: str, measured: Measured) -> tuple[str, list[str]]:
     remarks : list of str
         What was left out, and why.
     """
-    values = [case for case in measured.cases if case.value is not None]
-    molecules = [name for name in MOLECULES if any(case.variant == name for case in values)]
-    if not molecules:
-        why = f"{model} could not be measured ({measured.problem})"
+    cases = [case for case in reports[0].cases if case.value is not None] if reports else []
+    measured = {case.variant for case in cases}
+    kept = ground.only([name for name in ground.systems if name in measured])
+    if not kept.systems:
+        why = f"{model} could not be measured ({problem})"
         said = f"{why}: the spec holds physical laws alone, and there is no baseline"
-        return _spec(model, MOLECULES, _LAWS), [said]
+        return spec_text(ground, model, {}), [said]
     remarks = [
         f"{model} does not support {name}, which is left out"
-        for name in MOLECULES
-        if name not in molecules
+        for name in ground.systems
+        if name not in measured
     ]
-    kept = {metric: _meant(metric, values, molecules) for metric in _STEP}
-    for metric, largest in kept.items():
-        if largest is None:
-            remarks.append(
-                f"{metric}: no better than a constant on the embedded data, probably since the "
-                "model was trained on another level of theory; left out"
-            )
-    return _spec(model, molecules, _thresholds(model, measured, values, kept) + _LAWS), remarks
+    known = {case.metric for case in cases}
+    blind = set(_no_better_than_a_constant(cases, constants))
+    done = "it has no threshold" if ground.own else "left out"
+    remarks += [
+        f"{metric}: no better than a constant on these frames, probably since the model was "
+        f"trained on another level of theory; {done}"
+        for metric in kept.metrics
+        if metric in blind
+    ]
+    asked = [one for one in kept.metrics if one in known and (ground.own or one not in blind)]
+    lines = list(threshold_lines(reports, _told(model, reports[0])))
+    thresholds: dict[str, str] = {}
+    anchored = ""
+    for metric in asked:
+        found = [line for line in lines if line.metric == metric and metric not in blind]
+        thresholds[metric] = written(found, known=anchored)
+        anchored = found[-1].provenance if found else anchored
+    return spec_text(kept, model, thresholds), remarks
 
 
-def _meant(
-    metric: str, values: Sequence[CaseRecord], molecules: Sequence[str]
-) -> dict[str, float] | None:
-    """Largest value over all atoms and over each species; None if they mean nothing."""
-    found = [case for case in values if case.metric == metric and case.value is not None]
-    place = list(_STEP).index(metric)
-    limits = {name: constant_errors(name)[place] for name in molecules}
-    kinds: dict[str, float] = {}
-    for case in found:
-        assert case.value is not None
-        if case.species is None and case.value >= limits[case.variant]:
-            return None
-        kind = "all" if case.species is None else "each"
-        kinds[kind] = max(kinds.get(kind, 0.0), case.value)
-    return kinds or None
+def _no_better_than_a_constant(
+    cases: Sequence[CaseRecord], constants: Mapping[str, Mapping[str, float]]
+) -> Iterator[str]:
+    for case in cases:
+        limit = constants.get(case.variant, {}).get(case.metric)
+        if case.species is None and limit is not None and (case.value or 0.0) >= limit:
+            yield case.metric
 
 
-def _thresholds(
-    model: str,
-    measured: Measured,
-    values: Sequence[CaseRecord],
-    kept: dict[str, dict[str, float] | None],
-) -> str:
-    assert measured.report is not None
-    digests = [one.digest for one in measured.report.models if one.digest]
+def _told(model: str, report: Report) -> str:
+    digests = [one.digest for one in report.models if one.digest]
     which = f"{model} (sha256 {digests[0][:12]})" if digests else model
-    steps = ", ".join(f"{_STEP[metric]:g} {_UNIT[metric]}" for metric in _STEP)
-    reference = (
-        f"{_ALLOWANCE} times the largest value of {which} on {datetime.now(UTC):%Y-%m-%d} with "
-        f"pytest-mlff {__version__}, rounded up to the next {steps.replace(', ', ' or ')}"
-    )
-    frames = sum({case.variant: case.n_frames or 0 for case in values}.values())
-    provenance = (
-        "&measured\n"
-        "          source: own_baseline\n"
-        f"          reference: {quoted(reference)}\n"
-        f"          frames: {frames}\n"
-        "          seeds: 1"
-    )
-    text = ""
-    for metric, largest in kept.items():
-        if largest is not None:
-            text += _limits(metric, largest, provenance)
-            provenance = "*measured"
-    return text
+    return f"{which} on {datetime.now(UTC):%Y-%m-%d}, pytest-mlff {__version__}"

@@ -1,11 +1,13 @@
-"""``mlff specs thresholds``: thresholds with provenance from runs of several seeds."""
+"""Thresholds with provenance from what models reach: ``mlff specs thresholds``, ``mlff init``."""
 
 from __future__ import annotations
 
+import json
 import math
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import yaml
 
@@ -18,9 +20,13 @@ if TYPE_CHECKING:
     from pytest_mlff.reports.model import CaseRecord, Report
     from pytest_mlff.specs.operations import Scalar
 
-__all__ = ["Line", "register", "rounded_up", "threshold_lines"]
+__all__ = ["ALLOWANCE", "Line", "register", "rounded_up", "threshold_lines", "written"]
 
-MEASURED = ("_mae", "_rmse")
+MEASURED: Final = ("_mae", "_rmse")
+ALLOWANCE: Final = 1.3
+"""Of a single model: what another training seed may be worse by, and more."""
+_SMALLEST: Final = 0.001
+_ALL: Final = "all"
 
 
 @dataclass(frozen=True)
@@ -34,13 +40,13 @@ class Line:
     axes : tuple of (str, scalar)
         Where on the axes it holds.
     species : str
-        ``all`` or ``each``.
+        ``all`` or a chemical symbol.
     maximum : float
         Largest acceptable value.
     unit : str
         Its unit.
-    frames, seeds : int
-        What it was measured on.
+    provenance : str
+        Where the number comes from, as a spec says it.
     """
 
     spec: str
@@ -49,16 +55,7 @@ class Line:
     species: str
     maximum: float
     unit: str
-    frames: int
-    seeds: int
-
-    @property
-    def provenance(self) -> str:
-        """Where the number comes from, as a spec says it."""
-        return (
-            "{source: own_baseline, reference: the largest of the seeds plus the spread between "
-            f"them, frames: {self.frames}, seeds: {self.seeds}}}"
-        )
+    provenance: str
 
     @property
     def table(self) -> tuple[object, ...]:
@@ -66,19 +63,40 @@ class Line:
         by = tuple(name for name, _ in self.axes)
         return self.spec, self.metric, self.species, self.unit, by, self.provenance
 
-    def head(self, provenance: str) -> list[str]:
-        """Lines that a table begins with, with the provenance or an alias of it."""
-        lines = [f"- by: [{', '.join(name for name, _ in self.axes)}]", f"  unit: {self.unit}"]
-        if not self.metric.startswith("energy"):
-            lines.append(f"  species: {self.species}")
-        return [*lines, f"  provenance: {provenance}", "  rows:"]
-
     @property
     def row(self) -> str:
         """The row of the table."""
         values = [*(value for _, value in self.axes), float(f"{self.maximum:g}")]
         whole = [int(v) if isinstance(v, float) and v.is_integer() else v for v in values]
-        return f"    - {yaml.safe_dump(whole, default_flow_style=True, width=10**6).strip()}"
+        return yaml.safe_dump(whole, default_flow_style=True, width=10**6).strip()
+
+
+def written(lines: Sequence[Line], *, known: str = "") -> str:
+    """The entries of ``thresholds`` of one metric, as YAML.
+
+    Parameters
+    ----------
+    lines : sequence of Line
+        Of one spec and metric.
+    known : str
+        Provenance that the anchor ``*own`` stands for already.
+    """
+    several = len({line.species for line in lines}) > 1
+    text: list[str] = []
+    for _, group in groupby(lines, key=lambda line: line.table):
+        rows = list(group)
+        first = rows[0]
+        told = "*own" if first.provenance == known else f"&own {first.provenance}"
+        known = first.provenance
+        by = ", ".join(name for name, _ in first.axes)
+        text.append(f"- by: [{by}]" if by else f"- max: {first.maximum:g}")
+        text.append(f"  unit: {first.unit}")
+        if several or first.species != _ALL:
+            text.append(f"  species: {first.species}")
+        text.append(f"  provenance: {told}")
+        if by:
+            text += ["  rows:", *(f"    - {row.row}" for row in rows)]
+    return "".join(f"      {one}\n" for one in text)
 
 
 def rounded_up(value: float, digits: int = 2) -> float:
@@ -90,74 +108,103 @@ def rounded_up(value: float, digits: int = 2) -> float:
     return float(f"{math.ceil(round(value / step, 9)) * step:.12g}")
 
 
-def threshold_lines(reports: Sequence[Report]) -> Iterator[Line]:
-    """Largest value over the seeds plus the spread between them, rounded up to two digits.
+def threshold_lines(reports: Sequence[Report], of: str = "") -> Iterator[Line]:
+    """A threshold for every case that was measured, in the order of the spec.
 
-    Cases of one species share a threshold, that of the worst.
+    Of at least three seeds: the largest value plus the spread between them. Of a single model:
+    its value times 1.3. Rounded up to two digits.
 
     Parameters
     ----------
     reports : sequence of Report
-        Runs of the same specs with differently seeded trainings, at least three.
+        Runs of the same specs with models that differ in nothing but their seed, or one run.
+    of : str
+        What was measured, to begin the provenance with.
 
     Raises
     ------
     MlffError
-        If there are too few, two of them share a seed, or a case is missing from one.
+        If there are two, two of them are of one model, or a case is missing from one.
     """
-    if len(reports) < 3:
-        raise MlffError(f"{len(reports)} reports are too few: a spread needs at least 3 seeds")
-    seeds = [tuple(sorted({one.seed for one in report.trainings})) for report in reports]
-    if len(set(seeds)) < len(reports):
-        raise MlffError("two of the reports are of the same seed; train with a seed each")
-    values: dict[tuple[str, str, str, str], list[list[float]]] = {}
-    about: dict[tuple[str, str, str, str], CaseRecord] = {}
+    if len(reports) == 2:
+        raise MlffError("2 reports are too few: a spread needs at least 3 seeds")
+    models = [
+        (
+            tuple(sorted({one.seed for one in report.trainings})),
+            tuple(one.digest for one in report.models),
+        )
+        for report in reports
+    ]
+    if len(set(models)) < len(reports):
+        raise MlffError("two of the reports are of the same seed and model; train with a seed each")
+    found = _values(reports)
+    axes = {(f"{v.suite}/{v.spec}", v.variant): v.axes for v in reports[0].variants}
+    # Cases of a parallel run stand in the order they finished; thresholds follow the spec.
+    order = {place: number for number, place in enumerate(axes)}
+    metrics = list(dict.fromkeys(one.metric for one, _ in found))
+    frames: dict[str, dict[str, int]] = {}
+    for one, _ in found:
+        frames.setdefault(_spec(one), {})[one.variant] = int(one.n_frames or 0)
+    for one, values in sorted(
+        found,
+        key=lambda pair: (
+            _spec(pair[0]),
+            metrics.index(pair[0].metric),
+            pair[0].species or "",
+            order[_spec(pair[0]), pair[0].variant],
+        ),
+    ):
+        if None in values:
+            raise MlffError(
+                f"{_spec(one)}/{one.variant}/{one.metric}: missing from one of the reports"
+            )
+        seen = [value for value in values if value is not None]
+        spread = max(seen) - min(seen)
+        limit = max(seen) + spread if len(seen) > 1 else ALLOWANCE * seen[0]
+        how = (
+            f"the largest of {len(seen)} seeds plus the spread between them"
+            if len(seen) > 1
+            else f"{ALLOWANCE} times what it reached"
+        )
+        reference = json.dumps(f"{of}: {how}" if of else how, ensure_ascii=False)
+        yield Line(
+            spec=_spec(one),
+            metric=one.metric,
+            axes=tuple(axes[_spec(one), one.variant].items()),
+            species=one.species or _ALL,
+            maximum=max(_SMALLEST, rounded_up(limit)),
+            unit=one.unit,
+            provenance=f"{{source: own_baseline, reference: {reference}, "
+            f"frames: {sum(frames[_spec(one)].values())}, seeds: {len(seen)}}}",
+        )
+
+
+def _spec(case: CaseRecord) -> str:
+    return f"{case.suite}/{case.spec}"
+
+
+def _values(reports: Sequence[Report]) -> list[tuple[CaseRecord, list[float | None]]]:
+    """Measured cases with their value in each report; pooled ones have no threshold."""
+    found: dict[str, tuple[CaseRecord, list[float | None]]] = {}
     for number, report in enumerate(reports):
         for case in report.cases:
             if case.value is None or not case.metric.endswith(MEASURED):
                 continue
-            kind = "all" if case.species is None else "each"
-            key = (f"{case.suite}/{case.spec}", case.metric, kind, case.variant)
-            about.setdefault(key, case)
-            found = values.setdefault(key, [[] for _ in reports])
-            found[number].append(case.value)
-    axes = {(f"{v.suite}/{v.spec}", v.variant): v.axes for v in reports[0].variants}
-    # Cases of a parallel run stand in the order they finished; thresholds follow the spec.
-    order = {place: number for number, place in enumerate(axes)}
-    metrics = list(dict.fromkeys(key[1] for key in values))
-    ordered = sorted(
-        values.items(),
-        key=lambda item: (
-            item[0][0],
-            metrics.index(item[0][1]),
-            item[0][2],
-            order[item[0][0], item[0][3]],
-        ),
-    )
-    for key, found in ordered:
-        spec, metric, kind, variant = key
-        if not all(found):
-            raise MlffError(f"{spec}/{variant}/{metric}: missing from one of the reports")
-        worst = [max(per_seed) for per_seed in found]
-        yield Line(
-            spec=spec,
-            metric=metric,
-            axes=tuple(axes[spec, variant].items()),
-            species=kind,
-            maximum=rounded_up(max(worst) + max(worst) - min(worst)),
-            unit=about[key].unit,
-            frames=int(about[key].n_frames or 0),
-            seeds=len(reports),
-        )
+            if case.variant != "pooled":
+                _, values = found.setdefault(case.case_id, (case, [None] * len(reports)))
+                before = values[number]
+                values[number] = case.value if before is None else max(before, case.value)
+    return list(found.values())
 
 
 def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add ``specs thresholds``."""
     parser = commands.add_parser(
         "thresholds",
-        help="print thresholds from reports of at least three seeds",
-        description="Print a threshold for every measured case: the largest value over the seeds "
-        "plus the spread between them, rounded up to two digits.",
+        help="print thresholds from reports of one model, or of at least three seeds",
+        description="Print a threshold for every measured case, one of each species: of several "
+        "seeds the largest value plus the spread between them, of one model 1.3 times what it "
+        "reached, rounded up to two digits.",
     )
     parser.add_argument("reports", metavar="REPORT", nargs="+", type=Path)
     parser.set_defaults(run=_run)
@@ -166,17 +213,10 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
 def _run(arguments: argparse.Namespace) -> int:
     from pytest_mlff.reports.json_report import load_report
 
-    head = known = ""
-    table: tuple[object, ...] = ()
-    for line in threshold_lines([load_report(path) for path in arguments.reports]):
-        of = f"{line.spec}: {line.metric}"
-        if of != head:
-            print(f"# {of}")
-            head = of
-        if line.table != table:
-            # One anchor for all that were measured alike.
-            told = "*own" if line.provenance == known else f"&own {line.provenance}"
-            table, known = line.table, line.provenance
-            print("\n".join(f"      {text}" for text in line.head(told)))
-        print(f"      {line.row}")
+    known = ""
+    lines = threshold_lines([load_report(path) for path in arguments.reports])
+    for (spec, metric), group in groupby(lines, key=lambda line: (line.spec, line.metric)):
+        found = list(group)
+        print(f"# {spec}: {metric}\n{written(found, known=known)}", end="")
+        known = found[-1].provenance
     return 0

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "EMBEDDED_FOLDER",
+    "GATE_FOLDER",
     "EmbeddedTrajectory",
     "Labels",
     "content_digest",
@@ -46,6 +47,8 @@ __all__ = [
 ]
 
 EMBEDDED_FOLDER = Path(__file__).with_name("embedded_data")
+GATE_FOLDER = EMBEDDED_FOLDER / "gate"
+"""Independent replicas of the same molecules."""
 
 
 @dataclass(frozen=True)

@@ -2,9 +2,10 @@
 
 A window is a half-open interval of percent over the time-ordered frames of one
 molecule: of n frames it holds those from floor(n·start/100) up to, not including,
-floor(n·end/100). Every number is exact and every choice reproducible: the seeded
-order uses the raw stream of PCG64, which NumPy keeps unchanged across versions and
-platforms, unlike the stream behind ``Generator.permutation``.
+floor(n·end/100). Where frames belong to independent replicas it is one over the replicas,
+in the order of their index, and holds all frames of each. Every number is exact and every
+choice reproducible: the seeded order uses the raw stream of PCG64, which NumPy keeps unchanged
+across versions and platforms, unlike the stream behind ``Generator.permutation``.
 """
 
 from __future__ import annotations
@@ -230,14 +231,20 @@ def pick_frames(
     return np.sort(order[:count])
 
 
-def _window(selection: _Selection, dataset: Dataset, role: str) -> tuple[int, int]:
+def _window(selection: _Selection, dataset: Dataset, role: str) -> NDArray[np.int64]:
+    """Positions of the frames in a window, ascending."""
+    replica = dataset.frames.replica
+    if replica is not None:
+        names, rank = np.unique(replica, return_inverse=True)
+        first, stop = window_bounds(len(names), selection.start, selection.end)
+        return np.flatnonzero((first <= rank) & (rank < stop)).astype(np.int64)
     if not dataset.time_ordered and (selection.start > 0 or selection.end < 100):
         raise MlffError(
             f"{dataset.title}: no known time order, but the {role} frames are cut "
             f"by a time window ({selection.start:g}–{selection.end:g} %); take 0–100 %, or set "
             "time_ordered: true if the file is in time order"
         )
-    return window_bounds(len(dataset.frames), selection.start, selection.end)
+    return np.arange(*window_bounds(len(dataset.frames), selection.start, selection.end))
 
 
 def _drawn_from_one_window(train: _Selection | None, selection: _Selection, molecule: str) -> bool:
@@ -328,7 +335,7 @@ def cut(
             dataset = datasets[molecule] = of.load(molecule)
             try:
                 window = _window(selection, dataset, role)
-                size = window[1] - window[0]
+                size = len(window)
                 order = seeded_order(size, variant.spec.seed, molecule)
                 if role == "validation":
                     order = _validation_order(order, molecule, selection, selections.train)
@@ -338,7 +345,7 @@ def cut(
                 chosen = pick_frames(size, selection.pick, selection.count, order)
             except MlffError as error:
                 raise type(error)(f"{variant.id}: {role} set of {molecule}: {error}") from error
-            indices[molecule] = window[0] + chosen
+            indices[molecule] = window[chosen]
         return IndexSet(indices, datasets)
 
     found = {name: index_set(name, one) for name, one in selections.named.items()}

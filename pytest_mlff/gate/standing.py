@@ -94,7 +94,7 @@ def standing_of(
         word = "same" if same else word
         reason = "identical checkpoint" if same else f"identical checkpoint, yet {reason}"
     told["against_baseline"] = word
-    verdict = None
+    verdict: Verdict | None = Verdict.PASSED
     far = word == "undecided" and found.worsening is not None and found.worsening > bound
     if word == "worse" or far:
         verdict = Verdict.REGRESSED if accepted is None else None
@@ -114,9 +114,14 @@ def standing_of(
 
 
 def judged(judgement: Judgement, standing: Standing) -> Judgement:
-    """Threshold and baseline together: the graver verdict, and both reasons, its own first."""
+    """Threshold and baseline together: the graver verdict, and both reasons, its own first.
+
+    Where no threshold is asked for, the baseline alone decides.
+    """
     if not standing.reason:
         return judgement
+    if judgement.verdict is Verdict.REPORTED and standing.verdict is not None:
+        return Judgement(standing.verdict, f"{standing.reason}; {judgement.reason}")
     second = Judgement(standing.verdict or judgement.verdict, standing.reason)
     first = gravest(judgement, second)
     last = second if first is judgement else judgement

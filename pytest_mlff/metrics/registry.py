@@ -85,8 +85,6 @@ class Metric:
     kind : {"metric", "law", "data"}
         A law's value is its excess: the largest violation over the tolerance that applied to it,
         so 1 is the limit. A check of data judges a variant before any model is blamed.
-    needs_threshold : bool
-        Whether a spec has to judge it; else it may be reported alone.
     subject : object or str
         What ``measure`` works with: the law, or the check of data; or where it is.
     labels : {"energy", "forces", "stress"}, optional
@@ -108,7 +106,6 @@ class Metric:
     per_species: bool = False
     evidence: EvidenceKind = "none"
     kind: Kind = "metric"
-    needs_threshold: bool = True
     subject: Any = field(default=None, repr=False, compare=False)
     labels: Label | None = None
     label: str = ""
@@ -138,6 +135,11 @@ class Metric:
     def comparable(self) -> bool:
         """Whether a case of it can be held against a baseline: of a model, with evidence."""
         return self.needs_model and self.evidence != "none"
+
+    @property
+    def needs_threshold(self) -> bool:
+        """Whether a spec has to judge it, as laws and data; a metric may be reported alone."""
+        return self.kind != "metric"
 
     @property
     def limit(self) -> Literal["max", "min"]:

@@ -30,8 +30,8 @@ class CasePlan(SpecModel):
     )
     thresholds: Annotated[tuple[ThresholdPlan, ...], BeforeValidator(as_tuple)] = Field(
         default=(),
-        description="The first that fits a case holds for it; only a metric that may be "
-        "reported without being judged (soap_similarity) goes without.",
+        description="The first that fits a case holds for it. A metric without any is reported, or "
+        "judged against a baseline alone; laws and checks of data need one.",
     )
     options: dict[str, OptionValue] = Field(
         default={}, description="Settings that the metric understands, e.g. examples of a law."
@@ -43,7 +43,7 @@ class CasePlan(SpecModel):
         if not metric.per_species and self.species != ("all",):
             yield ("species",), f"must be all; {metric.id} is not taken per species"
         if not self.thresholds and metric.needs_threshold:
-            yield ("thresholds",), "is missing or empty; every case is held against a threshold"
+            yield ("thresholds",), f"is missing or empty; {metric.id} is held against one"
         other = "max" if metric.limit == "min" else "min"
         for index, threshold in enumerate(self.thresholds):
             if getattr(threshold, other) is not None:

@@ -22,13 +22,12 @@ def json_schema() -> dict[str, Any]:
     # `embedded:` with nothing behind it is an option without settings.
     option = {"anyOf": [datasets["additionalProperties"], {"type": "null"}]}
     datasets["additionalProperties"] = option
-    # Only what may be reported without being judged goes without a threshold.
-    reported = [name for name, metric in metrics().items() if not metric.needs_threshold]
+    judged = [name for name, metric in metrics().items() if metric.needs_threshold]
     larger = [name for name, metric in metrics().items() if metric.larger_is_better]
     schema["$defs"]["CasePlan"]["allOf"] = [
         {
-            "if": {"properties": {"metric": {"enum": reported}}},
-            "else": {"properties": {"thresholds": {"minItems": 1}}, "required": ["thresholds"]},
+            "if": {"properties": {"metric": {"enum": judged}}},
+            "then": {"properties": {"thresholds": {"minItems": 1}}, "required": ["thresholds"]},
         },
         {
             "if": {"properties": {"metric": {"enum": larger}}},

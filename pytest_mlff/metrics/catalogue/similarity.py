@@ -33,7 +33,6 @@ METRICS: Final = (
         _similarity,
         needs={"frames", "training_frames"},
         larger_is_better=True,
-        needs_threshold=False,
         label="SOAP similarity",
         foretells="force_mae",
     ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,6 +22,7 @@ from pytest_mlff.datasets.frames import Frames
 from pytest_mlff.datasets.generate import Protocol
 from pytest_mlff.datasets.registry import EmbeddedSource, open_dataset
 from pytest_mlff.datasets.replicas import pack_replicas, replica_protocol
+from pytest_mlff.datasets.splits import cut
 from pytest_mlff.errors import MlffError
 from pytest_mlff.metrics.errors import measure
 from pytest_mlff.potentials.protocol import Prediction
@@ -170,3 +172,28 @@ def test_own_files_name_their_replicas(tmp_path: Path, suffix: str) -> None:
     ):
         with pytest.raises(MlffError, match=said):
             open_dataset("mine", bad, spec_dir=tmp_path).load("own")
+
+
+def test_a_window_of_replicas_holds_whole_replicas(tmp_path: Path) -> None:
+    pack_replicas(
+        written(tmp_path, *(trajectory(seed, frames=3 + seed % 2) for seed in range(10))),
+        tmp_path / "ethanol.npz",
+    )
+    source = EmbeddedSource(folder=tmp_path)
+
+    def selection(start: float, end: float) -> SimpleNamespace:
+        return SimpleNamespace(
+            molecules=("ethanol",), start=start, end=end, pick="all", count=None, dataset=None
+        )
+
+    named = {"train": selection(0, 39), "test": selection(40, 100)}
+    variant = SimpleNamespace(
+        id="v", spec=SimpleNamespace(seed=0), selections=SimpleNamespace(train=None, named=named)
+    )
+    sets = cut(variant, source)
+    assert sets.train_frames is not None
+    assert sets.train_frames.replica is not None
+    assert sets.test_frames.replica is not None
+    assert set(sets.train_frames.replica.tolist()) == {0, 1, 2}
+    assert set(sets.test_frames.replica.tolist()) == set(range(4, 10))
+    assert len(sets.test_frames) == 3 * 3 + 3 * 4

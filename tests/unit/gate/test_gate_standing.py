@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 PASSED = Judgement(Verdict.PASSED, "40 ≤ 45")
 FAILED = Judgement(Verdict.FAILED, "50 is above 45")
 UNSUPPORTED = Judgement(Verdict.UNSUPPORTED, "does not know N")
+REPORTED = Judgement(Verdict.REPORTED, "40, reported without a threshold")
 
 StandingOf = "Callable[[str, GateResult, Baseline, int], Standing]"
 
@@ -43,7 +44,7 @@ def test_each_way_to_stand(baseline: Baseline) -> None:
     assert worse.baseline == record(FORCE).value
     assert worse.evidence["baseline_change"] == pytest.approx(0.2, abs=1e-3)
     same = of(baseline, record(FORCE))
-    assert (same.regressed, same.verdict) == (False, None)
+    assert (same.regressed, same.verdict) == (False, Verdict.PASSED)
     assert same.evidence["minimum_detectable"] > 0.0
     new = of(baseline, record("quick/time/uracil/force_mae"))
     assert (new.regressed, new.verdict, new.baseline) == (None, None, None)
@@ -64,7 +65,7 @@ def test_an_identical_checkpoint_says_so_first(baseline: Baseline) -> None:
     one = record(FORCE)
     result = check(baseline, [one], tests={"quick/time": len(CASES)})
     found = standing_of(FORCE, result, baseline, len(CASES), digest="m" * 64)
-    assert (found.reason, found.verdict) == ("identical checkpoint", None)
+    assert (found.reason, found.verdict) == ("identical checkpoint", Verdict.PASSED)
     other = record(FORCE, 1.2)
     result = check(baseline, [other], tests={"quick/time": len(CASES)})
     found = standing_of(FORCE, result, baseline, len(CASES), digest="m" * 64)
@@ -81,7 +82,11 @@ def test_the_graver_verdict_stands_with_both_reasons() -> None:
     assert judged(UNSUPPORTED, refused).verdict is Verdict.ERROR
     assert judged(UNSUPPORTED, worse).verdict is Verdict.UNSUPPORTED
     assert judged(PASSED, Standing()) is PASSED
-    fine = Standing(40.0, False, None, "+0.1 % against the baseline")
+    fine = Standing(40.0, False, Verdict.PASSED, "+0.1 % against the baseline")
+    assert judged(REPORTED, fine).verdict is Verdict.PASSED
+    assert judged(REPORTED, replace(fine, verdict=None)).verdict is Verdict.REPORTED
+    assert judged(REPORTED, worse).verdict is Verdict.REGRESSED
+    assert judged(FAILED, fine).verdict is Verdict.FAILED
     assert judged(PASSED, fine) == Judgement(Verdict.PASSED, "40 ≤ 45; +0.1 % against the baseline")
 
 

@@ -66,14 +66,15 @@ LOAD = [
     ("own baseline without seeds", [(LAST, BASELINE + ", frames: 5}")],
      "spec.yaml:24: cases[0].thresholds[0].provenance.seeds: is missing; an own_baseline says "
      "how many frames and seeds"),
-    ("no thresholds", [("      - max: 45\n        unit: meV/Å\n        " + LAST, "      []")],
-     "spec.yaml:21: cases[0].thresholds: is missing or empty; every case is held "
-     "against a threshold"),
     ("cases not a list", [("cases:\n  - metric: force_mae\n", "cases:\n    metric: force_mae\n")],
      "spec.yaml:18: cases: must be a list, is a mapping"),
     ("unknown metric", [("metric: force_mae", "metric: force_mea")],
      "spec.yaml:19: cases[0].metric: unknown metric 'force_mea'; did you mean 'force_mae'? "
      f"(metrics: {', '.join(sorted(metrics()))})"),
+    ("a law without a threshold",
+     [("force_mae\n    species: [all, each]\n    thresholds:\n      - max: 45\n        unit: "
+       "meV/Å\n        " + LAST, "rotation")],
+     "spec.yaml:19: cases[0].thresholds: is missing or empty; rotation is held against one"),
     ("a largest value where larger is better",
      [("metric: force_mae\n    species: [all, each]", "metric: soap_similarity"),
       ("unit: meV/Å", "unit: '1'")],

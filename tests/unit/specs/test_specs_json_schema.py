@@ -56,6 +56,14 @@ def test_the_named_schema_lies_there_in_a_checkout() -> None:
         assert (path.parent / target).resolve() == schema.resolve(), path
 
 
+THRESHOLDS = """\
+    thresholds:
+      - max: 45
+        unit: meV/Å
+        provenance: {source: paper, reference: Table 1}
+"""
+
+
 @pytest.mark.parametrize(
     "old, new",
     [
@@ -75,6 +83,7 @@ def test_the_named_schema_lies_there_in_a_checkout() -> None:
         ("pick: random", "pick: last"),
         ("where: samples > 0", "where: 3"),
         ("  section: Section 1\n", ""),
+        (f"force_mae\n    species: [all, each]\n{THRESHOLDS}", "rotation\n"),
     ],
 )
 def test_what_one_refuses_the_other_refuses(write_spec, old: str, new: str) -> None:
@@ -96,6 +105,7 @@ def test_what_one_refuses_the_other_refuses(write_spec, old: str, new: str) -> N
         ("samples: [200, 100]", "samples: [200, a, 1.5, true]"),
         ("where: samples > 0", "where: 'true'"),
         ("max: 45", "max: 4.5e+1"),
+        (THRESHOLDS, ""),
     ],
 )
 def test_what_one_takes_the_other_takes(write_spec, old: str, new: str) -> None:

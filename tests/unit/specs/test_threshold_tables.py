@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import yaml
 
-from pytest_mlff.cli.thresholds import Line
+from pytest_mlff.cli.thresholds import Line, written
 from pytest_mlff.errors import MlffError
 from pytest_mlff.specs import builtin_specs, cases_of, expand, load_spec
 
@@ -130,22 +130,22 @@ def test_slips_in_tables(write_spec, text: str, message: str) -> None:
 
 def test_what_the_command_prints_is_read_back(write_spec) -> None:
     axes = [(m, n) for m in ("aspirin", "ethanol") for n in (100, 200)]
-    lines = [
-        Line(
-            "own/spec",
-            "force_mae",
-            (("molecule", m), ("samples", n)),
-            "all",
-            1.5 * n,
-            "meV/Å",
-            8,
-            3,
-        )
-        for m, n in axes
+    why = "{source: own_baseline, reference: made here, frames: 8, seeds: 3}"
+
+    def line(species: str, limit: float, *place: tuple[str, str | int]) -> Line:
+        return Line("own/spec", "force_mae", place, species, limit, "meV/Å", why)
+
+    text = written(
+        [line(x, f * n, ("molecule", m), ("samples", n)) for x, f in (("all", 1.5), ("H", 0.5))
+         for m, n in axes]
+    )  # fmt: skip
+    both, hydrogen = yaml.safe_load(text)
+    assert (both["by"], both["species"], hydrogen["species"]) == (
+        ["molecule", "samples"], "all", "H",
+    )  # fmt: skip
+    assert both["rows"] == [[m, n, 1.5 * n] for m, n in axes]
+    assert hydrogen["provenance"]["seeds"] == 3
+    # A spec without axes has one number, and no empty `where` or `by`.
+    assert yaml.safe_load(written([line("all", 1.5)])) == [
+        {"max": 1.5, "unit": "meV/Å", "provenance": yaml.safe_load(why)}
     ]
-    assert len({line.table for line in lines}) == 1
-    text = "\n".join([*lines[0].head(lines[0].provenance), *(line.row for line in lines)])
-    rows = yaml.safe_load(text)[0]
-    assert rows["by"] == ["molecule", "samples"]
-    assert rows["rows"] == [[m, n, 1.5 * n] for m, n in axes]
-    assert rows["provenance"]["seeds"] == 3

@@ -49,13 +49,13 @@ def test_every_measured_case_has_a_threshold_above_what_was_seen() -> None:
             if case.value is None or not case.metric.endswith("_mae"):
                 continue
             where = tuple(axes[case.spec, case.variant].items())
-            kind = "all" if case.species is None else "each"
+            kind = case.species or "all"
             key = (f"{case.suite}/{case.spec}", case.metric, kind, where)
             seen.setdefault(key, []).append(case.value)
     assert lines.keys() == seen.keys()
     for key, values in seen.items():
         assert lines[key].maximum >= max(values)
-        assert lines[key].seeds == 3
+        assert "seeds: 3" in lines[key].provenance
     alone = [key for key, values in seen.items() if len(values) == 3]
     for key in alone:
         spread = max(seen[key]) - min(seen[key])
@@ -68,6 +68,18 @@ def test_too_few_or_equal_seeds_are_refused() -> None:
         list(threshold_lines([one, two]))
     with pytest.raises(MlffError, match="of the same seed"):
         list(threshold_lines([one, two, one]))
+
+
+def test_a_single_model_sets_thresholds_too() -> None:
+    report = _seeded(1)
+    measured = [case for case in report.cases if case.value and case.metric.endswith("_mae")]
+    lines = list(threshold_lines([report], "m on Monday"))
+    assert len(lines) == len(measured)
+    for line in lines:
+        assert 'reference: "m on Monday: 1.3 times what it reached"' in line.provenance
+    values = {(case.metric, case.species or "all") for case in measured}
+    assert {(line.metric, line.species) for line in lines} == values
+    assert min(line.maximum for line in lines) >= 1.3 * min(case.value or 0 for case in measured)
 
 
 def test_a_case_that_one_run_lacks_is_named() -> None:
