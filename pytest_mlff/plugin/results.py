@@ -19,6 +19,7 @@ from pytest_mlff.reports.properties import PREFIX, from_properties, record_of
 from pytest_mlff.reports.stream import ReportStream
 from pytest_mlff.run.baseline_summary import KeptValues, Notice, closing_lines, update_baselines
 from pytest_mlff.run.report import NOT_JOINED, build_report
+from pytest_mlff.run.unjudged import unjudged_models
 from pytest_mlff.scheduling.shows import only_shows
 from pytest_mlff.units import in_unit
 
@@ -231,18 +232,22 @@ class Tally:
         if undecided and self._strict:
             self._alarm(f"{undecided} undecided: --mlff-undecided=fail takes that for a failure")
             red = True
-        other_level = any(map(is_of_another_level, self.records.values()))
         excused = known_violations(list(self.records.values()))
-        if other_level:
+        if any(map(is_of_another_level, self.records.values())):
             self._alarm(ANOTHER_LEVEL[0].lower() + ANOTHER_LEVEL[1:])
+            unjudged = unjudged_models(self.records, self.session.by_nodeid)
+            if unjudged:
+                # Exit code 0 would be green, and nobody knows whether the model is.
+                names = ", ".join(unjudged)
+                self._alarm(f"the accuracy of {names} is not decided, so this run is no green one")
+                red = True
         if excused is not None:
             self._alarm(excused)
-        if (other_level or excused) and not any(
-            record.verdict in ("passed", "undecided") for record in self.records.values()
-        ):
-            # Exit code 0 would be green, and nothing was held against anything.
-            self._alarm("no case was judged, so this run says nothing about a merge")
-            red = True
+            if not any(
+                record.verdict in ("passed", "undecided") for record in self.records.values()
+            ):
+                self._alarm("no case was judged, so this run says nothing about a merge")
+                red = True
         if lost:
             self._alarm(f"{lost} collected cases were never reported")
         if not measured:

@@ -16,6 +16,7 @@ import numpy as np
 
 from pytest_mlff.gate.threshold import Judgement, Verdict
 from pytest_mlff.metrics.registry import metric_named
+from pytest_mlff.run.unjudged import UNKNOWN
 from pytest_mlff.units import MEV, in_unit
 
 if TYPE_CHECKING:
@@ -132,7 +133,7 @@ def judged_by_level(
     if why is None:
         return judgement, measurement
     reason = f"reported: the labels are of {labels}, and {why}; {value:.4g} {unit}"
-    level = {"level": model or "unknown"}
+    level = {"level": model or UNKNOWN}
     return (
         Judgement(Verdict.REPORTED, reason),
         replace(measurement, evidence={**evidence, **level}),

@@ -53,6 +53,11 @@ class PlannedCase:
         """Variants that it is measured on."""
         return self.planned.variants if self.case.is_pooled else (self.case.variant,)
 
+    @property
+    def on_own_data(self) -> bool:
+        """Whether it tests against labels that the user gave."""
+        return any(self.planned.test_option(one).path is not None for one in self.variants)
+
     def label(self, several_models: bool) -> str:
         """What stands in brackets behind the test function's name."""
         case = self.case
