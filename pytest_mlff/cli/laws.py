@@ -127,10 +127,8 @@ def repro(path: Path, model: str, device: str = "auto", dtype: str | None = None
         print(f"broken: {error}")
         return _BROKEN
     broken = reading.excess > 1.0
-    print(
-        f"{'broken' if broken else 'holds'}: {reading.what or 'violation'} "
-        f"{reading.violation:.6g} {reading.unit}, tolerance {reading.tolerance:.6g} {reading.unit}"
-    )
+    print(f"{'broken' if broken else 'holds'}: {reading.headline}")
+    print("".join(f"  {fact}\n" for fact in reading.facts), end="")
     return _BROKEN if broken else 0
 
 

@@ -91,14 +91,16 @@ def _asymmetry(forces: NDArray[np.float64], step: float, noise: float) -> Readin
     odd = (jacobian.value - jacobian.value.T) / 2
     evidence = {"jacobian_norm": norm}
     if norm == 0.0:
-        return Reading(0.0, 1.0, "1", evidence)
+        return Reading(0.0, 1.0, "meV/Å²", evidence)
     bound = tolerance.SAFETY * float(np.linalg.norm(jacobian.error))
     return Reading(
-        float(np.linalg.norm(odd)) / norm,
-        max(bound / norm, float(np.finfo(np.float64).eps)),
-        "1",
+        1000.0 * float(np.linalg.norm(odd)),
+        1000.0 * max(bound, float(np.finfo(np.float64).eps) * norm),
+        "meV/Å²",
         evidence,
         "antisymmetric part of the force Jacobian",
+        "the derivatives of these forces come from no energy: the antisymmetric part is",
+        1000.0 * norm,
     )
 
 
@@ -138,4 +140,5 @@ def _work(forces: NDArray[np.float64], plane: NDArray[np.float64], noise: float)
         "meV",
         {"work_scale": float(np.abs(power).sum() * width)},
         "work round a closed loop",
+        f"moving the atoms round a closed loop of radius {RADIUS} Å costs work of",
     )

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from pytest_mlff.datasets.frames import Frames
     from pytest_mlff.laws.structures import StructurePool
+    from pytest_mlff.laws.trial import Parameter
     from pytest_mlff.potentials.protocol import Potential, Prediction
 
 __all__ = ["Context", "describe_frames", "dtype_of"]
@@ -55,6 +56,8 @@ class Context:
         Where structures come from.
     alternatives : mapping of str to Potential
         The same model loaded otherwise (another dtype, compiled …), for the law ``precision``.
+    options : mapping
+        Settings of one law.
     """
 
     def __init__(
@@ -62,17 +65,19 @@ class Context:
         potential: Potential,
         pool: StructurePool,
         alternatives: Mapping[str, Potential] | None = None,
+        options: Mapping[str, Parameter] | None = None,
     ) -> None:
         self.potential = pool.as_asked(potential)
         self.pool = pool
         others = alternatives or {}
         self.alternatives = {name: pool.as_asked(other) for name, other in others.items()}
+        self.options = dict(options or {})
         self.calls = 0
         self.frames = 0
 
     def drawing_from(self, pool: StructurePool) -> Context:
         """The same model with another pool."""
-        found = Context(self.potential, pool)
+        found = Context(self.potential, pool, options=self.options)
         found.alternatives = self.alternatives
         return found
 

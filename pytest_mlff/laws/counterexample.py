@@ -42,6 +42,8 @@ class Counterexample:
         Seed of the run that found it.
     model : str
         Model source, for the repro command.
+    facts : tuple of str
+        Values before and after.
     """
 
     law: str
@@ -50,22 +52,17 @@ class Counterexample:
     parameters: Mapping[str, Parameter]
     seed: int
     model: str
+    facts: tuple[str, ...] = ()
 
     @classmethod
     def of(
         cls, law: str, trial: Trial, reading: Reading | None, seed: int, model: str
     ) -> Counterexample:
         """Describe a trial and what was read there (None: the answer was not finite)."""
-        if reading is None:
-            found = "the model answers NaN or infinity"
-        else:
-            what = f"{reading.what}: " if reading.what else ""
-            found = (
-                f"{what}violation {reading.violation:.4g} {reading.unit}, "
-                f"tolerance {reading.tolerance:.4g} {reading.unit}"
-            )
+        found = "the model answers NaN or infinity" if reading is None else reading.headline
         text = f"{describe_frames(trial.frames)}: {found}"
-        return cls(law, trial.frames, text, dict(trial.parameters), seed, model)
+        facts = () if reading is None else reading.facts
+        return cls(law, trial.frames, text, dict(trial.parameters), seed, model, facts)
 
     @property
     def trial(self) -> Trial:
@@ -92,7 +89,8 @@ class Counterexample:
         """Description, parameters and coordinates, for an assertion message."""
         from ase.data import chemical_symbols
 
-        lines = [f"counterexample, {self.description}"]
+        lines = [f"counterexample, {describe_frames(self.frames)}:"]
+        lines += [f"  {fact}" for fact in self.facts]
         if self.parameters:
             told = ", ".join(f"{key}={value}" for key, value in sorted(self.parameters.items()))
             lines.append(f"  parameters: {told}")

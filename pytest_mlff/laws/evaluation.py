@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,6 +14,7 @@ from pytest_mlff.laws import tolerance
 from pytest_mlff.laws.law import LawBase
 from pytest_mlff.laws.structures import seeds
 from pytest_mlff.laws.trial import Reading, Trial, worst
+from pytest_mlff.laws.wording import kind_of
 from pytest_mlff.potentials.failures import raise_if_poisoned
 
 if TYPE_CHECKING:
@@ -47,15 +49,22 @@ def _steady_noise(context: Context, frame: Frames, base: Prediction, seed: int) 
 
 
 def _difference(
-    base: Prediction, other: Prediction, noise: tolerance.Noise, evidence: dict[str, float]
+    base: Prediction,
+    other: Prediction,
+    noise: tolerance.Noise,
+    evidence: dict[str, float],
+    deed: str,
 ) -> Reading:
+    energies = float(base.energy[0]), float(other.energy[0])
     return worst(
         Reading(
-            1000.0 * float(np.abs(other.energy - base.energy).max()),
+            1000.0 * abs(energies[1] - energies[0]),
             1000.0 * noise.energy,
             "meV",
             evidence,
             "energy",
+            f"{deed} changes the energy by",
+            facts=(f"energy before: {energies[0]:.9g} eV", f"energy after:  {energies[1]:.9g} eV"),
         ),
         Reading(
             1000.0 * float(np.abs(other.forces - base.forces).max(initial=0.0)),
@@ -63,6 +72,8 @@ def _difference(
             "meV/Å",
             evidence,
             "forces",
+            f"{deed} changes the forces by",
+            1000.0 * _norm(base),
         ),
     )
 
@@ -103,7 +114,8 @@ class BatchIndependence(LawBase):
         together = tolerance.part(context.predict(mixed), mixed, place, place + 1)
         noise = _steady_noise(context, frame, base, int(trial.parameters["probe_seed"]))
         evidence = {"mean_force_norm": _norm(base), "companions": float(len(others))}
-        return _difference(base, together, noise, evidence)
+        deed = f"asking for the {kind_of(trial.frames)} in a batch of {len(others) + 1}"
+        return _difference(base, together, noise, evidence, deed)
 
 
 class Determinism(LawBase):
@@ -142,14 +154,14 @@ class Determinism(LawBase):
                 np.array_equal(again.energy, base.energy)
                 and np.array_equal(again.forces, base.forces)
             )
-            readings.append(_difference(base, again, noise, {}))
+            deed = f"asking for the {kind_of(trial.frames)} again after another one"
+            readings.append(_difference(base, again, noise, {}, deed))
         evidence = {
             "mean_force_norm": _norm(base),
             "repeats": float(REPEATS),
             "bitwise_equal_fraction": same / REPEATS,
         }
-        chosen = worst(*readings)
-        return Reading(chosen.violation, chosen.tolerance, chosen.unit, evidence, chosen.what)
+        return replace(worst(*readings), evidence=evidence)
 
 
 class ThreadSafety(LawBase):
@@ -195,10 +207,11 @@ class ThreadSafety(LawBase):
             raise_if_poisoned(error, context.potential.info.name)
             for frame in frames:
                 context.predict(frame)  # what one thread can have, four must have too
-            return Reading(1.0, 0.5, "failed call", evidence, f"raised only in threads: {error}")
+            told = f"four threads at once meet an exception that one alone does not: {error}."
+            return Reading(1.0, 0.5, "failed call", evidence, "exception only in threads", told)
         return worst(
             *(
-                _difference(serial[index], one, noises[index], evidence)
+                _difference(serial[index], one, noises[index], evidence, "sharing it among threads")
                 for index in range(len(frames))
                 for one in answers[index]
             )

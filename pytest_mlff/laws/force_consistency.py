@@ -13,6 +13,7 @@ from pytest_mlff.laws.law import LawBase
 from pytest_mlff.laws.numerics import mean_over_path, path
 from pytest_mlff.laws.structures import seeds
 from pytest_mlff.laws.trial import Reading, Trial, worst
+from pytest_mlff.laws.wording import atom, kind_of
 
 if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
@@ -111,7 +112,11 @@ class ForceConsistency(LawBase):
         claimed = mean_over_path(along)
         norm = float(np.linalg.norm(base.forces, axis=1).mean())
         evidence = {"mean_force_norm": norm, "numerical_force": float(np.abs(slope).mean())}
-        names = ("along a collective direction", "along one coordinate")
+        moving, component = divmod(int(single.argmax()), 3)
+        names = (
+            f"moving all atoms of this {kind_of(frame)} together",
+            f"moving {atom(frame, moving)} of this {kind_of(frame)} along {'xyz'[component]}",
+        )
         return worst(
             *(
                 Reading(
@@ -120,7 +125,13 @@ class ForceConsistency(LawBase):
                     * (float(claimed.error[k]) + noise.forces + noise.energy / (2.0 * half)),
                     unit="meV/Å",
                     evidence=evidence,
-                    what=names[k],
+                    what="force against energy",
+                    claim=f"{names[k]}, force and slope of the energy differ by",
+                    size=1000.0 * norm,
+                    facts=(
+                        f"mean over ±{half:g} Å, from the forces: {claimed.value[k]:.6g} eV/Å",
+                        f"mean over ±{half:g} Å, from the energy: {-slope[k]:.6g} eV/Å",
+                    ),
                 )
                 for k in range(DIRECTIONS)
             )

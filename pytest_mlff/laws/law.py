@@ -6,6 +6,8 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
+from pytest_mlff.laws.wording import amount
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -32,6 +34,10 @@ class LawResult:
         Of the trial with the largest excess, in ``unit``.
     unit : str
         Unit of ``violation`` and ``tolerance``.
+    headline : str
+        What was found in one sentence, in physical units: of the counterexample if there is one.
+    remark : str
+        What was seen beside it and breaks nothing; empty where nothing was.
     evidence : mapping
         Examples drawn, means of the sizes every trial reports, seed, strictness.
     counterexample : Counterexample or None
@@ -43,6 +49,8 @@ class LawResult:
     violation: float
     tolerance: float
     unit: str
+    headline: str
+    remark: str
     evidence: Mapping[str, Parameter]
     counterexample: Counterexample | None
 
@@ -54,14 +62,20 @@ class LawResult:
     def summary(self) -> str:
         """Say what was found, with the counterexample if there is one."""
         verdict = "holds" if self.holds else "is broken"
-        line = (
-            f"{self.law} {verdict}: largest violation {self.violation:.3g} {self.unit}, "
-            f"tolerance {self.tolerance:.3g} {self.unit} (excess {self.excess:.3g}); "
-            f"{self.evidence.get('examples', 0)} examples, seed {self.evidence.get('seed', 0)}"
+        return f"{self.law} {verdict}: {self.headline}\n{self.detail()}"
+
+    def detail(self) -> str:
+        """Remark, number of examples and counterexample, a line each."""
+        told = self.evidence
+        lines = [self.remark] if self.remark else []
+        lines.append(
+            f"{told.get('examples', 0)} examples, seed {told.get('seed', 0)}, "
+            f"strictness {told.get('strictness')}; largest violation "
+            f"{amount(self.violation, self.unit)}, tolerance {amount(self.tolerance, self.unit)}"
         )
-        if self.counterexample is None:
-            return line
-        return f"{line}\n{self.counterexample.show()}"
+        if self.counterexample is not None:
+            lines.append(str(self.counterexample))
+        return "\n".join(lines)
 
 
 class Law(Protocol):

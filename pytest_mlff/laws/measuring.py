@@ -12,12 +12,12 @@ from pytest_mlff.laws.structures import StructurePool
 from pytest_mlff.metrics.measurement import Measurement
 
 if TYPE_CHECKING:
-    from pytest_mlff.laws.law import LawResult
     from pytest_mlff.metrics.inputs import Inputs
 
 __all__ = ["measure_law"]
 
 _FRAMES: Final = 8
+_NOT_THE_LAWS: Final = ("examples", "strictness")
 
 
 def measure_law(inputs: Inputs) -> Measurement:
@@ -35,6 +35,7 @@ def measure_law(inputs: Inputs) -> Measurement:
             seed=inputs.seed,
             examples=None if examples is None or inputs.strictness else int(examples),
             alternatives=inputs.other_precisions() if law.compares_precisions else None,
+            options={key: one for key, one in inputs.options.items() if key not in _NOT_THE_LAWS},
         )
     return Measurement(
         value=float(result.excess),
@@ -45,20 +46,10 @@ def measure_law(inputs: Inputs) -> Measurement:
             "violation": float(result.violation),
             "tolerance": float(result.tolerance),
             "violation_unit": result.unit,
+            **({"remark": result.remark} if result.remark else {}),
             **result.evidence,
         },
-        detail=_detail(result),
+        reason=result.headline,
+        detail=result.detail(),
         counterexample=result.counterexample,
     )
-
-
-def _detail(result: LawResult) -> str:
-    lines = [
-        f"largest violation {result.violation:.3g} {result.unit}, "
-        f"tolerance {result.tolerance:.3g} {result.unit}",
-        f"{result.evidence['examples']} examples, seed {result.evidence['seed']}, "
-        f"strictness {result.evidence['strictness']}",
-    ]
-    if result.counterexample is not None:
-        lines.append(str(result.counterexample))
-    return "\n".join(lines)

@@ -79,7 +79,14 @@ class Memory(LawBase):
         }
         return worst(
             *(
-                Reading(float(grown), float(allowed), unit, evidence, what)
+                Reading(
+                    float(grown),
+                    float(allowed),
+                    unit,
+                    evidence,
+                    what,
+                    f"growth of {what}: {grown:.3g} {unit}, where {allowed:g} is allowed.",
+                )
                 for grown, allowed, (unit, what) in zip(growth, _ALLOWED, _WHAT, strict=True)
             )
         )

@@ -50,6 +50,8 @@ class FaultKind:
         Whether small strengths make sense (for the table of detection limits).
     dtypes : tuple of str
         Where it is a fault at all: rounding to float32 is none in float32.
+    options : tuple of (str, int)
+        Settings with which its law sees it, where that is not by default.
     """
 
     name: str
@@ -58,6 +60,7 @@ class FaultKind:
     apply: Fault
     smooth: bool = True
     dtypes: tuple[str, ...] = ("float64", "float32")
+    options: tuple[tuple[str, int], ...] = ()
 
 
 @dataclass(eq=False)
@@ -343,7 +346,13 @@ FAULTS: Final[dict[str, FaultKind]] = {
         FaultKind("wrong_stress", "stress_consistency", "stress changes sign", _wrong_stress),
         FaultKind("hard_cutoff", "smoothness", "a step of the energy (C⁰)", _step),
         FaultKind("kinked_energy", "smoothness", "a kink of the energy (C¹)", _kinked_energy),
-        FaultKind("kinked_force", "smoothness", "a kink of the force (C²)", _kinked_force),
+        FaultKind(
+            "kinked_force",
+            "smoothness",
+            "a kink of the force (C²)",
+            _kinked_force,
+            options=(("continuity", 2),),
+        ),
         FaultKind("centre_of_mass", "locality", "a spring to the centre", _centre_of_mass),
         FaultKind("spread_out", "size_extensivity", "a spring to the centre", _centre_of_mass),
         FaultKind("lonely", "isolated_atom", "a force on a single atom", _lonely),

@@ -43,6 +43,8 @@ class NoHoles(LawBase):
 
     def measure(self, context: Context, trial: Trial) -> Reading:
         """Squeeze the pair and the whole molecule; stretch the molecule beyond the cutoff."""
+        from ase.data import chemical_symbols
+
         frame, dtype = trial.frames, context.dtype
         seed = int(trial.parameters["direction_seed"])
         axis = np.random.default_rng([seed, 15]).normal(size=3)
@@ -70,9 +72,11 @@ class NoHoles(LawBase):
         evidence = {"mean_force_norm": float(np.abs(shown).mean()) if len(shown) else 0.0}
         if bad:
             evidence["mean_force_norm"] = max(evidence["mean_force_norm"], 1.0)
-            return Reading(float(len(bad)), 0.5, "frames", evidence, "answers not finite")
+            told = f"{len(bad)} of {len(batch)} squeezed or stretched structures get NaN."
+            return Reading(float(len(bad)), 0.5, "frames", evidence, "answers not finite", told)
         probed = tolerance.part(answer, batch, len(batch) - tolerance.PROBES, len(batch))
         noise = tolerance.noise_of(answers[0], probed, pairs[0], dtype, reach)
+        pair = "–".join(chemical_symbols[int(number)] for number in both)
         return worst(
             *(
                 Reading(
@@ -81,6 +85,11 @@ class NoHoles(LawBase):
                     "meV/Å",
                     evidence,
                     f"attraction at {factor * total:.3f} Å",
+                    f"{pair} at {factor * total:.3f} Å, {factor:.2f} of a single bond, attract by",
+                    facts=tuple(
+                        f"force at {f * total:.3f} Å: {push:+.4g} eV/Å (+ repels)"
+                        for f, push in zip(SQUEEZED, pushes, strict=True)
+                    ),
                 )
                 for factor, push in zip(SQUEEZED, pushes, strict=True)
             )

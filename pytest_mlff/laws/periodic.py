@@ -48,7 +48,20 @@ class PeriodicImages(LawBase):
         image, size, copies = change[str(trial.parameters["kind"])](
             frame, np.random.default_rng([seed, 10])
         )
-        return compare(context, frame, image, size=float(size), seed=seed, copies=copies)
+        deeds = {
+            "supercell": f"a supercell of {copies} cells",
+            "wrap": f"moving {size} atoms of this crystal by lattice vectors",
+            "cell": f"choosing {size} other vectors of the same lattice",
+        }
+        return compare(
+            context,
+            frame,
+            image,
+            size=float(size),
+            seed=seed,
+            copies=copies,
+            deed=deeds[str(trial.parameters["kind"])],
+        )
 
 
 def _wrapped(frame: Frames, rng: np.random.Generator) -> tuple[Frames, int, int]:

@@ -89,6 +89,7 @@ class Precision(LawBase):
             "mean_force_norm": float(np.linalg.norm(forces[0].reshape(-1, 3), axis=1).mean()),
             "alternatives": float(len(context.alternatives)),
         }
+        line = f"moving the atoms of this molecule along {float(steps[-1]):.1g} Å,"
         return worst(
             Reading(
                 1000.0 * roughness(answer.energy[:, None]),
@@ -98,6 +99,7 @@ class Precision(LawBase):
                 "meV",
                 evidence,
                 "rounding of the energy",
+                f"{line} the energy scatters about a smooth curve by",
             ),
             Reading(
                 1000.0 * roughness(forces),
@@ -105,6 +107,8 @@ class Precision(LawBase):
                 "meV/Å",
                 evidence,
                 "rounding of the forces",
+                f"{line} the forces scatter about a smooth curve by",
+                1000.0 * evidence["mean_force_norm"],
             ),
         )
 
@@ -129,6 +133,7 @@ class Precision(LawBase):
                 "meV",
                 {},
                 f"energy against {name}",
+                f"loaded as {name}, the same model differs in the energy by",
             ),
             Reading(
                 1000.0 * float(np.abs(answers[1].forces - answers[0].forces).max()),
@@ -136,5 +141,7 @@ class Precision(LawBase):
                 "meV/Å",
                 {},
                 f"forces against {name}",
+                f"loaded as {name}, the same model differs in the forces by",
+                1000.0 * float(np.linalg.norm(answers[0].forces, axis=1).mean()),
             ),
         )

@@ -57,6 +57,7 @@ class _Recorder:
         self.smallest: Trial | None = None
         self.smallest_reading: Reading | None = None
         self.last: Reading | None = None
+        self.remark = ""
         self.refusal: MlffError | None = None
 
     def read(self, trial: Trial) -> Reading | None:
@@ -70,6 +71,7 @@ class _Recorder:
             raise _Stop from error
         if not math.isfinite(reading.violation):
             return None
+        self.remark = self.remark or reading.remark
         if self.worst is None or reading.excess > self.worst.excess:
             self.worst = reading
         self.last = reading
@@ -208,6 +210,7 @@ def run_law(
     seed: int = 0,
     examples: int | None = None,
     alternatives: Mapping[str, Potential] | None = None,
+    options: Mapping[str, Parameter] | None = None,
 ) -> LawResult:
     """Check one law against one model.
 
@@ -230,6 +233,9 @@ def run_law(
         Number of trials instead of that of the strictness.
     alternatives : mapping of str to Potential, optional
         The same model loaded otherwise, for the law ``precision``.
+    options : mapping, optional
+        Settings of one law: ``{"continuity": 2}`` makes a jump of the force slope break
+        ``smoothness``.
 
     Raises
     ------
@@ -248,7 +254,7 @@ def run_law(
     if strictness not in EXAMPLES:
         raise MlffError(f"strictness {strictness!r} is none of {', '.join(EXAMPLES)}")
     pool = structures or StructurePool.for_potential(potential)
-    context = Context(potential, pool, alternatives)
+    context = Context(potential, pool, alternatives, options)
     budget = _SHRINK_TRIALS[strictness] if law.shrinks else 0
     recorder = _Recorder(law, context, budget)
     wanted = law.examples(examples if examples is not None else EXAMPLES[strictness])
@@ -281,6 +287,8 @@ def run_law(
         violation=float(worst.violation),
         tolerance=float(worst.tolerance),
         unit=worst.unit,
+        headline=(recorder.smallest_reading or worst).headline,
+        remark=recorder.remark,
         evidence=evidence,
         counterexample=counterexample,
     )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from pytest_mlff.errors import MlffError
 from pytest_mlff.laws.exact import harmonic, lennard_jones, morse, stillinger_weber
-from pytest_mlff.laws.mutants import FAULTS, mutant
+from pytest_mlff.laws.mutants import FAULTS, Mutant, mutant
 from pytest_mlff.laws.runner import run_law
 from pytest_mlff.laws.structures import StructurePool
 from pytest_mlff.metrics.registry import metrics
@@ -96,6 +96,7 @@ def try_law(
             structures=StructurePool.for_potential(potential),
             strictness=strictness,
             seed=seed,
+            options=dict(potential.kind.options) if isinstance(potential, Mutant) else None,
         )
     except MlffError:
         return "error"

@@ -36,7 +36,13 @@ def _extent(frame: Frames) -> float:
 
 
 def _sum_rule(
-    context: Context, parts: Frames, whole: Frames, seed: int, evidence: dict[str, float]
+    context: Context,
+    parts: Frames,
+    whole: Frames,
+    seed: int,
+    evidence: dict[str, float],
+    *,
+    what: str,
 ) -> Reading:
     """Energy of the whole is the sum over the parts; forces are those of the parts."""
     dtype, reach = context.dtype, context.reach(whole)
@@ -49,13 +55,16 @@ def _sum_rule(
     copies = len(whole.numbers) // len(parts.numbers)
     # The parts' energies are rounded in their own sums, each as large as its share.
     evidence["mean_force_norm"] = float(np.linalg.norm(base.forces, axis=1).mean())
+    energies = float(copies * alone.energy.sum()), float(base.energy[0])
     return worst(
         Reading(
-            1000.0 * abs(float(base.energy[0] - copies * alone.energy.sum())),
+            1000.0 * abs(energies[1] - energies[0]),
             1000.0 * 2.0 * noise.energy,
             "meV",
             evidence,
             "energy",
+            f"the energy of {what} is not the sum of its parts, but off by",
+            facts=(f"sum of the parts: {energies[0]:.9g} eV", f"whole: {energies[1]:.9g} eV"),
         ),
         Reading(
             1000.0 * float(np.abs(base.forces - np.tile(alone.forces, (copies, 1))).max()),
@@ -63,6 +72,8 @@ def _sum_rule(
             "meV/Å",
             evidence,
             "forces",
+            f"in {what}, one part changes the forces on another by",
+            1000.0 * evidence["mean_force_norm"],
         ),
     )
 
@@ -97,7 +108,8 @@ class Locality(LawBase):
         axis = np.random.default_rng([seed, 12]).normal(size=3)
         axis /= np.linalg.norm(axis)
         whole = merge(first, second, (_extent(first) + _extent(second) + gap) * axis)
-        return _sum_rule(context, trial.frames, whole, seed, {"separation": gap})
+        what = f"two molecules with {gap:.3g} Å between them"
+        return _sum_rule(context, trial.frames, whole, seed, {"separation": gap}, what=what)
 
 
 class SizeExtensivity(LawBase):
@@ -129,4 +141,5 @@ class SizeExtensivity(LawBase):
             (frame.positions[None] + places[:, None]).reshape(-1, 3),
         )
         seed = int(trial.parameters["probe_seed"])
-        return _sum_rule(context, frame, whole, seed, {"copies": float(copies)})
+        what = f"{copies} copies of a molecule {pitch:.3g} Å apart"
+        return _sum_rule(context, frame, whole, seed, {"copies": float(copies)}, what=what)

@@ -1,8 +1,8 @@
-"""No jumps of energy, force or force slope along a path that crosses the cutoff."""
+"""No jumps of energy or force along a path that crosses the cutoff; of the force slope if asked."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,7 +14,8 @@ from pytest_mlff.laws.force_consistency import displaced
 from pytest_mlff.laws.growing import merge, moved
 from pytest_mlff.laws.law import LawBase
 from pytest_mlff.laws.structures import seeds
-from pytest_mlff.laws.trial import Reading, Trial, worst
+from pytest_mlff.laws.trial import Parameter, Reading, Trial, worst
+from pytest_mlff.laws.wording import atom
 
 if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
@@ -33,7 +34,9 @@ LEVELS = 4
 SIDE = 6
 """Points on either side from which a value is extrapolated to the middle."""
 _UNITS = ("meV", "meV/Å", "meV/Å²")
-_NAMES = ("jump of the energy (C⁰)", "jump of the force (C¹)", "jump of the force slope (C²)")
+_NAMES = ("energy", "force", "force slope")
+_BINDING = 1
+"""Derivatives that must be continuous unless a spec asks for another: a cosine cutoff has one."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +75,10 @@ _JUMP = _operator()
 
 
 class Smoothness(LawBase):
-    """An atom leaves a structure through the cutoff; E, F and dF/ds have no jumps on the way.
+    """An atom leaves a structure through the cutoff; E and F have no jumps on the way.
+
+    A jump of dF/ds (C²) is reported beside the result: most cutoff functions have one, and
+    dynamics bears it. ``options: {continuity: 2}`` makes it break the law.
 
     A coarse scan of the whole way and a fine one at the known cutoff find the most
     suspicious places; each is zoomed into, because a jump stays at every scale, where a steep
@@ -80,7 +86,7 @@ class Smoothness(LawBase):
     """
 
     id = "smoothness"
-    title = "no jumps of E, F, dF/ds when an atom crosses the cutoff"
+    title = "no jumps of E and F when an atom crosses the cutoff (dF/ds is reported)"
     required_evidence = ("energy_range",)
 
     def trials(self, context: Context) -> SearchStrategy[Trial]:
@@ -88,11 +94,13 @@ class Smoothness(LawBase):
 
         A model that takes no atom without neighbours gets molecules from which another one parts.
         """
+        wanted = context.options.get("continuity", _BINDING)
+        asked: dict[str, Parameter] = {} if wanted == _BINDING else {"continuity": int(wanted)}
         if not context.pool.lonely:
             part = context.pool.molecules(2, 3)
-            return st.builds(_side_by_side, part, part, seeds())
+            return st.builds(_side_by_side, part, part, seeds(), st.just(asked))
         return st.builds(
-            lambda frames, seed: Trial(frames, {"direction_seed": seed}),
+            lambda frames, seed: Trial(frames, {"direction_seed": seed, **asked}),
             context.pool.molecules(2, 5),
             seeds(),
         )
@@ -119,10 +127,16 @@ class Smoothness(LawBase):
         }
         if context.pool.cutoff is not None:
             centres |= line.crossings(context.pool.cutoff)
-        readings = [self._zoom(line, centre, evidence) for centre in sorted(centres)]
-        return worst(*readings)
+        binding = int(trial.parameters.get("continuity", _BINDING))
+        found = [self._zoom(line, centre, evidence) for centre in sorted(centres)]
+        beside = [one for kinds in found for one in kinds[binding + 1 :] if one.excess > 1.0]
+        remark = ""
+        if beside:
+            remark = f"reported: {max(beside, key=lambda one: one.excess).headline}"
+        chosen = worst(*(one for kinds in found for one in kinds[: binding + 1]))
+        return replace(chosen, remark=remark)
 
-    def _zoom(self, line: _Line, centre: float, evidence: dict[str, float]) -> Reading:
+    def _zoom(self, line: _Line, centre: float, evidence: dict[str, float]) -> list[Reading]:
         spacing = 2.0 * COARSE / WINDOW * 2.0
         seen: list[list[Reading]] = []
         for _ in range(LEVELS):
@@ -139,7 +153,11 @@ class Smoothness(LawBase):
             min((seen[a][kind], seen[b][kind]), key=lambda reading: reading.excess)
             for kind, (a, b) in enumerate(pairs)
         ]
-        return worst(*chosen)
+        where = line.where(centre)
+        return [
+            replace(one, claim=f"{where} the {name} jumps by")
+            for one, name in zip(chosen, _NAMES, strict=True)
+        ]
 
 
 class _Line:
@@ -183,6 +201,15 @@ class _Line:
         forces = answer.forces[first * count :].reshape(len(steps), count, 3)
         return answer.energy[first:], np.einsum("sai,ai->s", forces, self.direction), noise
 
+    def where(self, step: float) -> str:
+        """The place on the line in words."""
+        places = self.frame.positions + step * self.direction
+        apart = np.linalg.norm(places[self.stay :, None] - places[None, : self.stay], axis=2)
+        told = ", ".join(f"{one:.4f}" for one in np.sort(apart, axis=None)[:4])
+        leaving = int(self.frame.counts[0]) - self.stay
+        what = atom(self.frame, self.stay) if leaving == 1 else f"the last {leaving} atoms"
+        return f"pulling {what} away from the others, {told} Å from them,"
+
     def crossings(self, cutoff: float) -> set[float]:
         """Where the first and the last pair passes the cutoff."""
         places = self.frame.positions
@@ -195,12 +222,12 @@ class _Line:
         return {float(where.min()), float(where.max())} if len(where) else set()
 
 
-def _side_by_side(one: Frames, other: Frames, seed: int) -> Trial:
+def _side_by_side(one: Frames, other: Frames, seed: int, asked: dict[str, Parameter]) -> Trial:
     """Two molecules beside each other, of which the second leaves."""
     axis = np.random.default_rng([seed, 18]).normal(size=3)
     axis /= np.linalg.norm(axis)
     shift = float((one.positions @ axis).max() - (other.positions @ axis).min() + 1.5) * axis
-    parameters = {"direction_seed": seed, "leaving": int(other.counts[0])}
+    parameters = {"direction_seed": seed, "leaving": int(other.counts[0]), **asked}
     return Trial(merge(one, other, shift), parameters)
 
 

@@ -13,6 +13,7 @@ from pytest_mlff.laws.law import LawBase
 from pytest_mlff.laws.numerics import mean_over_path, path
 from pytest_mlff.laws.structures import seeds
 from pytest_mlff.laws.trial import Reading, Trial
+from pytest_mlff.laws.wording import vector
 
 if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
@@ -80,6 +81,13 @@ class StressConsistency(LawBase):
             "meV/Å³",
             {"numerical_stress": float(np.abs(numeric).mean())},
             "stress",
+            "straining this crystal, stress and slope of the energy differ by",
+            1000.0 * float(np.abs(numeric).mean()),
+            (
+                f"strain: {vector(strains[index].reshape(-1).round(3))} × ±{half:g}",
+                f"work per volume and strain, from the stress: {claimed.value[index]:.6g} eV/Å³",
+                f"work per volume and strain, from the energy: {numeric[index]:.6g} eV/Å³",
+            ),
         )
 
 

@@ -13,6 +13,7 @@ from pytest_mlff.laws.growing import moved
 from pytest_mlff.laws.law import LawBase
 from pytest_mlff.laws.structures import seeds
 from pytest_mlff.laws.trial import Reading, Trial, worst
+from pytest_mlff.laws.wording import atom, axis_angle, kind_of, vector
 
 if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
@@ -49,6 +50,7 @@ def compare(
     size: float,
     seed: int,
     copies: int = 1,
+    deed: str = "the change",
 ) -> Reading:
     """Compare the answers for a frame and for its image under a transformation.
 
@@ -66,6 +68,8 @@ def compare(
         Seed of the noise probes.
     copies : int
         How many times ``image`` holds the atoms of ``frame``, one copy after the other.
+    deed : str
+        What the transformation does, as the subject of a sentence.
     """
     dtype, reach = context.dtype, context.reach(frame, image)
     # In a crystal of one atom symmetry hides all rounding; in its supercell nothing does.
@@ -90,27 +94,52 @@ def compare(
         "transformation": size,
         "answer_size": abs(float(base.energy[0])) + float(np.abs(base.forces).max()),
     }
+    energies = float(base.energy[0]), float(other.energy[0] / copies)
+    off = np.abs(other.forces - expected)
+    worst_atom = int(off.max(axis=1).argmax())
     readings = [
         Reading(
-            1000.0 * abs(float(other.energy[0] / copies - base.energy[0])),
+            1000.0 * abs(energies[1] - energies[0]),
             1000.0 * noise.energy / np.sqrt(copies),
             "meV",
             evidence,
             "energy",
+            f"{deed} changes the energy by",
+            facts=(f"energy before: {energies[0]:.9g} eV", f"energy after:  {energies[1]:.9g} eV"),
         ),
         Reading(
-            1000.0 * float(np.abs(other.forces - expected).max()),
+            1000.0 * float(off.max()),
             1000.0 * noise.forces,
             "meV/Å",
             evidence,
             "forces",
+            f"{deed} changes the forces by",
+            1000.0 * evidence["mean_force_norm"],
+            (
+                f"force on {atom(image, worst_atom)}, expected after the change: "
+                + vector(expected[worst_atom], "eV/Å"),
+                f"force on {atom(image, worst_atom)}, what the model answers:    "
+                + vector(other.forces[worst_atom], "eV/Å"),
+            ),
         ),
     ]
     if base.stress is not None and other.stress is not None and frame.pbc.all():
         turned = turn @ base.stress[0] @ turn.T
         difference = float(np.abs(other.stress[0] - turned).max())
         readings.append(
-            Reading(1000.0 * difference, 1000.0 * noise.stress, "meV/Å³", evidence, "stress")
+            Reading(
+                1000.0 * difference,
+                1000.0 * noise.stress,
+                "meV/Å³",
+                evidence,
+                "stress",
+                f"{deed} changes the stress by",
+                1000.0 * float(np.abs(base.stress[0]).max()),
+                tuple(
+                    f"stress {when}: {vector(one.reshape(-1), 'eV/Å³')}"
+                    for when, one in (("expected", turned), ("answered", other.stress[0]))
+                ),
+            )
         )
     return worst(*readings)
 
@@ -146,7 +175,10 @@ class Rotation(LawBase):
         matrix = rotation_matrix(seed)
         angle = float(np.degrees(np.arccos(np.clip((np.trace(matrix) - 1.0) / 2.0, -1.0, 1.0))))
         image = _turned(trial.frames, matrix)
-        return compare(context, trial.frames, image, matrix=matrix, size=angle, seed=seed)
+        deed = f"turning this {kind_of(image)} by {axis_angle(matrix)}"
+        return compare(
+            context, trial.frames, image, matrix=matrix, size=angle, seed=seed, deed=deed
+        )
 
 
 class Inversion(LawBase):
@@ -173,8 +205,18 @@ class Inversion(LawBase):
         matrix = -(rotation_matrix(seed) if trial.parameters["improper"] else np.eye(3))
         image = _turned(trial.frames, matrix)
         shift = np.linalg.norm(image.positions - trial.frames.positions, axis=1)
-        size = float(shift.mean())
-        return compare(context, trial.frames, image, matrix=matrix, size=size, seed=seed)
+        deed = f"inverting this {kind_of(image)}"
+        if trial.parameters["improper"]:
+            deed += f" and turning it by {axis_angle(-matrix)}"
+        return compare(
+            context,
+            trial.frames,
+            image,
+            matrix=matrix,
+            size=float(shift.mean()),
+            seed=seed,
+            deed=deed,
+        )
 
 
 class Translation(LawBase):
@@ -203,7 +245,8 @@ class Translation(LawBase):
         )
         axis = _unit(np.random.default_rng([seed, 8]).normal(size=3))
         image = moved(trial.frames, trial.frames.positions + distance * axis)
-        return compare(context, trial.frames, image, size=distance, seed=seed)
+        deed = f"moving this {kind_of(image)} by {distance:g} Å along {vector(axis.round(2))}"
+        return compare(context, trial.frames, image, size=distance, seed=seed, deed=deed)
 
 
 class Permutation(LawBase):
@@ -232,7 +275,10 @@ class Permutation(LawBase):
             frame.numbers[order], frame.positions[order], frame.counts, frame.cell, frame.pbc
         )
         changed = int((order != np.arange(len(order))).sum())
-        return compare(context, frame, image, order=order, size=float(changed), seed=seed)
+        deed = f"changing the order of {changed} atoms of this {kind_of(image)}"
+        return compare(
+            context, frame, image, order=order, size=float(changed), seed=seed, deed=deed
+        )
 
 
 def _changed_order(numbers: NDArray[np.int64], seed: int, every: bool) -> NDArray[np.int64]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from pytest_mlff.errors import MlffError
+from pytest_mlff.laws.wording import amount, share
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -57,7 +58,16 @@ class Reading:
     evidence : mapping
         Sizes that must not all be zero for the trial to mean anything.
     what : str
-        Which quantity was worst, for the message.
+        Which quantity was worst.
+    claim : str
+        What was done and what it does, up to the violation: ``turning this molecule by 73° about
+        (0, 0, 1) changes the forces by``. A whole sentence where it ends with a full stop.
+    size : float
+        Typical size of the quantity, in ``unit``; 0 where there is none.
+    facts : tuple of str
+        Values before and after, for who has to mend it.
+    remark : str
+        What was seen beside it and breaks nothing.
     """
 
     violation: float
@@ -65,6 +75,22 @@ class Reading:
     unit: str
     evidence: Mapping[str, float]
     what: str = ""
+    claim: str = ""
+    size: float = 0.0
+    facts: tuple[str, ...] = ()
+    remark: str = ""
+
+    @property
+    def headline(self) -> str:
+        """One sentence in physical units: the claim, by how much, and what rounding explains."""
+        if self.claim.endswith("."):
+            return self.claim[:-1]
+        claim = self.claim or f"{self.what or 'the answers'}: off by"
+        part = f", {share(self.violation, self.size)} of their size" if self.size > 0 else ""
+        return (
+            f"{claim} {amount(self.violation, self.unit)}{part}; "
+            f"rounding explains {amount(self.tolerance, self.unit, 2)}"
+        )
 
     @property
     def excess(self) -> float:
@@ -78,4 +104,4 @@ def worst(*readings: Reading) -> Reading:
     evidence: dict[str, float] = {}
     for reading in readings:
         evidence.update(reading.evidence)
-    return Reading(chosen.violation, chosen.tolerance, chosen.unit, evidence, chosen.what)
+    return replace(chosen, evidence=evidence)

@@ -83,4 +83,5 @@ class UnknownSpecies(LawBase):
             raise_if_poisoned(error, context.potential.info.name)
             guessed = 0.0
         symbol = trial.parameters["symbol"]
-        return Reading(guessed, 0.5, "answers", {"asked": 1.0}, f"answers for {symbol}")
+        told = f"it answers with numbers for a molecule that holds {symbol}, which it cannot know."
+        return Reading(guessed, 0.5, "answers", {"asked": 1.0}, f"answers for {symbol}", told)

@@ -13,6 +13,7 @@ from pytest_mlff.laws.growing import isolated
 from pytest_mlff.laws.law import LawBase
 from pytest_mlff.laws.structures import seeds
 from pytest_mlff.laws.trial import Reading, Trial, worst
+from pytest_mlff.laws.wording import kind_of, vector
 
 if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
@@ -52,7 +53,8 @@ class IsolatedAtom(LawBase):
         evidence = {"atoms": 1.0}
         bad = int((~np.isfinite(answer.energy)).sum() + (~np.isfinite(answer.forces)).sum())
         if bad:
-            return Reading(float(bad), 0.5, "values", evidence, "values that are not finite")
+            told = f"a single atom of {frame.species[0]} gets NaN or infinity."
+            return Reading(float(bad), 0.5, "values", evidence, "values that are not finite", told)
         eps = float(np.finfo(context.dtype).eps)
         energy = float(np.abs(answer.energy).max())
         allowed = tolerance.FLOOR_ULPS * eps * (energy + 1.0)
@@ -63,6 +65,7 @@ class IsolatedAtom(LawBase):
                 "meV/Å",
                 evidence,
                 "force on a single atom",
+                f"a single atom of {frame.species[0]} feels a force of",
             ),
             Reading(
                 1000.0 * abs(float(answer.energy[1] - answer.energy[0])),
@@ -70,6 +73,7 @@ class IsolatedAtom(LawBase):
                 "meV",
                 evidence,
                 "energy at another place",
+                f"moving a single atom of {frame.species[0]} changes its energy by",
             ),
         )
 
@@ -109,6 +113,9 @@ class NetForce(LawBase):
                 "meV/Å",
                 evidence,
                 "net force",
+                f"the forces on this {kind_of(frame)} add up to",
+                1000.0 * evidence["mean_force_norm"],
+                (f"sum of all forces: {vector(base.forces.sum(axis=0), 'eV/Å')}",),
             )
         ]
         if not frame.pbc.any():
@@ -122,6 +129,9 @@ class NetForce(LawBase):
                     "meV",
                     evidence,
                     "net torque",
+                    f"the torques on this {kind_of(frame)} add up to",
+                    1000.0 * evidence["mean_force_norm"] * max(arm, 1e-9),
+                    (f"sum of all torques: {vector(torque, 'eV')}",),
                 )
             )
         return worst(*readings)

@@ -37,9 +37,12 @@ def explain(outcome: Outcome, record: CaseRecord) -> str:
     rows = []
     if record.model is not None:
         rows.append(("model", record.model))
-    if record.value is not None:
+    if "violation_unit" in record.evidence:
+        # The reason says it in physical units; this is the number that tables and baselines hold.
+        rows.append(("excess", f"{measurement(record)}, the violation over what rounding explains"))
+    elif record.value is not None:
         rows.append(("measured", in_unit(measurement(record), record.unit)))
-    if record.threshold is not None:
+    if record.threshold is not None and "violation_unit" not in record.evidence:
         limit = in_unit(record.limit, record.unit)
         rows.append(("threshold", f"{limit} ({record.threshold_provenance})"))
     if record.baseline is not None:

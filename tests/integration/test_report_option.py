@@ -141,7 +141,7 @@ def test_a_broken_law_shows_its_structure(pytester: Pytester) -> None:
     (case,) = cases(pytester).values()
     shown = case["counterexample"]
     assert len(shown["symbols"]) == len(shown["positions"]) > 0
-    assert "violation" in shown["note"]
+    assert "add up to" in shown["note"]
     assert "largest violation" in case["detail"]
 
 

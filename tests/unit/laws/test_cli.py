@@ -42,7 +42,9 @@ def test_repro_says_broken_then_holds(tmp_path: Path, capsys: pytest.CaptureFixt
     words = found.command(path).split()
     assert words[:2] == ["mlff", "laws"]
     assert run(*words[2:]) == 1
-    assert "broken: jump of the energy" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert "broken: pulling atom 2" in told
+    assert "the energy jumps by 1 eV" in told
     assert run("repro", str(path), "--model", "exact:lennard_jones") == 0
     assert "holds" in capsys.readouterr().out
 

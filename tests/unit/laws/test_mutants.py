@@ -11,7 +11,8 @@ from pytest_mlff.laws.runner import run_law
 
 @pytest.mark.parametrize("name", FAULTS)
 def test_mutant_is_caught_by_its_law(name: str) -> None:
-    result = run_law(FAULTS[name].law, mutant(name), strictness="fast", seed=1)
+    kind = FAULTS[name]
+    result = run_law(kind.law, mutant(name), strictness="fast", seed=1, options=dict(kind.options))
     assert not result.holds
     assert result.excess > 1.0
     assert result.counterexample is not None
@@ -21,7 +22,9 @@ def test_mutant_is_caught_by_its_law(name: str) -> None:
 @pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize("name", [n for n, kind in FAULTS.items() if "float32" in kind.dtypes])
 def test_mutant_is_caught_in_float32(name: str, seed: int) -> None:
-    result = run_law(FAULTS[name].law, mutant(name, dtype="float32"), strictness="ci", seed=seed)
+    kind, model = FAULTS[name], mutant(name, dtype="float32")
+    options = dict(kind.options)
+    result = run_law(kind.law, model, strictness="ci", seed=seed, options=options)
     assert not result.holds
 
 

@@ -105,7 +105,7 @@ def test_an_exception_that_only_threads_meet_breaks_the_law(
 ) -> None:
     found = judged("thread_safety", racing(small()), ethanol)
     assert found.excess > 1.0
-    assert "only in threads" in found.summary()
+    assert "four threads at once meet an exception" in found.headline
 
 
 def test_a_calculator_says_that_threads_cannot_share_it_before_it_is_tried() -> None:
