@@ -160,6 +160,8 @@ def window_points(report: Report) -> tuple[tuple[WindowPoint, ...], tuple[str, .
         if isinstance(value, int):
             samples[f"{record.suite}/{record.spec}", record.variant] = value
     for case in report.cases:
+        if case.group is not None:
+            continue
         if case.metric == "soap_similarity" and case.species is None:
             similarity[case.model, f"{case.suite}/{case.spec}", case.variant] = case
     points, lacking = [], []

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_mlff.cli import thresholds
 from pytest_mlff.errors import MlffError
 from pytest_mlff.specs import builtin_specs, cases_of, expand, find_specs, load_spec
+from pytest_mlff.specs.cases import ANY_GROUP
 from pytest_mlff.specs.json_schema import schema_text
 
 if TYPE_CHECKING:
@@ -124,7 +126,10 @@ def _count(number: int, what: str) -> str:
 
 def _described(spec: Spec, dataset: str | None) -> list[str]:
     variants = expand(spec, dataset)
-    cases = [(variant, cases_of(variant, _species(variant))) for variant in variants]
+    cases = [
+        (variant, cases_of(variant, _species(variant), partial(_groups, variant)))
+        for variant in variants
+    ]
     total = sum(len(found) for _, found in cases)
     lines = [
         f"{spec.suite}/{spec.name}: {spec.title}",
@@ -148,7 +153,7 @@ def _checked(spec: Spec, dataset: str) -> tuple[Variant, ...]:
     """The variants on a dataset; the user's own files are read as a run would read them."""
     variants = expand(spec, dataset)
     for variant in variants:
-        cases_of(variant, _species(variant))
+        cases_of(variant, _species(variant), partial(_groups, variant))
     used = {one.dataset or dataset for one in variants[0].selections.named.values()}
     if spec.path is not None and all(spec.datasets[key].path is not None for key in used):
         from pytest_mlff.datasets.splits import cut
@@ -166,6 +171,20 @@ def _runs_on(spec: Spec) -> list[str]:
     named = {one.dataset for one in spec.frames.by_role().values()}
     own = [key for key in spec.datasets if key not in named]
     return own or [spec.frames.test.dataset or next(iter(spec.datasets))]
+
+
+def _groups(variant: Variant, label: str) -> Sequence[str]:
+    """Values of a label in the test frames; one that stands for all where no data lie here."""
+    from pytest_mlff.datasets.grouping import groups_of
+    from pytest_mlff.datasets.sources import open_sources
+    from pytest_mlff.datasets.splits import cut
+
+    source, others = open_sources([variant], None)
+    try:
+        frames = cut(variant, source, others).test
+    except MlffError:
+        return (ANY_GROUP,)
+    return sorted(set(groups_of(frames, label)))
 
 
 def _species(variant: Variant) -> tuple[str, ...]:

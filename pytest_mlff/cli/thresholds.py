@@ -190,7 +190,7 @@ def _values(reports: Sequence[Report]) -> list[tuple[CaseRecord, list[float | No
         for case in report.cases:
             if case.value is None or not case.metric.endswith(MEASURED):
                 continue
-            if case.variant != "pooled":
+            if case.variant != "pooled" and case.group is None:
                 _, values = found.setdefault(case.case_id, (case, [None] * len(reports)))
                 before = values[number]
                 values[number] = case.value if before is None else max(before, case.value)

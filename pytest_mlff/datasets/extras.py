@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["REST", "Columns", "columns_of", "extras_of", "rows_of"]
+__all__ = ["REST", "Columns", "columns_of", "extras_of", "names_of", "rows_of"]
 
 REST: Final = "_rest"
 """Column of JSON texts: what fits into no array."""
@@ -76,6 +76,12 @@ def rows_of(per_frame: Columns, key: str, n_frames: int) -> list[Any]:
     if REST not in per_frame:
         return [None] * n_frames
     return [json.loads(str(text))["info"].get(key) for text in per_frame[REST]]
+
+
+def names_of(per_frame: Columns) -> list[str]:
+    """Every key of ``info`` that some frame has, alphabetically."""
+    rest = (json.loads(str(text))["info"] for text in per_frame.get(REST, ()))
+    return sorted({*per_frame, *(key for one in rest for key in one)} - {REST})
 
 
 def _common(rows: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -107,6 +107,11 @@ class Frames:
         return np.repeat(np.arange(len(self)), self.counts)
 
     @cached_property
+    def has_volume(self) -> NDArray[np.bool_]:
+        """Which frames are periodic in a cell with a volume, and so have a stress: (n_frames,)."""
+        return np.asarray(self.pbc.any(axis=1) & (np.abs(np.linalg.det(self.cell)) > 1e-9))
+
+    @cached_property
     def species(self) -> tuple[str, ...]:
         """Chemical symbols that occur, alphabetically."""
         from ase.data import chemical_symbols

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import re
 from collections import defaultdict
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
 
 from pytest_mlff.datasets.own_files import content_digest
 from pytest_mlff.datasets.record import record_named
 from pytest_mlff.errors import MlffError
 from pytest_mlff.judge.edits import Edit
 from pytest_mlff.specs import cases_of, expand, load_spec
+from pytest_mlff.specs.cases import ANY_GROUP
 from pytest_mlff.specs.schema import SpecFile
 
 if TYPE_CHECKING:
@@ -25,13 +28,14 @@ __all__ = ["spec_edits"]
 
 _EACH = "each"
 """Stands for the species that no threshold names: which there are, only the data say."""
+_QUOTED: Final = re.compile(r"""["']([^"']+)["']""")
 _NAMED = 3
 _ELSEWHERE = {
     "schema_version", "title", "description", "source",  # words
     "datasets", "margin",  # compared by themselves
     "axes", "where", "variant", "frames", "cases",  # compared as the cases they expand to
 }  # fmt: skip
-_OF_A_CASE = {"variant", "metric", "species", "threshold", "options"}
+_OF_A_CASE = {"variant", "metric", "species", "threshold", "options", "group_by", "group"}
 _OF_A_THRESHOLD = {"limit", "larger_is_better", "unit", "provenance"}
 
 
@@ -120,8 +124,9 @@ def _recorded(name: str, folder: Path) -> str:
 
 def _cases(name: str, old: Spec, new: Spec, dataset: str) -> list[Edit]:
     species = sorted(_symbols(old) | _symbols(new))
-    before = dict(_expanded(old, dataset, species))
-    after = dict(_expanded(new, dataset, species))
+    groups = sorted({ANY_GROUP} | _groups(old) | _groups(new))
+    before = dict(_expanded(old, dataset, species, groups))
+    after = dict(_expanded(new, dataset, species, groups))
     found: dict[tuple[Kind, str, str, float], list[str]] = defaultdict(list)
     for key, case in before.items():
         variant, metric = key
@@ -152,21 +157,38 @@ def _symbols(spec: Spec) -> set[str]:
     return set(words) - {"all", "each"}
 
 
+def _groups(spec: Spec) -> set[str]:
+    """Groups of frames that thresholds name; which there are, only the data say."""
+    plans = [one for plan in spec.cases if plan.group_by for one in plan.thresholds]
+    found = {text for plan in plans if plan.where for text in _QUOTED.findall(plan.where.text)}
+    for plan in plans:
+        if "group" in plan.by:
+            found |= {str(row[plan.by.index("group")]) for row in plan.rows}
+    return found - {"all"}
+
+
 def _expanded(
-    spec: Spec, dataset: str, species: list[str]
+    spec: Spec, dataset: str, species: list[str], groups: list[str]
 ) -> Iterator[tuple[tuple[str, str], Case]]:
     for variant in expand(spec, dataset):
-        for case in _cases_of(variant, species):
-            over = f"[{case.species}]" if case.species else ""
-            yield (variant.id, f"{case.metric}{over}"), case
+        for case in _cases_of(variant, species, groups):
+            yield (variant.id, case.name), case
 
 
-def _cases_of(variant: Variant, species: list[str]) -> tuple[Case, ...]:
-    try:
-        return cases_of(variant, [*species, _EACH])
-    except MlffError:
-        # Thresholds may name every species, and none be left for others.
-        return cases_of(variant, species)
+def _cases_of(variant: Variant, species: list[str], groups: list[str]) -> tuple[Case, ...]:
+    # Thresholds may name every species or group, and none be left for others.
+    named = [one for one in groups if one != ANY_GROUP]
+    each = [*species, _EACH]
+    for symbols, names in ((each, groups), (species, groups), (each, named)):
+        try:
+            return cases_of(variant, symbols, partial(_always, names))
+        except MlffError:
+            continue
+    return cases_of(variant, species, lambda _: named)
+
+
+def _always(groups: list[str], _label: str) -> list[str]:
+    return groups
 
 
 def _limits(case: Case) -> dict[str, float]:

@@ -9,12 +9,13 @@ energy_mae     meV/atom    mean over frames of |ΔE_f| / N_f
 energy_rmse    meV/atom    square root of the mean over frames of (ΔE_f / N_f)²
 force_mae      meV/Å       mean of |ΔF| over the x, y, z components of all atoms of all frames
 force_rmse     meV/Å       square root of the mean of ΔF² over the same components
-stress_mae     GPa         mean of |Δσ| over the nine components of all frames
+stress_mae     GPa         mean of |Δσ| over the components of all frames that are periodic
 stress_rmse    GPa         square root of the mean of Δσ² over the same components
 =============  ==========  ==================================================================
 
 Total energies are compared as they are: no shift is fitted. With a species, the force
-metrics take the atoms of that species; energy and stress have none.
+metrics take the atoms of that species; energy and stress have none. A crystal has nine
+components of stress, a slab four (in its plane), a wire one (along it), a molecule none.
 """
 
 from __future__ import annotations
@@ -47,6 +48,7 @@ __all__ = [
     "force_mae",
     "force_rmse",
     "measure",
+    "per_frame",
     "stress_mae",
     "stress_rmse",
     "trajectory_segments",
@@ -79,6 +81,38 @@ class ErrorMetric:
     def unit(self) -> str:
         """Unit of the value."""
         return REPORT_UNITS[self.quantity]
+
+    @property
+    def larger_is_better(self) -> bool:
+        """Whether the worst frame is the one with the smallest own value."""
+        return False
+
+    def parts(
+        self,
+        frames: Frames,
+        reference: NDArray[np.float64],
+        predicted: NDArray[np.float64],
+        atoms: NDArray[np.bool_],
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Total and weight of each frame, shape (n_frames,); a weight of 0 leaves it out.
+
+        Parameters
+        ----------
+        frames : Frames
+        reference, predicted : ndarray
+            eV, eV/Å or eV/Å³, finite.
+        atoms : ndarray of bool, shape (n_total,)
+            Atoms that are asked for.
+        """
+        n = len(frames)
+        error = in_report_units(self.quantity) * (predicted - reference)
+        if self.quantity == "energy":
+            per_atom = np.abs(error) / frames.counts
+            return np.asarray(per_atom**self.power, dtype=np.float64), np.ones(n)
+        if self.quantity == "stress":
+            return _stress_parts(frames, error, self.power)
+        size: NDArray[np.float64] = np.asarray(np.abs(error) ** self.power, dtype=np.float64)
+        return per_frame(frames, atoms, size.sum(axis=1), 3.0)
 
     def __call__(self, inputs: Inputs) -> Measurement:
         """Measure a case, see `measure`."""
@@ -139,8 +173,15 @@ def measure(
         with_label = np.flatnonzero(labelled)
         prediction.check(frames, "the model")
         part = prediction.select(frames, with_label)
-        found = measure(metric, frames.select(with_label), part, species)
+        found = measure(chosen, frames.select(with_label), part, species)
         return found.of_labelled(with_label, len(frames), chosen.quantity)
+    if chosen.quantity == "stress" and labelled.any() and not frames.has_volume.all():
+        periodic = np.flatnonzero(frames.has_volume)
+        if not len(periodic):
+            raise MlffError(f"{metric}: no test frame with a stress is periodic: set its pbc")
+        part = prediction.select(frames, periodic)
+        found = measure(chosen, frames.select(periodic), part)
+        return found.of_labelled(periodic, len(frames), "stress")
     reference, predicted = _labels(metric, chosen, frames, prediction)
 
     atoms = _atoms_of(frames, species)
@@ -159,11 +200,17 @@ def measure(
                 f"{len(frames)} frames, first in frame {int(broken[0])}",
             },
         )
-    error = in_report_units(chosen.quantity) * (predicted - reference)
-    totals, weights = _parts(chosen, frames, error, atoms)
+    totals, weights = chosen.parts(frames, reference, predicted, atoms)
     order, segments = _time_order(frames, weights > 0)
-    independent = frames.replica is not None
-    series = FrameSeries(totals[order], weights[order], order, segments, chosen.power, independent)
+    series = FrameSeries(
+        totals[order],
+        weights[order],
+        order,
+        segments,
+        chosen.power,
+        independent=frames.replica is not None,
+        larger_is_better=chosen.larger_is_better,
+    )
     return measurement_of(series, chosen.unit, n_atoms)
 
 
@@ -251,23 +298,29 @@ def _atoms_of(frames: Frames, species: str | None) -> NDArray[np.bool_]:
     return mask
 
 
-def _parts(
-    chosen: ErrorMetric,
-    frames: Frames,
-    error: NDArray[np.float64],
-    atoms: NDArray[np.bool_],
+def per_frame(
+    frames: Frames, atoms: NDArray[np.bool_], values: NDArray[np.float64], weight: float
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Total and weight of each frame; ``error`` is in units of the report."""
-    n = len(frames)
-    if chosen.quantity == "energy":
-        per_atom = np.abs(error) / frames.counts
-        return np.asarray(per_atom**chosen.power, dtype=np.float64), np.ones(n)
-    size: NDArray[np.float64] = np.asarray(np.abs(error) ** chosen.power, dtype=np.float64)
-    if chosen.quantity == "stress":
-        return size.sum(axis=(1, 2)), np.full(n, 9.0)
-    owner = frames.frame_of_atom[atoms]
-    totals = np.bincount(owner, weights=size[atoms].sum(axis=1), minlength=n).astype(np.float64)
-    return totals, 3.0 * np.bincount(owner, minlength=n).astype(np.float64)
+    """Sum of a value of each atom, and weight of its atoms, for each frame."""
+    n, owner = len(frames), frames.frame_of_atom[atoms]
+    totals = np.bincount(owner, weights=values[atoms], minlength=n).astype(np.float64)
+    return totals, weight * np.bincount(owner, minlength=n).astype(np.float64)
+
+
+def _stress_parts(
+    frames: Frames, error: NDArray[np.float64], power: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Sums over the components of stress between periodic directions, and their number."""
+    totals, weights = np.zeros(len(frames)), np.zeros(len(frames))
+    bulk = frames.pbc.all(axis=1)
+    totals[bulk] = (np.abs(error[bulk]) ** power).sum(axis=(1, 2))
+    weights[bulk] = 9.0
+    for index in np.flatnonzero(frames.has_volume & ~bulk):
+        # An orthonormal basis of the periodic directions, along x, y, z where they are.
+        basis = np.linalg.qr(frames.cell[index][frames.pbc[index]].T)[0]
+        inside = basis.T @ error[index] @ basis
+        totals[index], weights[index] = (np.abs(inside) ** power).sum(), inside.size
+    return totals, weights
 
 
 def _time_order(

@@ -40,7 +40,7 @@ class Inputs(Protocol):
 
     @property
     def frames(self) -> Frames:
-        """Test frames with their labels."""
+        """Test frames with their labels; of one group alone where the case is of a group."""
 
     @property
     def training_frames(self) -> Frames | None:
@@ -49,6 +49,10 @@ class Inputs(Protocol):
     @property
     def prediction(self) -> Prediction:
         """What the model says of `frames`; one pass serves all cases."""
+
+    @property
+    def whole(self) -> tuple[Frames, Prediction]:
+        """All test frames, whatever their group, and what the model says of them."""
 
     @property
     def potential(self) -> Potential:

@@ -63,19 +63,24 @@ class Measurement:
         """Frames for which the model gave NaN or infinity."""
         return int(self.evidence.get("nonfinite_frames", 0))
 
-    def of_labelled(self, indices: NDArray[np.int64], n_frames: int, quantity: str) -> Measurement:
-        """The same with frames counted in a test set of which only ``indices`` have labels."""
+    def at(self, indices: NDArray[np.int64]) -> Measurement:
+        """The same with frames counted in a test set of which it was taken at ``indices``."""
         evidence = dict(self.evidence)
         for key in ("worst_frame", "first_nonfinite_frame"):
             if key in evidence:
                 evidence[key] = int(indices[int(evidence[key])])
-        evidence["labelled"] = (
-            f"{quantity} measured on the {len(indices)} of {n_frames} frames that have them"
-        )
         series = self.series
         if isinstance(series, FrameSeries):
             series = replace(series, order=indices[series.order])
         return replace(self, evidence=evidence, series=series)
+
+    def of_labelled(self, indices: NDArray[np.int64], n_frames: int, quantity: str) -> Measurement:
+        """As `at`, where only those frames have labels, which the evidence says."""
+        found = self.at(indices)
+        # Fewer still where the value was taken of some of these.
+        count = self.n_frames if "labelled" in self.evidence else len(indices)
+        told = f"{quantity} measured on the {count} of {n_frames} frames that have them"
+        return replace(found, evidence={**found.evidence, "labelled": told})
 
 
 def measurement_of(series: Evidence, unit: str, n_atoms: int) -> Measurement:
@@ -100,7 +105,7 @@ def measurement_of(series: Evidence, unit: str, n_atoms: int) -> Measurement:
         evidence["correlation_time_frames"] = interval.correlation_time
     if isinstance(series, FrameSeries):
         evidence["worst_frame"] = series.worst_frame
-        evidence["worst_frame_value"] = float(series.per_frame.max())
+        evidence["worst_frame_value"] = series.worst_value
     if interval.standard_error is None:
         what, least = ("replicas", FEWEST_DOF + 1) if independent else ("frames", FEWEST_FRAMES)
         evidence["undecided"] = (

@@ -132,6 +132,11 @@ class Metric:
         return not _OF_A_MODEL.isdisjoint(self.needs)
 
     @property
+    def of_frames(self) -> bool:
+        """Whether it is taken over test frames, so that some of them have a value as well."""
+        return self.kind == "metric" and "frames" in self.needs and not self.ensembles
+
+    @property
     def comparable(self) -> bool:
         """Whether a case of it can be held against a baseline: of a model, with evidence."""
         return self.needs_model and self.evidence != "none"

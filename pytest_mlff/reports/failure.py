@@ -56,7 +56,8 @@ def explain(outcome: Outcome, record: CaseRecord) -> str:
             (
                 "worst frame",
                 f"{worst['worst_frame']} with "
-                + in_unit(f"{worst['worst_frame_value']:.4g}", record.unit),
+                + in_unit(f"{worst['worst_frame_value']:.4g}", record.unit)
+                + (f", of {group}" if (group := worst.get("worst_frame_group")) else ""),
             )
         )
     lines = [f"{record.verdict}: {record.reason}"]

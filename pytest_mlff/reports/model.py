@@ -60,6 +60,10 @@ class CaseRecord(_Record):
     variant: str
     metric: str
     species: str | None = Field(description="Chemical symbol; null for all atoms.")
+    group: str | None = Field(
+        default=None,
+        description="`label=value` of the frames it is taken over (`group_by`); null for all.",
+    )
     model: str | None = Field(
         description="Name of the model, as in `models`; null for a case that judges the data."
     )

@@ -53,6 +53,7 @@ def record_of(outcome: Outcome, nodeid: str, standing: Standing = _ALONE) -> Cas
         variant=case.variant.id,
         metric=case.metric,
         species=case.species,
+        group=None if case.group is None else f"{case.group_by}={case.group}",
         model=outcome.model,
         dataset=case.variant.dataset,
         value=measured("value"),

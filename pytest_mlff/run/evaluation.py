@@ -138,7 +138,7 @@ class Evaluation:
                 self.store,
                 self.simulations,
             )
-            measurement: Measurement = inputs.metric.measured(inputs)
+            measurement = inputs.measured()
             measurement = self._with_foresight(case, planned, measurement)
             judgement = _judged(case, measurement)
             card = None if source is None else self.models.card(source)
@@ -196,7 +196,7 @@ class Evaluation:
         foretold = {metric_named(plan.metric).foretells for plan in planned.spec.cases}
         sets = self.frame_sets(planned, case.variant)
         series = measurement.series
-        if case.metric not in foretold or case.species is not None:
+        if case.metric not in foretold or case.species is not None or case.group is not None:
             return measurement
         if not isinstance(series, FrameSeries) or sets.train_frames is None:
             return measurement

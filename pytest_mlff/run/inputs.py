@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -12,6 +12,9 @@ from pytest_mlff.metrics.registry import metric_named
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from contextlib import AbstractContextManager
+
+    import numpy as np
+    from numpy.typing import NDArray
 
     from pytest_mlff.datasets.frames import Frames
     from pytest_mlff.datasets.integrity import IntegrityResult
@@ -78,10 +81,23 @@ class CaseInputs:
         """Settings of the case in its spec."""
         return self.case.options
 
-    @property
+    @cached_property
+    def members(self) -> NDArray[np.int64] | None:
+        """Test frames of the group that the case is of, by their index; None for all."""
+        case = self.case
+        if case.group_by is None or case.group is None:
+            return None
+        import numpy as np
+
+        from pytest_mlff.datasets.grouping import groups_of
+
+        return np.flatnonzero(groups_of(self.sets.test, case.group_by) == case.group)
+
+    @cached_property
     def frames(self) -> Frames:
-        """Test frames."""
-        return self.sets.test_frames
+        """Test frames, of the case's group alone where it is of one."""
+        frames = self.sets.test_frames
+        return frames if self.members is None else frames.select(self.members)
 
     @property
     def training_frames(self) -> Frames | None:
@@ -106,9 +122,29 @@ class CaseInputs:
         return potential
 
     @property
+    def whole(self) -> tuple[Frames, Prediction]:
+        """All test frames and the model's pass over them, which serves all cases."""
+        frames = self.sets.test_frames
+        return frames, self.predict(self.potential, frames)
+
+    @property
     def prediction(self) -> Prediction:
-        """The model's pass over the test frames."""
-        return self.predict(self.potential, self.frames)
+        """What the pass says of `frames`."""
+        frames, prediction = self.whole
+        return prediction if self.members is None else prediction.select(frames, self.members)
+
+    def measured(self) -> Measurement:
+        """The case's measurement, with frames counted in the test set, and groups named."""
+        found: Measurement = self.metric.measured(self)
+        if self.members is not None:
+            found = found.at(self.members)
+        if self.case.group_by is None or "worst_frame" not in found.evidence:
+            return found
+        from pytest_mlff.datasets.grouping import groups_of
+
+        groups = groups_of(self.sets.test, self.case.group_by)
+        worst = {"worst_frame_group": str(groups[int(found.evidence["worst_frame"])])}
+        return replace(found, evidence={**found.evidence, **worst})
 
     @property
     def seed(self) -> int:

@@ -73,8 +73,8 @@ def with_offset(
     same metric after the mean error of each composition was taken off.
     """
     series = measurement.series
-    of_energy = metric_named(metric).labels == "energy" and series is not None
-    found = _offset(frames, prediction) if of_energy else None
+    of_energy = metric_named(metric).labels == "energy" and metric != "energy_mae_shifted"
+    found = _offset(frames, prediction) if of_energy and series is not None else None
     if found is None or series is None:
         return measurement
     offset, _, free = found

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 from pytest_mlff.datasets.sources import open_sources
@@ -54,7 +54,7 @@ class PlannedSpec:
         single = tuple(
             case
             for variant in self.variants
-            for case in cases_of(variant, self.test_species(variant))
+            for case in cases_of(variant, self.test_species(variant), partial(self.groups, variant))
         )
         return (*single, *pooled_cases(self.spec, self.variants))
 
@@ -102,6 +102,13 @@ class PlannedSpec:
                 }
             )
         )
+
+    def groups(self, variant: Variant, label: str) -> tuple[str, ...]:
+        """Values of a label of frames that occur in the test frames of a variant, sorted."""
+        from pytest_mlff.datasets.grouping import groups_of
+        from pytest_mlff.datasets.splits import cut
+
+        return tuple(sorted(set(groups_of(cut(variant, self.source, self.others).test, label))))
 
     @property
     def is_builtin(self) -> bool:

@@ -61,8 +61,7 @@ class PlannedCase:
     def label(self, several_models: bool) -> str:
         """What stands in brackets behind the test function's name."""
         case = self.case
-        species = f"[{case.species}]" if case.species else ""
-        text = f"{case.variant.id}/{case.metric}{species}"
+        text = f"{case.variant.id}/{case.name}"
         return f"{self.source.text}:{text}" if several_models and self.source else text
 
     @property

@@ -28,6 +28,11 @@ class CasePlan(SpecModel):
         description="`all` atoms together, `each` species of the test frames, both in a list, "
         "or chemical symbols.",
     )
+    group_by: Annotated[str, Field(min_length=1)] | None = Field(
+        default=None,
+        description="Label of each frame, such as config_type, or `system`: one more case for the "
+        "frames of each value. Conditions of thresholds may name `group` (`all`, or the value).",
+    )
     thresholds: Annotated[tuple[ThresholdPlan, ...], BeforeValidator(as_tuple)] = Field(
         default=(),
         description="The first that fits a case holds for it. A metric without any is reported, or "
@@ -44,6 +49,11 @@ class CasePlan(SpecModel):
             yield ("species",), f"must be all; {metric.id} is not taken per species"
         if not self.thresholds and metric.needs_threshold:
             yield ("thresholds",), f"is missing or empty; {metric.id} is held against one"
+        if self.group_by is not None and not metric.of_frames:
+            yield (
+                ("group_by",),
+                f"does not go with {metric.id}, which is not taken over test frames",
+            )
         other = "max" if metric.limit == "min" else "min"
         for index, threshold in enumerate(self.thresholds):
             if getattr(threshold, other) is not None:

@@ -11,7 +11,7 @@ from pytest_mlff.specs.expression import ExpressionError
 from pytest_mlff.units import ALSO_WRITTEN
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from pytest_mlff.specs.case_plan import CasePlan
     from pytest_mlff.specs.expand import Variant
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pytest_mlff.specs.schema import Spec
     from pytest_mlff.specs.threshold_plan import Provenance, ThresholdPlan
 
-__all__ = ["POOLED", "Case", "Threshold", "cases_of", "pooled_cases"]
+__all__ = ["ANY_GROUP", "POOLED", "Case", "Threshold", "cases_of", "pooled_cases"]
 
 POOLED = "pooled"
 """Id of the variant that stands for all others of its spec."""
@@ -65,6 +65,10 @@ class Case:
         What the value is held against; None for a metric that is reported but not judged.
     options : mapping of str to scalar
         Settings for the metric.
+    group_by : str or None
+        Label of each frame that the spec groups by.
+    group : str or None
+        Its value in the frames that the case is taken over; None for all frames.
     """
 
     variant: Variant
@@ -72,6 +76,8 @@ class Case:
     species: str | None
     threshold: Threshold | None
     options: Mapping[str, Scalar] = field(hash=False)
+    group_by: str | None = None
+    group: str | None = None
 
     @property
     def is_pooled(self) -> bool:
@@ -89,14 +95,27 @@ class Case:
         return self.variant.spec.name
 
     @property
-    def case_id(self) -> str:
-        """``<suite>/<spec>/<variant>/<metric>``, with ``[<species>]`` unless over all atoms."""
-        spec = self.variant.spec
+    def name(self) -> str:
+        """``<metric>``, with ``[<species>]`` and ``[<label>=<group>]`` where it is of these."""
         species = f"[{self.species}]" if self.species else ""
-        return f"{spec.suite}/{spec.name}/{self.variant.id}/{self.metric}{species}"
+        return f"{self.metric}{species}" + (f"[{self.group_by}={self.group}]" if self.group else "")
+
+    @property
+    def case_id(self) -> str:
+        """``<suite>/<spec>/<variant>/<name>``."""
+        spec = self.variant.spec
+        return f"{spec.suite}/{spec.name}/{self.variant.id}/{self.name}"
 
 
-def cases_of(variant: Variant, species: Sequence[str]) -> tuple[Case, ...]:
+ANY_GROUP = "*"
+"""Stands for the groups where the frames are not known."""
+
+
+def cases_of(
+    variant: Variant,
+    species: Sequence[str],
+    groups: Callable[[str], Sequence[str]] = lambda _: (ANY_GROUP,),
+) -> tuple[Case, ...]:
     """List the cases of a variant, in the order of the spec.
 
     Parameters
@@ -105,6 +124,8 @@ def cases_of(variant: Variant, species: Sequence[str]) -> tuple[Case, ...]:
         From :func:`~pytest_mlff.specs.expand.expand`.
     species : sequence of str
         Chemical symbols in the test frames.
+    groups : callable
+        From a label of frames to its values in the test frames.
 
     Raises
     ------
@@ -112,32 +133,49 @@ def cases_of(variant: Variant, species: Sequence[str]) -> tuple[Case, ...]:
         If a case has no threshold, or a species is asked for that the test frames do
         not hold.
     """
-    names = variant.names
     present = sorted(set(species))
     cases = []
     for index, plan in enumerate(variant.spec.cases):
-        holding = [
-            (number, threshold)
-            for number, threshold in enumerate(plan.thresholds)
-            if _holds(variant, index, number, threshold, names)
-        ]
-        for symbol in _symbols(variant, index, plan, present):
-            chosen = next((one for one in holding if _meant(one[1].species, symbol)), None)
-            if chosen is None and plan.thresholds:
-                over = "all atoms" if symbol is None else symbol
-                raise MlffError(
-                    f"{variant.spec.at('cases', index, 'thresholds')}: variant {variant.id}: none "
-                    f"holds for {plan.metric} over {over}; widen a `where` or `species`, or add one"
-                )
-            threshold = None if chosen is None else _read(variant, index, *chosen)
-            cases.append(Case(variant, plan.metric, symbol, threshold, plan.options))
+        by = plan.group_by
+        for group in (None, *_groups(variant, index, by, groups)):
+            names = variant.names if by is None else {**variant.names, "group": group or "all"}
+            holding = [
+                (number, threshold)
+                for number, threshold in enumerate(plan.thresholds)
+                if _holds(variant, index, number, threshold, names)
+            ]
+            for symbol in _symbols(variant, index, plan, present):
+                chosen = next((one for one in holding if _meant(one[1].species, symbol)), None)
+                if chosen is None and plan.thresholds:
+                    over = "all atoms" if symbol is None else symbol
+                    of = f" of {by} {group}" if group else ""
+                    raise MlffError(
+                        f"{variant.spec.at('cases', index, 'thresholds')}: variant {variant.id}: "
+                        f"none holds for {plan.metric} over {over}{of}; widen a `where` or "
+                        "`species`, or add one"
+                    )
+                threshold = None if chosen is None else _read(variant, index, *chosen, names)
+                cases.append(Case(variant, plan.metric, symbol, threshold, plan.options, by, group))
     return tuple(cases)
 
 
-def _read(variant: Variant, index: int, number: int, plan: ThresholdPlan) -> Threshold:
-    limit = plan.limit(variant.names)
+def _groups(
+    variant: Variant, index: int, by: str | None, groups: Callable[[str], Sequence[str]]
+) -> Sequence[str]:
+    if by is None:
+        return ()
+    try:
+        return groups(by)
+    except MlffError as error:
+        raise MlffError(f"{variant.spec.at('cases', index, 'group_by')}: {error}") from error
+
+
+def _read(
+    variant: Variant, index: int, number: int, plan: ThresholdPlan, names: Mapping[str, Scalar]
+) -> Threshold:
+    limit = plan.limit(names)
     if limit is None:
-        point = ", ".join(f"{axis} {variant.names[axis]}" for axis in plan.by)
+        point = ", ".join(f"{axis} {names[axis]}" for axis in plan.by)
         raise MlffError(
             f"{variant.spec.at('cases', index, 'thresholds', number, 'rows')}: "
             f"variant {variant.id}: has no row for {point}"

@@ -167,8 +167,11 @@ def _check_cases(spec: SpecFile) -> Iterator[Problem]:
         for number, threshold in enumerate(case.thresholds):
             if threshold.where is not None:
                 at = ("cases", index, "thresholds", number, "where")
-                yield from _check_names(at, threshold.where, spec)
-            yield from _check_table(("cases", index, "thresholds", number), threshold, spec)
+                yield from _check_names(at, threshold.where, spec, _own_names(case))
+            place = ("cases", index, "thresholds", number)
+            yield from _check_table(place, threshold, spec, _own_names(case))
+        if case.group_by is not None and "group" in spec.axes:
+            yield ("cases", index, "group_by"), "does not go with an axis called group; rename it"
         before = asked.setdefault(case.metric, set())
         per_symbol = before - {"all"}
         for word in case.species:
@@ -179,18 +182,23 @@ def _check_cases(spec: SpecFile) -> Iterator[Problem]:
         before.update(case.species)
 
 
+def _own_names(case: CasePlan) -> tuple[str, ...]:
+    """What conditions of a case may name beside axes."""
+    return () if case.group_by is None else ("group",)
+
+
 def _check_table(
-    at: tuple[str | int, ...], threshold: ThresholdPlan, spec: SpecFile
+    at: tuple[str | int, ...], threshold: ThresholdPlan, spec: SpecFile, own: tuple[str, ...]
 ) -> Iterator[Problem]:
-    known = _known_names(spec)
+    known = _known_names(spec) | dict.fromkeys(own)
     for axis in threshold.by:
         if axis not in known:
             yield (*at, "by"), unknown_name(axis, known)
             return
-    allowed = [_axis_values(axis, spec) for axis in threshold.by]
+    allowed = [set() if axis in own else _axis_values(axis, spec) for axis in threshold.by]
     for number, row in enumerate(threshold.rows):
         for axis, value, values in zip(threshold.by, row, allowed, strict=False):
-            if (type(value) is bool, value) not in values:
+            if axis not in own and (type(value) is bool, value) not in values:
                 yield (*at, "rows", number), f"{value!r} is no value of {axis}"
 
 
@@ -207,9 +215,9 @@ def _known_names(spec: SpecFile) -> dict[str, None]:
 
 
 def _check_names(
-    at: tuple[str | int, ...], expression: Expression, spec: SpecFile
+    at: tuple[str | int, ...], expression: Expression, spec: SpecFile, own: tuple[str, ...] = ()
 ) -> Iterator[Problem]:
-    known = _known_names(spec)
+    known = _known_names(spec) | dict.fromkeys(own)
     for name in sorted(expression.names - known.keys()):
         yield at, f"{expression.text!r}: {unknown_name(name, known)}"
 

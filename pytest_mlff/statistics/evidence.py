@@ -107,6 +107,8 @@ class FrameSeries:
     independent : bool
         Whether the segments are independent replicas of one system. Then they, and not the
         frames, are what an interval and a comparison count.
+    larger_is_better : bool
+        Whether the worst frame is the one with the smallest own value.
     """
 
     totals: NDArray[np.float64]
@@ -115,6 +117,7 @@ class FrameSeries:
     segments: tuple[int, ...]
     power: Literal[1, 2] = 1
     independent: bool = False
+    larger_is_better: bool = False
 
     def __post_init__(self) -> None:
         if not self.totals.shape == self.weights.shape == self.order.shape:
@@ -177,8 +180,18 @@ class FrameSeries:
 
     @property
     def worst_frame(self) -> int:
-        """Index in the test set of the frame with the largest own value."""
-        return int(self.order[int(np.argmax(self.per_frame))])
+        """Index in the test set of the frame with the worst own value."""
+        return int(self.order[self._worst])
+
+    @property
+    def worst_value(self) -> float:
+        """Its own value."""
+        return float(self.per_frame[self._worst])
+
+    @property
+    def _worst(self) -> int:
+        values = self.per_frame
+        return int(np.argmin(values) if self.larger_is_better else np.argmax(values))
 
 
 @dataclass(frozen=True, eq=False)

@@ -99,7 +99,7 @@ class AsePotential:
         """Evaluate all of ``frames``, one after the other (see :class:`Potential`)."""
         implemented = self.calculator.implemented_properties
         energy_name = "energy" if "energy" in implemented else "free_energy"
-        with_stress = "stress" in implemented and bool(frames.pbc.all(axis=1).any())
+        with_stress = "stress" in implemented and bool(frames.has_volume.any())
         energies = np.empty(len(frames))
         forces = np.empty((len(frames.numbers), 3))
         stresses = np.full((len(frames), 3, 3), np.nan)
@@ -113,7 +113,7 @@ class AsePotential:
                 force = np.asarray(atoms.get_forces(), dtype=np.float64)
                 energy = atoms.get_potential_energy(force_consistent=energy_name == "free_energy")
                 energies[index] = _one_number(energy)
-                if with_stress and frames.pbc[index].all():
+                if with_stress and frames.has_volume[index]:
                     stress = self._stress(atoms)
                     with_stress = stress is not None
                     stresses[index] = np.nan if stress is None else stress

@@ -251,8 +251,7 @@ class NequipPotential:
                 array(Keys.PER_ATOM_ENERGY_KEY).reshape(-1), frames.offsets[:-1]
             )
         stress = None
-        bulk = frames.pbc.all(axis=1)
-        if bulk.any() and Keys.STRESS_KEY in out:
+        if frames.has_volume.any() and Keys.STRESS_KEY in out:
             stress = array(Keys.STRESS_KEY).reshape(-1, 3, 3).copy()
-            stress[~bulk] = np.nan
+            stress[~frames.has_volume] = np.nan
         return Prediction(energy.copy(), array(Keys.FORCE_KEY).reshape(-1, 3).copy(), stress)

@@ -89,9 +89,13 @@ class TorchSimPotential:
             out = self._evaluate(part)
             energy[chosen] = out["energy"].reshape(-1)
             forces[np.isin(frames.frame_of_atom, chosen)] = out["forces"]
-            if kinds[group].all() and "stress" in out:
+            if part.has_volume.any() and "stress" in out:
                 any_stress = True
-                stress[chosen] = out["stress"]
+                # Of a slab the model saw another volume: that of a cell with its vacuum filled in.
+                seen, given = (np.abs(np.linalg.det(one)) for one in (_cells(part), part.cell))
+                scale = np.full(len(part), np.nan)
+                np.divide(seen, given, out=scale, where=part.has_volume)
+                stress[chosen] = out["stress"] * scale[:, None, None]
         return Prediction(energy, forces, stress if any_stress else None)
 
     def _evaluate(self, frames: Frames) -> dict[str, NDArray[np.float64]]:

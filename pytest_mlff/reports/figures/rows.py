@@ -146,7 +146,8 @@ def groups_of(report: Report) -> list[Group]:
     ] = {}
     for case in report.cases:
         key = (case.suite, case.spec, case.dataset)
-        if case.variant in variants.get(key, ()):
+        # A group of frames has no place of its own on the axes.
+        if case.group is None and case.variant in variants.get(key, ()):
             place = (case.variant, case.metric, case.species, case.model)
             cases.setdefault(key, {})[place] = case
     return [
