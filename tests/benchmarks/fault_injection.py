@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
 # Kind and its share of the points.
 KINDS = {
+    "SIGKILL of a model process": 60,
     "SIGKILL of a worker": 45,
     "SIGKILL of the controller": 50,
     "SIGINT of the controller": 35,
@@ -46,6 +47,8 @@ KINDS = {
 }
 ASKED = ("lost", "green", "hang", "rerun")
 ATTEMPTS = 25
+MODELS_MORE = 9
+"""Most model processes that are killed in one run after the first."""
 
 
 @dataclass
@@ -60,9 +63,9 @@ class Bench:
     """From a mark to the end of a run, by the number of workers and the mark."""
 
     @classmethod
-    def make(cls, root: Path, limit: str) -> Bench:
+    def make(cls, root: Path, limit: str, patience: float) -> Bench:
         """Run undisturbed, with and without workers."""
-        scene = Scene(root / "scene", limit)
+        scene = Scene(root / "scene", limit, patience)
         truth, code = truth_of(scene.run())
         complete = root / "complete"
         shutil.copytree(scene.store, complete)
@@ -89,6 +92,8 @@ def strike(bench: Bench, workers: int, draw: random.Random, what: str) -> tuple[
     marks = scene.root / "marks"
 
     mark = "collected" if not early else "worker" if what == "worker" else "main"
+    if what == "model":
+        mark = "model"
 
     def ready() -> bool:
         return bool(list(marks.glob(f"{mark}*")))
@@ -101,24 +106,39 @@ def strike(bench: Bench, workers: int, draw: random.Random, what: str) -> tuple[
     if run.poll() is not None:
         scene.end(run)
         return None, ""
-    if what == "worker":
-        alive = scene.pids("worker")
+    if what in ("worker", "model"):
+        alive = scene.pids(what)
         if not alive:
             scene.end(run)
             return None, ""
         with contextlib.suppress(ProcessLookupError):
             os.kill(draw.choice(alive), signal.SIGKILL)
+        if what == "model":
+            detail += f", {1 + _more_models(bench, run, draw)} killed"
     elif what == "kill":
         run.send_signal(signal.SIGKILL)
     else:
         detail += ", to the group" if group else ", to the controller alone"
         with contextlib.suppress(ProcessLookupError):
             (os.killpg if group else os.kill)(run.pid, signal.SIGINT)
-    # Whoever starts again does so at once: the workers of a killed controller may still run.
+    # Whoever starts again does so at once: what a killed controller started may still run.
     left = _ended(scene, run) if what == "kill" else scene.end(run)
     if what == "int" and not problems(left, bench.truth, bench.code, whole=True):
         detail += ", too late to matter"
     return left, detail
+
+
+def _more_models(bench: Bench, run: subprocess.Popen[bytes], draw: random.Random) -> int:
+    """Kill further model processes of a run, as they are started anew; how many."""
+    killed = 0
+    for _ in range(draw.randint(0, MODELS_MORE)):
+        time.sleep(draw.random() * 0.2 * bench.seconds[0, "model"])
+        alive = bench.scene.pids("model")
+        if run.poll() is None and alive:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(draw.choice(alive), signal.SIGKILL)
+                killed += 1
+    return killed
 
 
 def _ended(scene: Scene, run: subprocess.Popen[bytes]) -> Left:
@@ -159,7 +179,10 @@ def point(bench: Bench, kind: str, draw: random.Random) -> dict[str, Any]:
     """One fault and one rerun."""
     scene, truth, code = bench.scene, bench.truth, bench.code
     again = 2 if draw.random() < 0.12 else 0
-    if kind == "SIGKILL of a worker":
+    if kind == "SIGKILL of a model process":
+        left, detail = struck(bench, 2 if draw.random() < 0.35 else 0, draw, "model")
+        found = problems(left, truth, code)
+    elif kind == "SIGKILL of a worker":
         left, detail = struck(bench, 2, draw, "worker")
         found = problems(left, truth, code)
     elif kind == "SIGKILL of the controller":
@@ -204,9 +227,9 @@ def _done(
     kind: str, detail: str, left: Left, found: list[str], bench: Bench, again: int
 ) -> dict[str, Any]:
     rerun = bench.scene.run(again)
-    # After a SIGKILL of the controller its workers have until now to go.
-    end = time.monotonic() + 60
-    while bench.scene.pids("worker") and time.monotonic() < end:
+    # After a SIGKILL of the controller its workers and models have until now to go.
+    end = time.monotonic() + bench.scene.patience
+    while bench.scene.below() and time.monotonic() < end:
         time.sleep(0.02)
     wrong = problems(rerun, bench.truth, bench.code, whole=True)
     found += [f"rerun: {one}" for one in wrong]
@@ -249,6 +272,7 @@ def main() -> None:
     parser.add_argument("--points", type=int, default=200)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--minutes", type=float, default=60.0, help="stop after so long")
+    parser.add_argument("--patience", type=float, default=60.0, help="seconds that are a hang")
     parser.add_argument("--only", choices=list(KINDS), help="one kind of fault")
     parser.add_argument("--log", type=Path, help="one line of JSON for each point")
     options = parser.parse_args()
@@ -256,7 +280,7 @@ def main() -> None:
     draw = random.Random(options.seed)
     rows: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as name:
-        benches = [Bench.make(Path(name) / word, limit)
+        benches = [Bench.make(Path(name) / word, limit, options.patience)
                    for word, limit in (("green", GREEN), ("red", RED))]  # fmt: skip
         kinds = [options.only] * options.points if options.only else plan(options.points, draw)
         for number, kind in enumerate(kinds):

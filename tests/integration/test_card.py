@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from support.repos import model_repo, read_json
+from support.repos import CASES, SUPPORT, model_repo, read_json
 from support.venvs import SPRINGS, numpy_venv
 
 if TYPE_CHECKING:
@@ -113,3 +116,42 @@ def test_mistakes_in_a_card_end_the_run_at_once(pytester: Pytester, repo: Path) 
         result, _ = run(pytester, "--mlff-model=springs.yaml", "--mlff-suite=specs/small.yaml")
         assert result.ret == 4
         result.stderr.fnmatch_lines([f"ERROR: springs.yaml:*{said}*"])
+
+
+MACE = """\
+from mace.calculators import MACECalculator
+
+
+def make(device="cpu", dtype="float64"):
+    return MACECalculator(model_paths="tiny.model", device=device, default_dtype=dtype)
+"""
+
+
+def test_nequip_and_mace_side_by_side(pytester: Pytester, repo: Path) -> None:
+    """Their pins of e3nn exclude each other; each is asked in its own environment."""
+    python = os.environ.get("MLFF_MACE_PYTHON")
+    if not python:
+        pytest.skip("MLFF_MACE_PYTHON names no interpreter with mace-torch")
+    pytest.importorskip("nequip")
+    made = subprocess.run(
+        [python, SUPPORT / "tiny_mace.py", "tiny.model"], cwd=repo, capture_output=True, text=True,
+        env={name: one for name, one in os.environ.items() if name != "PYTHONPATH"}, check=False,
+    )  # fmt: skip
+    assert made.returncode == 0, made.stderr
+    (repo / "mace_factory.py").write_text(MACE)
+    (repo / "mace.yaml").write_text(f"model: mace_factory.py:make\npython: {python}\nname: MACE\n")
+    result, report = run(
+        pytester, "--mlff-model=demo", "--mlff-model=mace.yaml", "--mlff-suite=specs/small.yaml",
+        "--mlff-html=page.html", "--mlff-level=GFN2-xTB", "--mlff-device=cpu",
+    )  # fmt: skip
+    assert result.ret == 1
+    by_model = {one["name"]: one for one in report["models"]}
+    assert set(by_model) == {"demo", "MACE"}
+    assert [one["model"] for one in report["cases"]].count("MACE") == CASES
+    assert all(one["value"] > 0 for one in report["cases"])
+    compared = pytester.run(sys.executable, "-m", "pytest_mlff.cli.main", "compare", "report.json")
+    compared.stdout.fnmatch_lines(["demo * 1 *best", "MACE * 2 *", "MACE against demo"])
+    told = pytester.run(
+        sys.executable, "-m", "pytest_mlff.cli.main", "info", "--model", "mace.yaml"
+    )
+    told.stdout.fnmatch_lines(["  e3nn 0.4.*", "  mace_torch *", "  name: MACE"])

@@ -70,6 +70,7 @@ SPRING = '''\
 import json
 import os
 import time
+from pathlib import Path
 
 import numpy as np
 from pytest_mlff.potentials.protocol import PotentialInfo, Prediction
@@ -124,6 +125,7 @@ class Adapter:
     def load(self, kind, options):
         import hashlib
 
+        (Path(__file__).parent / "marks" / f"model.{os.getpid()}").touch()
         content = kind.path.read_bytes()
         digest = hashlib.sha256(content).hexdigest()
         info = PotentialInfo(options.name, "spring", options.source, digest, None, None,
@@ -229,12 +231,15 @@ class Scene:
         Made if need be.
     limit : str
         `GREEN` or `RED`.
+    patience : float
+        Seconds after which a run hangs.
     store, reports : Path
         Where the store lies, and the folder that reports are written to.
     """
 
     root: Path
     limit: str = GREEN
+    patience: float = 60.0
     store: Path = field(init=False)
     reports: Path = field(init=False)
     junit: Path = field(init=False)
@@ -286,34 +291,39 @@ class Scene:
         shutil.rmtree(self.store, ignore_errors=True)
         self.store.mkdir()
 
-    def run(self, workers: int = 0, *more: str, limit: float = 60.0) -> Left:
+    def run(self, workers: int = 0, *more: str) -> Left:
         """A run that nothing happens to."""
-        return self.end(self.start(workers, *more), limit)
+        return self.end(self.start(workers, *more))
 
     def pids(self, kind: str) -> list[int]:
-        """Processes of the run that live: ``main`` or ``worker``."""
+        """Processes of the run that live: ``main``, ``worker`` or ``model``."""
         found = (int(one.suffix[1:]) for one in (self.root / "marks").glob(f"{kind}.*"))
         return [pid for pid in found if _lives(pid)]
 
+    def below(self) -> list[int]:
+        """Processes that the run has started and that live: none may outlast it."""
+        return [*self.pids("worker"), *self.pids("model")]
+
     def wait_for(self, ready: Callable[[], bool], run: subprocess.Popen[bytes]) -> bool:
         """Wait until something holds; False if the run ended before."""
-        end = time.monotonic() + 60
+        end = time.monotonic() + self.patience
         while not ready():
             if run.poll() is not None or time.monotonic() > end:
                 return False
             time.sleep(0.002)
         return True
 
-    def end(self, run: subprocess.Popen[bytes], limit: float = 60.0) -> Left:
-        """Wait for a run to end and see what it has left; after ``limit`` seconds it is killed."""
+    def end(self, run: subprocess.Popen[bytes]) -> Left:
+        """Wait for a run to end and see what it has left; it is killed when patience ends."""
+        limit = self.patience
         until = time.monotonic() + limit
         code: int | None = None
         with contextlib.suppress(subprocess.TimeoutExpired):
             code = run.wait(limit)
         seconds = time.monotonic() - self._begun
-        while self.pids("worker") and time.monotonic() < until:
+        while self.below() and time.monotonic() < until:
             time.sleep(0.02)
-        stayed = len(self.pids("worker")) + (code is None)
+        stayed = len(self.below()) + (code is None)
         if stayed:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(run.pid, signal.SIGKILL)
