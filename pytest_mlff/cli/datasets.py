@@ -221,14 +221,17 @@ def _fetch(options: argparse.Namespace) -> int:
 
 
 def _verify(options: argparse.Namespace) -> int:
+    from pytest_mlff.datasets.embedded import EMBEDDED_FOLDER, GATE_FOLDER
     from pytest_mlff.datasets.record import record_named, record_names
 
     what: str | None = options.what
-    if what not in (None, "embedded") and what in record_names(Path.cwd()):
+    if what not in (None, "embedded", "gate") and what in record_names(Path.cwd()):
         record = record_named(str(what), Path.cwd())
         failed = [name for name in record.systems if not _as_recorded(record, options.data, name)]
         return 1 if failed else 0
-    return _relabelled(None if what == "embedded" else what, options.frames, options.seed)
+    ours = {"embedded": EMBEDDED_FOLDER, "gate": GATE_FOLDER}
+    named = "embedded" if what is None else what
+    return _relabelled(ours.get(named, Path(named)), options.frames, options.seed)
 
 
 def _as_recorded(record: DatasetRecord, data: Path | None, system: str) -> bool:
@@ -269,14 +272,12 @@ def _as_recorded(record: DatasetRecord, data: Path | None, system: str) -> bool:
     return not faults
 
 
-def _relabelled(what: str | None, frames: int, seed: int) -> int:
-    from pytest_mlff.datasets.embedded import EMBEDDED_FOLDER
+def _relabelled(folder: Path, frames: int, seed: int) -> int:
     from pytest_mlff.datasets.record import record_names
     from pytest_mlff.datasets.relabel import relabel
 
     if frames < 1:
         raise MlffError("--frames: must be 1 or more")
-    folder = EMBEDDED_FOLDER if what is None else Path(what)
     if not folder.is_dir():
         known = ", ".join(record_names(Path.cwd()))
         raise MlffError(f"{folder}: no such folder, and no dataset ({known})")

@@ -10,7 +10,7 @@ import numpy as np
 from pytest_mlff.datasets.cached import CachedSource
 from pytest_mlff.datasets.conversion import parse_units
 from pytest_mlff.datasets.dataset import Dataset
-from pytest_mlff.datasets.embedded import EMBEDDED_FOLDER, read_trajectory
+from pytest_mlff.datasets.embedded import EMBEDDED_FOLDER, GATE_FOLDER, read_trajectory
 from pytest_mlff.datasets.frames import Frames
 from pytest_mlff.datasets.locations import default_data_dir, find_system
 from pytest_mlff.datasets.own_files import DataFile, FileOption, FileSource, read_file
@@ -218,7 +218,8 @@ def open_dataset(
     record = record_named(name, spec_dir)
     if record.format == "labels":
         level = None if option is None else option.level_of_theory
-        return EmbeddedSource(level or DEFAULT_LEVEL)
+        folder = {"embedded": EMBEDDED_FOLDER, "gate": GATE_FOLDER}[name]
+        return EmbeddedSource(level or DEFAULT_LEVEL, folder, name)
     if record.embedded:
         return RecordSource(record, EMBEDDED_FOLDER, option)
     folder = (data_dir or default_data_dir()).expanduser()

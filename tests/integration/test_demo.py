@@ -14,6 +14,20 @@ if TYPE_CHECKING:
     from pytest import Pytester
 
 
+WORSE = """
+from pytest_mlff.potentials.loading import DEMO_MODEL
+from nequip.ase import NequIPCalculator
+
+class Worse(NequIPCalculator):
+    def calculate(self, *arguments, **settings):
+        super().calculate(*arguments, **settings)
+        self.results["forces"] = self.results["forces"] * 1.05
+
+def make():
+    return Worse._from_saved_model(str(DEMO_MODEL), device="cpu")
+"""
+
+
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_quick_is_green_and_green_means_something(pytester: Pytester) -> None:
     result = pytester.runpytest_inprocess("--mlff-model=demo", "--mlff-report=report.json")
@@ -39,24 +53,32 @@ def test_the_demo_is_small() -> None:
 
 
 def test_the_demo_made_worse_is_red(pytester: Pytester) -> None:
-    pytester.makepyfile(
-        worse="""
-        from pytest_mlff.potentials.loading import DEMO_MODEL
-        from nequip.ase import NequIPCalculator
-
-        class Worse(NequIPCalculator):
-            def calculate(self, *arguments, **settings):
-                super().calculate(*arguments, **settings)
-                self.results["forces"] = self.results["forces"] * 1.05
-
-        def make():
-            return Worse._from_saved_model(str(DEMO_MODEL), device="cpu")
-        """
-    )
+    pytester.makepyfile(worse=WORSE)
     result = pytester.runpytest_inprocess(
         "--mlff-model=worse.py:make", "-k", "malonaldehyde and force_mae"
     )
     assert result.ret == 1
+
+
+def test_the_gate_set_sees_a_small_worsening(pytester: Pytester) -> None:
+    """Independent replicas: one pooled test of each metric, and every interval is there."""
+    suite = "--mlff-suite=gate"
+    result = pytester.runpytest_inprocess("--mlff-model=demo", suite, "--mlff-report=base.json")
+    assert result.ret == 0
+    known = {case["case_id"]: case for case in read_json(pytester.path / "base.json")["cases"]}
+    assert all(case["ci_low"] is not None for case in known.values())
+    assert known["gate/gate/pooled/force_mae"]["evidence"]["systems"] == len(MOLECULES)
+    pytester.makepyfile(worse=WORSE)
+    result = pytester.runpytest_inprocess(
+        "--mlff-model=worse.py:make", suite, "--mlff-baseline=base.json", "-k",
+        "pooled and force", "--mlff-report=report.json",
+    )  # fmt: skip
+    assert result.ret == 1
+    cases = {case["metric"]: case for case in read_json(pytester.path / "report.json")["cases"]}
+    assert set(cases) == {"force_mae", "force_rmse"}
+    for case in cases.values():
+        assert (case["verdict"], case["regressed"]) == ("regressed", True)
+        assert 0.0 < case["evidence"]["baseline_change"] < 0.5
 
 
 def test_precisions_are_held_against_each_other(pytester: Pytester) -> None:
