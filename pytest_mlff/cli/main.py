@@ -28,6 +28,8 @@ _ROOMS = (
     "report",
     "baseline",
     "compare",
+    "history",
+    "badge",
     "judge",
 )
 

@@ -9,12 +9,13 @@ from pytest_mlff.reports.figures.catalogue import figures_of
 from pytest_mlff.store import write_atomically
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
+    from pytest_mlff.reports.figures.description import Figure
     from pytest_mlff.reports.model import Report
 
-__all__ = ["FORMATS", "write_figures"]
+__all__ = ["FORMATS", "write_drawn", "write_figures"]
 
 FORMATS: Final = ("png", "svg")
 """Formats that `write_figures` knows."""
@@ -44,13 +45,20 @@ def write_figures(report: Report, folder: Path, formats: Sequence[str] = FORMATS
     MlffError
         If a format is unknown or a file cannot be written.
     """
+    return write_drawn(figures_of(report), folder, formats)
+
+
+def write_drawn(
+    figures: Iterable[Figure], folder: Path, formats: Sequence[str] = FORMATS
+) -> list[Path]:
+    """Write some figures as :func:`write_figures` does."""
     from pytest_mlff.reports.figures.static import render
 
     for name in formats:
         if name not in FORMATS:
             raise MlffError(f"unknown figure format {name!r} (formats: {', '.join(FORMATS)})")
     written = []
-    for figure in figures_of(report):
+    for figure in figures:
         for name in formats:
             path = folder / f"{figure.id}.{name}"
             content = render(figure, name)
