@@ -154,6 +154,33 @@ def test_a_report_format(tmp_path: Path) -> None:
     assert "unknown report format 'markdown' (formats: html, csv)" in said
 
 
+def test_a_dataset(tmp_path: Path) -> None:
+    environment = {**os.environ, "MLFF_STORE": str(tmp_path / "store")}
+    record, spec = _blocks("add-a-dataset.md", "yaml")
+    (tmp_path / "pytest.ini").write_text("[pytest]\n")
+    for name, text in (("datasets/ours.yaml", record), ("specs/own/s.yaml", spec)):
+        (tmp_path / name).parent.mkdir(parents=True)
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    data = ("pytest_mlff.cli.main", "data")
+    out = "datasets/ours/ethanol.extxyz"
+    code, said = _run(tmp_path, environment, *data, "convert", "embedded:ethanol", "--out", out)
+    assert code == 0, said
+    code, said = _benchmark(tmp_path, environment, "demo")
+    assert code == 0, said
+    assert "1 case: 1 passed" in said
+    # The record is what makes the difference: another unit is another verdict, none an error.
+    path = tmp_path / "datasets" / "ours.yaml"
+    path.write_text(record.replace("units: eV", "units: kcal/mol"))
+    code, said = _benchmark(tmp_path, environment, "demo")
+    assert code == 1, said
+    path.unlink()
+    validate = ("pytest_mlff.cli.main", "specs", "validate", "specs/own/s.yaml")
+    code, said = _run(tmp_path, environment, *validate)
+    assert code == 4, said
+    assert "ours" in said
+    assert "Traceback" not in said
+
+
 def test_an_entry_point_that_cannot_be_loaded_is_one_line(tmp_path: Path) -> None:
     environment = _package("add-a-metric.md", tmp_path)
     (tmp_path / "force_direction.py").write_text("import not_there\n")
