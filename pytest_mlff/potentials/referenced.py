@@ -20,20 +20,11 @@ if TYPE_CHECKING:
 __all__ = ["NamedPotential", "ReferencedPotential"]
 
 
-@dataclass(frozen=True, eq=False)
-class NamedPotential:
-    """A potential under another name: a recipe's models are called after the recipe.
+class _Wrapped:
+    """A potential around another one."""
 
-    Attributes
-    ----------
-    inner : Potential
-        Does the work.
-    info : PotentialInfo
-        Identity to show.
-    """
-
-    inner: Potential
-    info: PotentialInfo
+    if TYPE_CHECKING:
+        inner: Potential
 
     @property
     def one_by_one(self) -> bool:
@@ -52,7 +43,23 @@ class NamedPotential:
 
 
 @dataclass(frozen=True, eq=False)
-class ReferencedPotential:
+class NamedPotential(_Wrapped):
+    """A potential under another name: a recipe's models are called after the recipe.
+
+    Attributes
+    ----------
+    inner : Potential
+        Does the work.
+    info : PotentialInfo
+        Identity to show.
+    """
+
+    inner: Potential
+    info: PotentialInfo
+
+
+@dataclass(frozen=True, eq=False)
+class ReferencedPotential(_Wrapped):
     """Total energy = energy of the network + Σ reference energy of each atom's species.
 
     Attributes
@@ -75,19 +82,8 @@ class ReferencedPotential:
         digest = digest_of({"model": info.digest, "reference_energies": dict(self.energies)})
         return replace(info, digest=digest)
 
-    @property
-    def one_by_one(self) -> bool:
-        """Whether the potential beneath takes one frame at a time."""
-        return bool(getattr(self.inner, "one_by_one", False))
-
     def predict(self, frames: Frames) -> Prediction:
-        """Evaluate all of ``frames`` as one batch.
-
-        Raises
-        ------
-        NotSupportedError
-            If a species is unknown to the model.
-        """
+        """As that of the network, with the reference energies."""
         found = self.inner.predict(frames)
         return Prediction(found.energy + self._reference(frames), found.forces, found.stress)
 

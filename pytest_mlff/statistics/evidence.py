@@ -17,26 +17,49 @@ if TYPE_CHECKING:
 __all__ = ["Evidence", "FrameSeries", "Pooled", "Replicates"]
 
 
-def _influence(
-    totals: NDArray[np.float64], weights: NDArray[np.float64], power: int
-) -> NDArray[np.float64]:
-    """Linearised contribution of each entry to ``(Σ totals / Σ weights) ** (1 / power)``.
+class _Sums:
+    """``value = (Σ totals / Σ weights) ** (1 / power)``, and what each entry contributes."""
 
-    Its mean is zero: the delta method for the ratio of two means and for the root (Särndal,
-    Swensson and Wretman, Model Assisted Survey Sampling, 1992, section 5.5).
-    """
-    ratio = float(totals.sum() / weights.sum())
-    of_ratio: NDArray[np.float64] = (totals - ratio * weights) / weights.mean()
-    return of_ratio if power == 1 or ratio == 0.0 else of_ratio / (2.0 * math.sqrt(ratio))
+    if TYPE_CHECKING:  # fields of the classes below, each in its own order
+        totals: NDArray[np.float64]
+        weights: NDArray[np.float64]
+        order: NDArray[np.int64]
+        power: Literal[1, 2]
 
+    def __post_init__(self) -> None:
+        if not self.totals.shape == self.weights.shape == self.order.shape:
+            raise ValueError("totals, weights and order differ in length")
 
-def _value(totals: NDArray[np.float64], weights: NDArray[np.float64], power: int) -> float:
-    ratio = float(totals.sum() / weights.sum())
-    return ratio if power == 1 else math.sqrt(ratio)
+    def __len__(self) -> int:
+        return len(self.totals)
+
+    @cached_property
+    def value(self) -> float:
+        """The value over all entries."""
+        ratio = float(self.totals.sum() / self.weights.sum())
+        return ratio if self.power == 1 else math.sqrt(ratio)
+
+    @cached_property
+    def per_frame(self) -> NDArray[np.float64]:
+        """The same value taken of each entry alone, shape (n,)."""
+        ratio: NDArray[np.float64] = self.totals / self.weights
+        return ratio if self.power == 1 else np.sqrt(ratio)
+
+    @cached_property
+    def influence(self) -> NDArray[np.float64]:
+        """Linearised contribution of each entry, shape (n,), in the unit of the value.
+
+        Its mean is zero and its long-run variance over n is the variance of the value: the delta
+        method for the ratio of two means and for the root (Särndal, Swensson and Wretman, Model
+        Assisted Survey Sampling, 1992, section 5.5).
+        """
+        ratio = float(self.totals.sum() / self.weights.sum())
+        linear: NDArray[np.float64] = (self.totals - ratio * self.weights) / self.weights.mean()
+        return linear if self.power == 1 or ratio == 0.0 else linear / (2.0 * math.sqrt(ratio))
 
 
 @dataclass(frozen=True, eq=False)
-class Replicates:
+class Replicates(_Sums):
     """Sums over independent replicas: ``value = (Σ totals / Σ weights) ** (1 / power)``.
 
     A replica is an independent trajectory, start or seed. One number each is a total with a
@@ -56,29 +79,6 @@ class Replicates:
     order: NDArray[np.int64]
     power: Literal[1, 2] = 1
 
-    def __post_init__(self) -> None:
-        if not self.totals.shape == self.weights.shape == self.order.shape:
-            raise ValueError("totals, weights and order differ in length")
-
-    def __len__(self) -> int:
-        return len(self.totals)
-
-    @cached_property
-    def value(self) -> float:
-        """The value over all replicas."""
-        return _value(self.totals, self.weights, self.power)
-
-    @cached_property
-    def per_frame(self) -> NDArray[np.float64]:
-        """The same value taken of each replica alone, shape (n,)."""
-        ratio: NDArray[np.float64] = self.totals / self.weights
-        return ratio if self.power == 1 else np.sqrt(ratio)
-
-    @cached_property
-    def influence(self) -> NDArray[np.float64]:
-        """Linearised contribution of each replica, shape (n,), in the unit of the value."""
-        return _influence(self.totals, self.weights, self.power)
-
     def interval(self, level: float = 0.95) -> MeanInterval:
         """Confidence interval by Student's t over replicas, from five of them on."""
         n = len(self)
@@ -87,7 +87,7 @@ class Replicates:
 
 
 @dataclass(frozen=True, eq=False)
-class FrameSeries:
+class FrameSeries(_Sums):
     """Per-frame parts of a value: ``value = (Σ totals / Σ weights) ** (1 / power)``.
 
     A mean absolute error has power 1 (totals are sums of absolute errors, weights the
@@ -120,32 +120,9 @@ class FrameSeries:
     larger_is_better: bool = False
 
     def __post_init__(self) -> None:
-        if not self.totals.shape == self.weights.shape == self.order.shape:
-            raise ValueError("totals, weights and order differ in length")
+        super().__post_init__()
         if sum(self.segments) != len(self.totals) or min(self.segments, default=1) < 1:
             raise ValueError(f"segments {self.segments} do not cover {len(self.totals)} frames")
-
-    def __len__(self) -> int:
-        return len(self.totals)
-
-    @cached_property
-    def value(self) -> float:
-        """The value over all frames."""
-        return _value(self.totals, self.weights, self.power)
-
-    @cached_property
-    def per_frame(self) -> NDArray[np.float64]:
-        """The same value taken of each frame alone, shape (n,)."""
-        ratio: NDArray[np.float64] = self.totals / self.weights
-        return ratio if self.power == 1 else np.sqrt(ratio)
-
-    @cached_property
-    def influence(self) -> NDArray[np.float64]:
-        """Linearised contribution of each frame, shape (n,), in the unit of the value.
-
-        Its mean is zero and its long-run variance over n is the variance of the value.
-        """
-        return _influence(self.totals, self.weights, self.power)
 
     @cached_property
     def replicates(self) -> Replicates:
