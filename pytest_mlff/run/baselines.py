@@ -349,8 +349,10 @@ def _stored(record: KeptCase) -> KeptCase:
 def _said(one: PlannedCase) -> dict[str, Any]:
     """What the spec says of a case's variant, as far as a value depends on it."""
     selections = [asdict(variant.selections) for variant in one.variants]
+    simulated = one.planned.spec.simulate if metric_named(one.case.metric).ensembles else None
     return {
         "selections": selections[0] if not one.case.is_pooled else selections,
         "options": dict(one.case.options),
         "seed": one.planned.spec.seed,
+        **({} if simulated is None else {"simulate": simulated.model_dump(mode="json")}),
     }

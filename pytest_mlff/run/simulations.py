@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,6 +19,7 @@ from pytest_mlff.products import ARRAYS, Product, keep, once
 from pytest_mlff.run.predictions import SPOT_CHECKS
 from pytest_mlff.simulation import SimulationSettings, Trajectory, choose_starts, simulate
 from pytest_mlff.simulation.dynamics import trajectory_key
+from pytest_mlff.statistics.evidence import Replicates
 from pytest_mlff.store import can_write
 
 if TYPE_CHECKING:
@@ -222,7 +223,11 @@ class Simulations:
             )
         each = self._of_each_replica(metric, trajectory, potential, frames)
         values = per_start(each, trajectory.start_of)
-        return _measurement(metric, trajectory, float(values.mean()), values, evidence)
+        measured = _measurement(metric, trajectory, float(values.mean()), values, evidence)
+        if metric_named(metric).evidence == "none":
+            return measured
+        starts = np.unique(trajectory.start_of)
+        return replace(measured, series=Replicates(values, np.ones(len(values)), starts))
 
     def _of_each_replica(
         self, metric: str, trajectory: Trajectory, potential: Potential, frames: Frames

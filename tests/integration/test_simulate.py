@@ -73,3 +73,49 @@ def test_dynamics_of_a_model(repository: Pytester, model: str, failed: bool) -> 
         assert stable["value"] == pytest.approx(0.02)
         assert stable["ci_low"] < 0.02
         assert math.isfinite(wright["ci_high"])
+
+
+VIOLATION = (
+    SPEC.partition("cases:")[0].replace("replicas: 4", "replicas: 8")
+    + """\
+cases:
+  - metric: force_violation
+    thresholds:
+      - {max: 1, unit: "1", provenance: {source: physical_limit, reference: a test}}
+"""
+)
+SCALED = """\
+from ase.calculators.mixing import LinearCombinationCalculator
+from pytest_mlff.datasets import oracle
+
+def off_by_5_percent():
+    return LinearCombinationCalculator([oracle.calculator()], [1.05])
+
+def off_by_8_percent():
+    return LinearCombinationCalculator([oracle.calculator()], [1.08])
+"""
+
+
+def test_errors_on_the_way_are_held_against_a_baseline(pytester: Pytester) -> None:
+    pytest.importorskip("tblite")
+    pytester.makefile(".yaml", own=VIOLATION)
+    pytester.makepyfile(model=SCALED)
+
+    def run(model: str, *more: str) -> tuple[int, dict[str, object]]:
+        result = pytester.runpytest_inprocess(
+            f"--mlff-model=model.py:{model}", "--mlff-suite=own.yaml", "--mlff-only",
+            "--mlff-report=report.json", "--mlff-level=GFN2-xTB", *more,
+        )  # fmt: skip
+        (case,) = read_json(pytester.path / "report.json")["cases"]
+        return int(result.ret), case
+
+    status, case = run("off_by_5_percent", "--mlff-baseline=b.json", "--mlff-update-baseline")
+    # |F − F'| over |F| + |F'| of forces 5 % too large, whatever the frame.
+    assert (status, case["value"]) == (0, pytest.approx(0.05 / 2.05, rel=1e-3))
+    status, case = run("off_by_8_percent", "--mlff-baseline=b.json")
+    assert (status, case["verdict"], case["regressed"]) == (1, "regressed", True)
+    # Another length of the simulation is another case: its numbers do not compare.
+    (pytester.path / "own.yaml").write_text(VIOLATION.replace("steps: 40", "steps: 80"))
+    status, case = run("off_by_8_percent", "--mlff-baseline=b.json")
+    assert case["regressed"] is None
+    assert status == 1
