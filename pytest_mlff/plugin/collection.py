@@ -121,12 +121,23 @@ def collect_spec(session: Session, path: Path, parent: pytest.Collector) -> Spec
     return module
 
 
+def _takes_cases(metafunc: pytest.Metafunc) -> bool:
+    """Whether a test, or a fixture of the repository that it takes, asks for single cases."""
+    found = metafunc.definition._fixtureinfo
+    return "mlff_case" in found.initialnames or any(
+        "mlff_case" in definitions[-1].argnames
+        for name, definitions in found.name2fixturedefs.items()
+        if name != "mlff_predictions"
+    )
+
+
 def parametrize(session: Session, metafunc: pytest.Metafunc) -> None:
     """Give a function its cases.
 
     A function of the suite gets the cases of its spec; a repository's own test that
-    takes ``mlff_case`` gets every case of the run that has an error metric; one that
-    takes only ``mlff_model`` runs once per model.
+    takes ``mlff_case`` gets every case of the run that has an error metric; one that takes
+    ``mlff_predictions`` without it runs once per model and set of test frames; one that takes
+    only ``mlff_model``, once per model.
     """
     several = session.several_models
     if "mlff_case" in metafunc.fixturenames:
@@ -141,7 +152,11 @@ def parametrize(session: Session, metafunc: pytest.Metafunc) -> None:
             for one in planned_cases(planned, session.options.models)
             if one.function == wanted and not (module is None and one.case.is_pooled)
         ]
-        if module is None:
+        if module is None and not _takes_cases(metafunc):
+            sets = {one.set_label(several): one for one in reversed(chosen)}
+            labels = list(reversed(sets))
+            chosen = [sets[label] for label in labels]
+        elif module is None:
             labels = [
                 f"{one.case.suite}/{one.case.spec_name}/{one.label(several)}" for one in chosen
             ]

@@ -47,9 +47,11 @@ class ReferencedPrediction:
     Attributes
     ----------
     frames : Frames
-        Test frames with their reference labels.
+        Test frames with their reference labels: ``frames.energy`` (n_frames,) in eV and
+        ``frames.forces`` (n_total, 3) in eV/Å, None or NaN where there are none.
     prediction : Prediction
-        What the model says of them.
+        What the model says of them: ``prediction.energy``, ``prediction.forces`` and
+        ``prediction.stress``, in the same shapes and units.
     """
 
     frames: Frames
@@ -67,14 +69,14 @@ def _mlff_session(pytestconfig: pytest.Config) -> Session:
 
 @pytest.fixture(scope="session")
 def mlff_model(request: pytest.FixtureRequest, _mlff_session: Session) -> Potential:
-    """The model under test; with several ``--mlff-model`` a test runs once for each."""
+    """The model under test, a `Potential`; a test runs once for each ``--mlff-model``."""
     source = getattr(request, "param", _mlff_session.options.models[0])
     return _mlff_session.evaluation.potential(source)
 
 
 @pytest.fixture
 def mlff_case(_mlff_session: Session) -> PlannedCase:
-    """One case of the run; a test that takes it runs once for each."""
+    """One case of the run with an error metric, a `PlannedCase`; a test runs once for each."""
     # Collection gives the test its cases as parameters, which stand in for this fixture;
     # only without a model is it asked, and then _mlff_session skips.
     raise AssertionError(f"no case was handed out by {_mlff_session}")
@@ -82,7 +84,11 @@ def mlff_case(_mlff_session: Session) -> PlannedCase:
 
 @pytest.fixture
 def mlff_predictions(mlff_case: PlannedCase, _mlff_session: Session) -> ReferencedPrediction:
-    """Test frames of a case and what its model says of them, from the shared pass."""
+    """Test frames and what the model says of them, from the shared pass.
+
+    A test that takes it runs once for each model and set of test frames, or once per case beside
+    ``mlff_case``.
+    """
     evaluation = _mlff_session.evaluation
     planned, variant = mlff_case.planned, mlff_case.case.variant
     if mlff_case.source is None:
@@ -94,7 +100,7 @@ def mlff_predictions(mlff_case: PlannedCase, _mlff_session: Session) -> Referenc
 
 @pytest.fixture(scope="session")
 def mlff_structures(mlff_model: Potential) -> StructurePool:
-    """Structures that the physical laws may draw for the model."""
+    """Structures that the physical laws may draw for the model, a `StructurePool`."""
     from pytest_mlff.laws.structures import StructurePool
 
     return StructurePool.for_potential(mlff_model)

@@ -65,6 +65,17 @@ class PlannedCase:
         return f"{self.source.text}:{text}" if several_models and self.source else text
 
     @property
+    def frame_set(self) -> str:
+        """Its variant with the suite and the spec: the test frames that it shares with others."""
+        return f"{self.case.suite}/{self.case.spec_name}/{self.case.variant.id}"
+
+    def set_label(self, several_models: bool) -> str:
+        """What stands in brackets behind a test that runs once per set of frames."""
+        if several_models and self.source is not None:
+            return f"{self.source.text}:{self.frame_set}"
+        return self.frame_set
+
+    @property
     def function(self) -> str:
         """The function of the suite that runs it."""
         return function_of(self.case)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from support.repos import CASES, model_repo, run_case
+from support.repos import CASES, SUPPORT, model_repo, run_case
 
 if TYPE_CHECKING:
     from pytest import Pytester
 
+DOCS = Path(__file__).parents[2] / "docs"
 OWN_TESTS = """
 import numpy as np
 from hypothesis import given, settings, strategies as st
@@ -33,6 +36,22 @@ def test_they_work(pytester: Pytester) -> None:
     model_repo(pytester)
     pytester.makepyfile(OWN_TESTS)
     run_case(pytester).assert_outcomes(passed=CASES + 1 + CASES + 1)
+
+
+def test_the_page_on_own_tests_runs(pytester: Pytester) -> None:
+    model_repo(pytester)
+    text = (DOCS / "own-tests.md").read_text(encoding="utf-8")
+    for block in re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL):
+        (pytester.path / block.split('"""')[1]).write_text(block, encoding="utf-8")
+    told = "--mlff-model=law_models.py:sound", "--mlff-suite=specs/small.yaml"
+    models = (SUPPORT / "law_models.py").read_text(encoding="utf-8")
+    (pytester.path / "law_models.py").write_text(models, encoding="utf-8")
+    shown = pytester.runpytest_inprocess(*told, "test_model.py", "test_cases.py")
+    shown.assert_outcomes(passed=2 + CASES, skipped=CASES)
+    run_case(pytester, "test_forces.py").assert_outcomes(passed=2 + CASES)
+    # Another model's forces fail them.
+    wrong = pytester.runpytest_inprocess(*told, "test_forces.py")
+    wrong.assert_outcomes(failed=1, passed=1, skipped=CASES)
 
 
 def test_without_a_model_they_skip_and_say_why(pytester: Pytester) -> None:

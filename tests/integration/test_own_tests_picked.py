@@ -158,7 +158,7 @@ def test_own_tests_still_get_cases(pytester: Pytester, repo: Path) -> None:
         "def test_finite(mlff_predictions):\n    assert len(mlff_predictions.frames)\n"
     )
     result = run(pytester, "tests/test_forces.py")
-    result.assert_outcomes(passed=CASES)
+    result.assert_outcomes(passed=1)  # one set of frames, whatever the number of cases
     assert result.ret == 0
     (repo / "specs" / "small.yaml").write_text("broken")
     broken = run(pytester, "tests/test_forces.py")

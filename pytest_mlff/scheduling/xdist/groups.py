@@ -50,14 +50,13 @@ class Group:
 def finder(session: Session) -> Callable[[str], PlannedCase | None]:
     """A function from the id of an item to its case, None where it has none.
 
-    A repository's own test with ``mlff_case`` as its only parameter has one, too: it reads
-    the same prediction pass.
+    A repository's own test with ``mlff_case`` or ``mlff_predictions`` as its only parameter has
+    one, too: it reads the same prediction pass.
     """
     several = session.several_models
-    by_label = {
-        f"{one.case.suite}/{one.case.spec_name}/{one.label(several)}": one
-        for one in session.by_nodeid.values()
-        if one.function != LAW
+    cases = [one for one in session.by_nodeid.values() if one.function != LAW]
+    by_label = {one.set_label(several): one for one in cases} | {
+        f"{one.case.suite}/{one.case.spec_name}/{one.label(several)}": one for one in cases
     }
 
     def find(nodeid: str) -> PlannedCase | None:
