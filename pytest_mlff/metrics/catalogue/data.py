@@ -70,4 +70,29 @@ METRICS: Final = (
         ("frames", "training_frames"),
         "test frames with a species that no training frame has",
     ),
+    _check("test_span", "test_span", ("frames",), "1 ps over the time that test frames span"),
+    _check(
+        "independent_frames",
+        "independent_frames",
+        ("frames", "training_frames", "validation_frames"),
+        "test frames that are neighbours in motion of another set or replica",
+    ),
+    _check(
+        "temperature_match",
+        "temperature_match",
+        ("frames", "training_frames"),
+        "ratio of the mean square forces of training and test",
+    ),
+    _check(
+        "one_reference",
+        "one_reference",
+        ("frames", "training_frames", "validation_frames"),
+        "frames whose energies are of another reference",
+    ),
+    _check(
+        "rounded_units",
+        "rounded_units",
+        ("datasets",),
+        "error in 1e-6 of a rounded unit that energies were converted with",
+    ),
 )
