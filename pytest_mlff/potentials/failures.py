@@ -178,7 +178,7 @@ def is_poisoned(error: BaseException) -> bool:
 
 
 def raise_if_poisoned(error: BaseException, said: str) -> None:
-    """Let nobody turn the loss of a context into something milder.
+    """Let nobody turn the loss of a context, or of the model's process, into something milder.
 
     Parameters
     ----------
@@ -191,9 +191,11 @@ def raise_if_poisoned(error: BaseException, said: str) -> None:
     ------
     PoisonedContextError
         If the error says that a CUDA context is lost.
+    ModelFailure
+        If it says that the model ended or hung: killed from outside it has refused nothing.
     """
     reason = poison_of(error)
-    if isinstance(error, PoisonedContextError):
+    if isinstance(error, PoisonedContextError | ModelFailure):
         raise error
     if reason is not None:
         raise PoisonedContextError(said, reason) from error

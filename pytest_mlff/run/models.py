@@ -350,7 +350,7 @@ class Models:
                 try:
                     found[dtype] = self._in_precision(source, variant, dtype)
                 except MlffError as error:
-                    if is_poisoned(error):
+                    if is_poisoned(error) or isinstance(error, ModelFailure):
                         raise
                     continue  # a compiled model, say, keeps the precision it was made in
         return found

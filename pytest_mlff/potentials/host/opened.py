@@ -52,7 +52,10 @@ class Opened:
     def __init__(self) -> None:
         self._read: dict[str, None] = {}
         self._digests: dict[str, str] = {}
-        self._places: dict[str, str | None] = {}
+        self._imported: dict[str, None] = {}
+        self._state: tuple[bool, int, int] | None = None
+        self._last: tuple[str, ...] = ()
+        self._counts: dict[str, bool] = {}
         sys.addaudithook(self._note)
 
     def _note(self, event: str, arguments: tuple[Any, ...]) -> None:
@@ -65,22 +68,25 @@ class Opened:
 
     def files(self, *, read: bool) -> tuple[str, ...]:
         """Source files that were imported so far, with ``read`` also other files that were read."""
-        found = dict(self._read) if read else {}
+        # Asked after every pass: thousands of modules would cost more than a small model.
+        # What was imported since has been opened, too, so the counts tell.
+        state = (read, len(sys.modules), len(self._read))
+        if state == self._state:
+            return self._last
         for module in list(sys.modules.values()):
             # Not getattr: some modules import others when they are asked.
             path = getattr(module, "__dict__", {}).get("__file__")
             if isinstance(path, str):
-                found[path] = None
-        if not found.keys() <= self._places.keys():
-            # Each is looked at once: to follow the links of thousands of files at every call would
-            # cost more than a small model.
+                self._imported[os.path.abspath(path)] = None
+        found = {**self._read, **self._imported} if read else self._imported
+        if not found.keys() <= self._counts.keys():
             left_out = _not_counted()
-            for path in found.keys() - self._places.keys():
-                place = os.path.abspath(path)
-                no_source = place.endswith(".pyc") or os.path.realpath(place).startswith(left_out)
-                self._places[path] = None if no_source else place
-        places = (self._places[path] for path in found)
-        return tuple(dict.fromkeys(one for one in places if one and os.path.isfile(one)))
+            for path in found.keys() - self._counts.keys():
+                inside = os.path.realpath(path).startswith(left_out)
+                self._counts[path] = not inside and not path.endswith(".pyc")
+        counted = (path for path in found if self._counts[path])
+        self._state, self._last = state, tuple(path for path in counted if os.path.isfile(path))
+        return self._last
 
     def digest(self, files: Iterable[str], folder: Path) -> Mapping[str, str]:
         """SHA-256 of files by their names, which start from ``folder`` where they lie in it.

@@ -13,7 +13,7 @@ from pytest_mlff.laws.evaluation import REPEATS, THREADS
 from pytest_mlff.laws.exact import lennard_jones
 from pytest_mlff.laws.mutants import FAULTS, mutant
 from pytest_mlff.laws.resolution import keeps_fine_coordinates
-from pytest_mlff.potentials.failures import PoisonedContextError
+from pytest_mlff.potentials.failures import ModelFailure, PoisonedContextError
 
 if TYPE_CHECKING:
     from pytest_mlff.datasets.frames import Frames
@@ -44,6 +44,34 @@ class Loses:
                 raise MlffError("something else")
             raise RuntimeError(LOST)
         return self.base.predict(frames)
+
+
+@dataclass
+class Ends:
+    """A potential whose process is killed in its n-th call."""
+
+    base: Potential
+    at: int = 1
+    calls: int = 0
+
+    @property
+    def info(self) -> PotentialInfo:
+        return self.base.info
+
+    def predict(self, frames: Frames) -> Prediction:
+        self.calls += 1
+        if self.calls == self.at:
+            raise ModelFailure("the model's process was ended by SIGKILL")
+        return self.base.predict(frames)
+
+
+def test_a_killed_process_has_refused_nothing(pool: StructurePool) -> None:
+    for at in (1, 2, 3):
+        with pytest.raises(ModelFailure):
+            run_law("unknown_species", Ends(lennard_jones(), at), structures=pool)
+    for at in (1, 2):
+        with pytest.raises(ModelFailure):
+            StructurePool.for_potential(Ends(lennard_jones(), at))
 
 
 @pytest.fixture
