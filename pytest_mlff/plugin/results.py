@@ -213,6 +213,7 @@ class Tally:
                 self.records[nodeid] = record
         status = self._judge(status, lost=0 if early else len(missing))
         self._say_deselected()
+        self._say_cut_short()
         status = self._gate(status, early=early)
         self._tell_junit(session.config)
         status = self._write(status)
@@ -260,6 +261,16 @@ class Tally:
         if unseen and self.session.expected:
             were = f"{unseen} of {unseen + len(self.session.expected)} cases were deselected"
             self._alarm(f"{were}, so this run decides nothing about a merge")
+
+    def _say_cut_short(self) -> None:
+        from pytest_mlff.run.variants import training_records
+
+        cut = {one.digest: one for one in training_records(self.session) if one.cut_short}
+        for one in cut.values():
+            name = f"{one.model} on {one.suite}/{one.spec}/{one.variant}"
+            self._alarm(
+                f"warning: training of {name} {one.cut_short}: its errors depend on this machine"
+            )
 
     def _without_case(self, status: int) -> int:
         """No case was run: a failure, unless own tests were picked by name."""

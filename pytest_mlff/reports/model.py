@@ -171,6 +171,9 @@ class TrainingRecord(_Record):
     budget_seconds: float
     seconds: float = Field(description="Time spent, over all attempts.")
     steps: int | None
+    planned_steps: int | None = Field(
+        default=None, description="Steps that the recipe asks for, where it does."
+    )
     reference_energies: dict[str, float] = Field(
         description="Energy per atom of each species in eV, by regression; empty without."
     )
@@ -180,6 +183,21 @@ class TrainingRecord(_Record):
         "rank-deficient and the solution of minimum norm was taken.",
     )
     loss: list[LossPoint]
+
+    @property
+    def cut_short(self) -> str:
+        """How the budget ended it before its steps were done; empty where it did not.
+
+        Its errors then depend on how fast and how busy the machine was.
+        """
+        if self.steps is None or self.planned_steps is None or self.steps >= self.planned_steps:
+            return ""
+        if self.seconds < self.budget_seconds:
+            return ""  # it ended by a rule of its own, such as early stopping
+        return (
+            f"ended by its budget of {self.budget_seconds:g} s after {self.steps:,} of "
+            f"{self.planned_steps:,} steps"
+        )
 
 
 class ModelRecord(_Record):

@@ -93,6 +93,7 @@ def training_records(session: Session) -> list[TrainingRecord]:
                         budget_seconds=content.budget,
                         seconds=result.seconds,
                         steps=result.steps,
+                        planned_steps=result.planned_steps,
                         reference_energies=dict(result.reference_energies),
                         reference_note=result.reference_note,
                         loss=[

@@ -94,6 +94,8 @@ class TrainingResult:
         Wall time over all attempts.
     steps : int or None
         Optimizer steps done.
+    planned_steps : int or None
+        Those that the recipe asks for, where it does.
     loss : tuple of (int, float or None, float or None)
         Step, training loss, watched value.
     reference_energies : mapping of str to float
@@ -108,6 +110,7 @@ class TrainingResult:
     trained: bool
     seconds: float
     steps: int | None
+    planned_steps: int | None
     loss: LossCurve
     reference_energies: Mapping[str, float]
     reference_note: str
@@ -186,6 +189,7 @@ def _product(job: TrainingJob) -> Product[TrainingResult]:
         note = {
             "seconds": result.seconds,
             "steps": result.steps,
+            "planned_steps": result.planned_steps,
             "loss": [list(point) for point in result.loss],
             "reference_energies": dict(result.reference_energies),
             "reference_note": result.reference_note,
@@ -205,6 +209,7 @@ def _product(job: TrainingJob) -> Product[TrainingResult]:
             trained=False,
             seconds=float(note["seconds"]),
             steps=note["steps"],
+            planned_steps=note.get("planned_steps"),
             loss=tuple((step, loss, watched) for step, loss, watched in note["loss"]),
             reference_energies=dict(note["reference_energies"]),
             reference_note=str(note["reference_note"]),
@@ -254,6 +259,7 @@ def _train(job: TrainingJob) -> TrainingResult:
         trained=True,
         seconds=seconds,
         steps=fit.steps,
+        planned_steps=fit.planned_steps,
         loss=fit.loss,
         reference_energies=dict(fixture.reference_energies),
         reference_note=note,

@@ -93,6 +93,8 @@ def test_train_then_test_then_nothing(pytester: pytest.Pytester, repo: Path) -> 
     assert by_variant.keys() == {"ethanol-n20", "ethanol-n40"}
     training = by_variant["ethanol-n20"]
     assert (training["model"], training["seed"], training["steps"]) == ("small", 0, 12)
+    assert training["planned_steps"] == 12
+    first.stdout.no_fnmatch_line("*ended by its budget*")
     watched = [point["validation"] for point in training["loss"] if point["validation"] is not None]
     assert len(watched) == 3
     sizes = {one["variant"]: (one["axes"], one["n_train"]) for one in report["variants"]}
@@ -107,6 +109,17 @@ def test_train_then_test_then_nothing(pytester: pytest.Pytester, repo: Path) -> 
     assert {name: (case["value"], case["verdict"]) for name, case in now.items()} == {
         name: (case["value"], case["verdict"]) for name, case in cases.items()
     }
+
+
+def test_a_budget_that_strikes_first_is_told(pytester: pytest.Pytester, repo: Path) -> None:
+    changes = {"budget: 120": "budget: 4", "every_n_train_steps: 50": "every_n_train_steps: 1"}
+    (repo / "small.yaml").write_text(recipe(steps=100_000, **changes), encoding="utf-8")
+    result = pytester.runpytest_inprocess(*ARGUMENTS, "-k", "n20", "--mlff-html=page.html")
+    (training,) = read_json(repo / "report.json")["trainings"]
+    assert training["steps"] < training["planned_steps"] == 100_000
+    told = "ended by its budget of 4 s after * of 100,000 steps"
+    result.stdout.fnmatch_lines([f"*warning: training of small on specs/sizes/ethanol-n20 {told}*"])
+    assert "of 100,000 steps" in (repo / "page.html").read_text(encoding="utf-8")
 
 
 def test_a_killed_run_goes_on(pytester: pytest.Pytester, repo: Path) -> None:

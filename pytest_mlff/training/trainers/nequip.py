@@ -167,7 +167,13 @@ class NequipTrainer:
             raise MlffError(f"trainer nequip on {fixture.variant}: {why}")
         loss = read_loss_curve(sorted(out_dir.glob("log/version_*/metrics.csv"), key=_version))
         steps = max((step for step, *_ in loss), default=None)
-        return Fit(self._found(fixture, out_dir), None if steps is None else steps + 1, loss)
+        planned = config["trainer"].get("max_steps")
+        return Fit(
+            self._found(fixture, out_dir),
+            None if steps is None else steps + 1,
+            loss,
+            planned if isinstance(planned, int) and planned > 0 else None,
+        )
 
     def _run(self, fixture: TrainingFixture, out_dir: Path, resume: Path | None) -> int:
         """Run once; the exit code, below zero for the signal that killed it."""

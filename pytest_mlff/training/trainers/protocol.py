@@ -26,11 +26,14 @@ class Fit:
         Optimizer steps done, where the trainer says.
     loss : tuple of (int, float or None, float or None)
         Step, training loss, and the value watched on validation frames.
+    planned_steps : int or None
+        Steps that the configuration asks for, where it does.
     """
 
     checkpoint: Path
     steps: int | None = None
     loss: LossCurve = ()
+    planned_steps: int | None = None
 
 
 LossCurve = tuple[tuple[int, float | None, float | None], ...]
