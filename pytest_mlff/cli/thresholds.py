@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 import yaml
 
 from pytest_mlff.errors import MlffError
+from pytest_mlff.metrics.registry import metrics
 
 if TYPE_CHECKING:
     import argparse
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
 __all__ = ["ALLOWANCE", "Line", "register", "rounded_up", "threshold_lines", "written"]
 
-MEASURED: Final = ("_mae", "_rmse")
 ALLOWANCE: Final = 1.3
 """Of a single model: what another training seed may be worse by, and more."""
 _SMALLEST: Final = 0.001
@@ -183,12 +183,18 @@ def _spec(case: CaseRecord) -> str:
     return f"{case.suite}/{case.spec}"
 
 
+def _is_error(name: str) -> bool:
+    """Whether a metric is an error of predictions, of which a largest value is acceptable."""
+    metric = metrics().get(name)
+    return metric is not None and metric.comparable and not metric.larger_is_better
+
+
 def _values(reports: Sequence[Report]) -> list[tuple[CaseRecord, list[float | None]]]:
     """Measured cases with their value in each report; pooled ones have no threshold."""
     found: dict[str, tuple[CaseRecord, list[float | None]]] = {}
     for number, report in enumerate(reports):
         for case in report.cases:
-            if case.value is None or not case.metric.endswith(MEASURED):
+            if case.value is None or not _is_error(case.metric):
                 continue
             if case.variant != "pooled" and case.group is None:
                 _, values = found.setdefault(case.case_id, (case, [None] * len(reports)))
