@@ -122,7 +122,8 @@ def case(variant: str, metric: str, value: float | None, **more: Any) -> CaseRec
 def variant(name: str, samples: int) -> VariantRecord:
     return VariantRecord(
         suite="saibench", spec="time_extrapolation", variant=name, dataset="embedded",
-        axes={"samples": samples}, train_molecules=["aspirin"], test_molecules=["aspirin"],
+        axes={"samples": samples}, roles={"train_count": "samples"},
+        train_molecules=["aspirin"], test_molecules=["aspirin"],
         train_window=[0.0, 30.0], test_window=[90.0, 100.0], n_train=samples, n_test=400,
     )  # fmt: skip
 
