@@ -139,6 +139,6 @@ def _load(model: str, device: str, dtype: str | None) -> Potential:
     known = built_in(model)
     if known is not None:
         return known
-    from pytest_mlff.potentials.loading import load_potential
+    from pytest_mlff.potentials.process import open_potential
 
-    return load_potential(model, device=device, dtype=dtype, cwd=Path.cwd())
+    return open_potential(model, device=device, dtype=dtype, cwd=Path.cwd())

@@ -145,11 +145,13 @@ def compare(
 
 
 def _turned(frame: Frames, matrix: NDArray[np.float64]) -> Frames:
+    # A lattice is its own inverse: turned properly, its vectors stay right-handed, as many models
+    # ask of them.
     return Frames(
         frame.numbers,
         frame.positions @ matrix.T,
         frame.counts,
-        frame.cell @ matrix.T,
+        frame.cell @ (np.sign(np.linalg.det(matrix)) * matrix.T),
         frame.pbc,
     )
 

@@ -14,6 +14,7 @@ from support.habits import (
     NoLonelyAtoms,
     Racing,
     RacingUnsupported,
+    SignedVolume,
     cosine,
 )
 
@@ -22,7 +23,7 @@ from pytest_mlff.errors import MlffError, NotSupportedError
 from pytest_mlff.laws import StructurePool, run_law
 from pytest_mlff.laws.exact import lennard_jones
 from pytest_mlff.laws.growing import isolated
-from pytest_mlff.laws.mutants import FAULTS, Mutant
+from pytest_mlff.laws.mutants import FAULTS, Mutant, mutant
 from pytest_mlff.laws.registry import laws
 from pytest_mlff.potentials.families.ase import AsePotential
 
@@ -139,6 +140,13 @@ def test_a_jump_of_the_force_is_no_rounding(dtype: str) -> None:
     for seed in range(3):
         assert run_law("precision", jumping, strictness="ci", seed=seed).holds
         assert run_law("smoothness", jumping, strictness="fast", seed=seed).excess > 1.0
+
+
+def test_an_inverted_crystal_keeps_right_handed_vectors() -> None:
+    """A model whose stress has the sign of the cell's determinant breaks no inversion."""
+    signed = SignedVolume(small())
+    assert run_law("inversion", signed, strictness="fast").holds
+    assert run_law("inversion", SignedVolume(mutant("parity")), strictness="fast").excess > 1.0
 
 
 def test_an_element_without_any_data_is_asked_of_who_names_none(ethanol: object) -> None:
