@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -31,6 +31,7 @@ def _numbers(values: NDArray[Any]) -> str:
 
 def _frame_lines(frames: Frames, index: int, extra: str) -> Iterator[str]:
     from ase.data import chemical_symbols
+    from ase.io.extxyz import key_val_dict_to_str
 
     start, stop = int(frames.offsets[index]), int(frames.offsets[index + 1])
     properties = "species:S:1:pos:R:3"
@@ -40,11 +41,15 @@ def _frame_lines(frames: Frames, index: int, extra: str) -> Iterator[str]:
         columns.append([_numbers(row) for row in frames.forces[start:stop]])
     info, arrays = frames.extras(index)
     for key, array in arrays.items():
-        if array.ndim <= 2 and array.dtype.kind in "iuf":
-            rows = array.reshape(len(array), -1)
-            kind = "R" if array.dtype.kind == "f" else "I"
-            properties += f":{key}:{kind}:{rows.shape[1]}"
-            columns.append([_numbers(row) if kind == "R" else _integers(row) for row in rows])
+        kind = _KINDS.get(array.dtype.kind)
+        if array.ndim > 2 or kind is None:
+            raise MlffError(
+                f"frame {index}: {key!r} holds {array.dtype} of shape {array.shape}, which extxyz "
+                "cannot hold"
+            )
+        rows = array.reshape(len(array), -1)
+        properties += f":{key}:{kind}:{rows.shape[1]}"
+        columns.append([_numbers(row) if kind == "R" else _words(row, kind) for row in rows])
     words = [f"Properties={properties}"]
     if frames.cell[index].any():
         words.insert(0, f'Lattice="{_numbers(frames.cell[index])}"')
@@ -54,7 +59,8 @@ def _frame_lines(frames: Frames, index: int, extra: str) -> Iterator[str]:
         words.append(f'stress="{_numbers(frames.stress[index])}"')
     if frames.time_index is not None:
         words.append(f"time_index={int(frames.time_index[index])}")
-    words += [f"{key}={json.dumps(value)}" for key, value in info.items() if _writable(key, value)]
+    # A step is written above; a model that was told one would see it twice.
+    words += [key_val_dict_to_str({key: one}) for key, one in info.items() if key != "time_index"]
     words.append('pbc="{}"'.format(" ".join("T" if one else "F" for one in frames.pbc[index])))
     yield str(stop - start)
     yield " ".join(words) + extra
@@ -62,14 +68,12 @@ def _frame_lines(frames: Frames, index: int, extra: str) -> Iterator[str]:
         yield " ".join([chemical_symbols[frames.numbers[atom]], *row])
 
 
-def _integers(values: NDArray[Any]) -> str:
-    return " ".join(str(int(value)) for value in values)
+_KINDS: Final = {"f": "R", "i": "I", "u": "I", "b": "L", "U": "S"}
 
 
-def _writable(key: str, value: Any) -> bool:
-    """Whether an entry of ``info`` is one word of a comment line."""
-    plain = isinstance(value, int | float) or (isinstance(value, str) and value.isprintable())
-    return plain and not isinstance(value, bool) and key.isidentifier() and key != "time_index"
+def _words(values: NDArray[Any], kind: str) -> str:
+    told = ("T" if one else "F" for one in values) if kind == "L" else (str(one) for one in values)
+    return " ".join(one.replace(" ", "_") or "_" for one in told)
 
 
 def extxyz_text(frames: Frames, **info: str) -> str:

@@ -94,9 +94,18 @@ def _alike(rows: Sequence[Mapping[str, Any]], key: str, first: int) -> list[NDAr
     values = [row[key] for row in rows]
     if any(isinstance(value, dict | list | tuple) or value is None for value in values):
         return []
-    found = [np.asarray(value) for value in values]
+    found = [_of_one_kind(np.asarray(value)) for value in values]
     kinds = {(one.dtype.kind, one.shape[first:], one.ndim) for one in found}
     return found if len(kinds) == 1 and next(iter(kinds))[0] in _KINDS else []
+
+
+def _of_one_kind(array: NDArray[Any]) -> NDArray[Any]:
+    """Whole numbers as int64 and texts as such, since readers of formats differ in both."""
+    if array.dtype.kind in "iu":
+        return array.astype(np.int64)
+    if array.dtype.kind == "O" and all(isinstance(one, str) for one in array.flat):
+        return array.astype(np.str_)
+    return array
 
 
 def _value(value: Any) -> Any:

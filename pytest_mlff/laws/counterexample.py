@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pytest_mlff.datasets.export import extxyz_text
 from pytest_mlff.errors import MlffError
 from pytest_mlff.laws.context import describe_frames
 from pytest_mlff.laws.trial import Parameter, Reading, Trial
@@ -113,39 +114,20 @@ def _quoted(value: Parameter) -> str:
 
 
 def write_counterexample(counterexample: Counterexample, folder: Path) -> Path:
-    """Write it as extxyz into ``folder`` with all digits of its coordinates.
+    """Write it as extxyz into ``folder``, with all digits and all that a model was given.
 
     Returns
     -------
     Path
         The written file; `Counterexample.command` gives the line to run.
     """
-    from ase.data import chemical_symbols
-
-    frames = counterexample.frames
-    lines: list[str] = []
-    for index in range(len(frames)):
-        start, stop = frames.offsets[index], frames.offsets[index + 1]
-        pbc = frames.pbc[index]
-        keys = ["Properties=species:S:1:pos:R:3"]
-        if pbc.any() or frames.cell[index].any():
-            cell = " ".join(repr(float(one)) for one in frames.cell[index].reshape(-1))
-            keys.insert(0, f'Lattice="{cell}"')
-        keys.append('pbc="' + " ".join("T" if one else "F" for one in pbc) + '"')
-        keys += [f"mlff_law={counterexample.law}", f"mlff_seed={counterexample.seed}"]
-        keys += [
-            f"{_PREFIX}{key}={_quoted(value)}"
-            for key, value in sorted(counterexample.parameters.items())
-        ]
-        lines += [str(int(stop - start)), " ".join(keys)]
-        for number, place in zip(
-            frames.numbers[start:stop], frames.positions[start:stop], strict=True
-        ):
-            told = " ".join(repr(float(one)) for one in place)
-            lines.append(f"{chemical_symbols[int(number)]} {told}")
+    told = {"mlff_law": counterexample.law, "mlff_seed": str(counterexample.seed)}
+    for key, value in sorted(counterexample.parameters.items()):
+        told[f"{_PREFIX}{key}"] = _quoted(value)
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / counterexample.file_name()
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    text = extxyz_text(counterexample.frames.without_labels(), **told)
+    path.write_text(text, encoding="utf-8")
     return path
 
 

@@ -263,3 +263,33 @@ def test_truncation_does_not_buy_tolerance() -> None:
     cheat = replace(truncated, base=sound)
     noise = _noise(sound, frame, reach_of(frame))
     assert _noise(cheat, frame, reach_of(frame)).forces <= 2 * noise.forces
+
+
+def test_counterexample_keeps_what_the_model_was_given(tmp_path: Path) -> None:
+    """A charge that the file forgot would make the repro command measure another structure."""
+    from ase import Atoms
+
+    from pytest_mlff.datasets.frames import Frames
+    from pytest_mlff.laws.counterexample import (
+        Counterexample,
+        read_counterexample,
+        write_counterexample,
+    )
+
+    atoms = Atoms("OH", [[0, 0, 0], [0, 0, 0.1 + 0.2]], tags=[3, 1])
+    atoms.info |= {"charge": -1, "spin": 2, "field": np.array([0.0, 0.1, 0.3]), "open": True}
+    atoms.set_initial_magnetic_moments([1.0 / 3.0, 0.0])
+    atoms.arrays["kind"] = np.array(["a", "b"])
+    frames = Frames.from_atoms([atoms])
+    path = write_counterexample(
+        Counterexample("rotation", frames, "", {"angle": 1.0 / 3.0}, 7, "m"), tmp_path
+    )
+    back = read_counterexample(path)
+    assert back.frames.structure_digest == frames.structure_digest
+    assert back.parameters == {"angle": 1.0 / 3.0}
+    assert (back.law, back.seed) == ("rotation", 7)
+    found = back.frames.atoms(0)
+    assert found.info["charge"] == -1
+    assert found.info["open"] is True
+    assert found.get_initial_magnetic_moments().tolist() == [1.0 / 3.0, 0.0]
+    assert found.get_tags().tolist() == [3, 1]
