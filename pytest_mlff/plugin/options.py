@@ -12,10 +12,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-__all__ = ["add_options", "read_options"]
+__all__ = ["TYPED_ONLY", "add_options", "read_options"]
 
 
-_TYPED_ONLY = ("mlff_update_baseline", "mlff_accept_regression")
+TYPED_ONLY = ("mlff_update_baseline", "mlff_accept_regression")
 """What changes a baseline is typed for one run: a file would accept regressions for ever."""
 
 
@@ -26,7 +26,7 @@ def add_options(parser: pytest.Parser) -> None:
     def add(name: str, help_text: str, *, ini: Any = "string", **settings: Any) -> None:
         option, twin = f"--mlff-{name}", f"mlff_{name.replace('-', '_')}"
         group.addoption(option, dest=twin, help=help_text, default=None, **settings)
-        only = "not allowed here" if twin in _TYPED_ONLY else help_text
+        only = "not allowed here" if twin in TYPED_ONLY else help_text
         parser.addini(twin, f"{only} (as {option})", type=ini)
 
     add(
@@ -194,11 +194,11 @@ def _writes(
 
 
 def _refuse_untyped(config: pytest.Config) -> None:
-    """Refuse `_TYPED_ONLY` in an ini file, in ``addopts`` and in ``PYTEST_ADDOPTS``."""
+    """Refuse `TYPED_ONLY` in an ini file, in ``addopts`` and in ``PYTEST_ADDOPTS``."""
     if hasattr(config, "workerinput"):  # the controller has looked
         return
     typed = [str(word).partition("=")[0] for word in config.invocation_params.args]
-    for name in _TYPED_ONLY:
+    for name in TYPED_ONLY:
         option = f"--{name.replace('_', '-')}"
         if config.getini(name) or (config.getoption(name) is not None and option not in typed):
             where = f"{config.inipath}: " if config.inipath else ""
