@@ -244,11 +244,10 @@ class Tally:
                 red = True
         if excused is not None:
             self._alarm(excused)
-            if not any(
-                record.verdict in ("passed", "undecided") for record in self.records.values()
-            ):
-                self._alarm("no case was judged, so this run says nothing about a merge")
-                red = True
+        verdicts = {record.verdict for record in self.records.values()}
+        if verdicts == {"reported"} or (excused and verdicts.isdisjoint(("passed", "undecided"))):
+            self._alarm("no case was judged, so this run says nothing about a merge")
+            red = True
         if lost:
             self._alarm(f"{lost} collected cases were never reported")
         if not measured:

@@ -18,8 +18,8 @@ FORCE, ENERGY = "specs/small/pooled/force_mae", "specs/small/pooled/energy_mae"
 
 def test_pooled_cases_stand_beside_the_single_ones_and_see_more(pytester: Pytester) -> None:
     gated_repo(pytester, POOLED)
-    first = gate_run(pytester, "base", report="base.json")
-    assert first.ret == 0
+    # It knows ethanol alone: of the others its level is not told, which is no green run.
+    assert gate_run(pytester, "base", report="base.json").ret == 1
     known = cases(pytester, "base.json")
     assert (known[FORCE]["variant"], known[FORCE]["verdict"]) == ("pooled", "reported")
     singles = [f"specs/small/{name}/force_mae" for name in ("ethanol", "malonaldehyde", "uracil")]
@@ -42,6 +42,18 @@ def test_pooled_cases_stand_beside_the_single_ones_and_see_more(pytester: Pytest
     for name, case in cases(pytester).items():
         assert case["reason"] == found[name]["reason"]
     alone.assert_outcomes(failed=2, deselected=len(found) - 2)
+
+
+def test_without_thresholds_the_baseline_alone_judges(pytester: Pytester) -> None:
+    start = SPEC.index("cases:")
+    gated_repo(pytester, f"{SPEC[:start]}cases:\n  - metric: energy_mae\n  - metric: force_mae\n")
+    first = gate_run(pytester, "base", report="base.json")
+    # Exit code 0 would be green, and nothing was asked.
+    assert first.ret == 1
+    first.stdout.fnmatch_lines(["*2 cases: 2 reported", "*no case was judged*"])
+    for model, code, verdict in (("better", 0, "passed"), ("worse", 1, "regressed")):
+        assert gate_run(pytester, model, "--mlff-baseline=base.json").ret == code
+        assert {case["verdict"] for case in cases(pytester).values()} == {verdict}
 
 
 def test_what_cannot_be_pooled_is_one_line(pytester: Pytester) -> None:
