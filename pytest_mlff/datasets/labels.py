@@ -261,7 +261,16 @@ def stress_matrix(value: Any, where: str) -> NDArray[np.float64]:
         raise MlffError(
             f"{where} has {array.size} numbers; six (xx yy zz yz xz xy) or 3×3 are read"
         )
-    return array.reshape(3, 3)
+    matrix = array.reshape(3, 3)
+    if np.abs(matrix - matrix.T).max() > _ASYMMETRY * np.abs(matrix).max():
+        raise MlffError(
+            f"{where} is not symmetric, as a stress is: are the nine numbers in the order of rows?"
+        )
+    return matrix
+
+
+_ASYMMETRY: Final = 0.05
+"""Of the largest component: far above what programs leave of it."""
 
 
 def labels_of(

@@ -281,6 +281,8 @@ def _found(base: Path, text: str) -> list[DataFile]:
             raise MlffError(f"{path}: no file fits this pattern")
     elif path.is_dir() and not is_deepmd(path) and (inside := _inside(path)):
         paths = inside
+    elif path.is_dir() and not is_deepmd(path) and not (path / "metadata.json").is_file():
+        raise MlffError(f"{path}: a folder without data files ({', '.join(_IN_FOLDERS)})")
     else:
         paths = [path]
     return [

@@ -33,6 +33,14 @@ class Archive:
         except ValueError as error:
             raise MlffError(f"{self.path}: {error}") from error
 
+    def shape_of(self, key: str) -> tuple[tuple[int, ...], str]:
+        """Shape and NumPy's letter of an array; nothing of one that cannot be read."""
+        try:
+            array = array_of(self._archive, key)
+        except ValueError:
+            return (), ""
+        return array.shape, array.dtype.kind
+
     def numeric(self, key: str, kinds: str = "fiu") -> NDArray[Any]:
         """An array of numbers; ``kinds`` are NumPy's letters of what is taken for one."""
         array = self.array(key)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["NamedArrays", "read_cells"]
+__all__ = ["NamedArrays", "looks_like_a_cell", "read_cells"]
 
 _LIKE_A_CELL: Final = re.compile(r"cell|lattice|^box|latt?_?vec", re.IGNORECASE)
 _LIKE_PERIODICITY: Final = re.compile(r"^(pbc|periodic)", re.IGNORECASE)
@@ -31,6 +31,11 @@ class NamedArrays(Protocol):
 
     def numeric(self, key: str, kinds: str = "fiu") -> NDArray[Any]:
         """An array of numbers; raises :class:`MlffError` where it holds something else."""
+
+
+def looks_like_a_cell(key: str) -> bool:
+    """Whether a key says cell or periodicity."""
+    return bool(_LIKE_A_CELL.search(key) or _LIKE_PERIODICITY.search(key))
 
 
 def read_cells(
@@ -70,6 +75,11 @@ def read_cells(
                 f"({', '.join((*_ROWS, *_COLUMNS))}); rename it, so that periodic frames are not "
                 "taken for isolated molecules"
             )
+    if not named and {"lengths", "angles"} <= set(archive.keys):
+        raise MlffError(
+            f"{path}: 'lengths' and 'angles' look like those of a cell, which is not there; write "
+            "it under `cell`, vectors as rows"
+        )
     cell = np.zeros((n_frames, 3, 3))
     found: dict[str, NDArray[np.float64]] = {}
     for key in named:

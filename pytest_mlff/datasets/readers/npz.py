@@ -289,6 +289,12 @@ def read_npz(
             archive.keys,
             str(path),
         )
+        rivals = sorted({"E", "energy", "energies"} & set(archive.keys))
+        if labels and keys.energy is None and len(rivals) > 1:
+            raise MlffError(
+                f"{path}: {' and '.join(map(repr, rivals))} both read like the energy; set "
+                "`energy_key` beside its path"
+            )
         for key in sorted(keys.named - set(archive.keys)):
             raise MlffError(f"{path}: no key {key!r} (the file holds {', '.join(archive.keys)})")
         atoms = _atoms(archive, family)
@@ -298,7 +304,9 @@ def read_npz(
         n_frames = len(atoms.counts)
         length = told.length_in_angstrom()
         cell, pbc = read_cells(archive, n_frames, length)
-        per_frame, per_atom = extras_of_npz(archive, atoms.real)
+        per_frame, per_atom = extras_of_npz(
+            archive, atoms.real, {*family.required, *keys.named, "time_index"}
+        )
         frames = Frames(
             numbers=atoms.numbers,
             positions=atoms.rows(archive, family.positions, "positions") * length,

@@ -6,9 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pytest_mlff.datasets.labels import is_label
+from pytest_mlff.datasets.readers.cells import looks_like_a_cell
 from pytest_mlff.errors import MlffError
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from numpy.typing import NDArray
 
     from pytest_mlff.datasets.readers.archive import Archive
@@ -25,7 +29,7 @@ _ATOM_EXTRAS = {
 
 
 def extras_of_npz(
-    archive: Archive, real: NDArray[np.bool_]
+    archive: Archive, real: NDArray[np.bool_], known: Collection[str] = ()
 ) -> tuple[dict[str, NDArray[Any]], dict[str, NDArray[Any]]]:
     """Charge, spin, tags … of each frame and each atom.
 
@@ -35,6 +39,9 @@ def extras_of_npz(
         The open file.
     real : ndarray of bool, shape (n_frames, n_places)
         Which places are atoms; the rest is padding.
+    known : collection of str
+        Keys that are read elsewhere. Any other array with one value a frame, or one an atom of
+        each frame, goes to the model under its own name, unless it reads like a label.
 
     Raises
     ------
@@ -61,4 +68,12 @@ def extras_of_npz(
                     f"({n_frames}, {n_places})"
                 )
             per_atom[name] = np.broadcast_to(array, real.shape)[real]
+    for key in sorted(set(archive.keys) - {*known, *_FRAME_EXTRAS, *_ATOM_EXTRAS}):
+        if is_label(key) or looks_like_a_cell(key):
+            continue
+        shape, kind = archive.shape_of(key)
+        if shape == (n_frames,) and kind in "biufU":
+            per_frame[key] = archive.array(key)
+        elif shape == real.shape and kind in "biuf":
+            per_atom[key] = archive.array(key)[real]
     return per_frame, per_atom

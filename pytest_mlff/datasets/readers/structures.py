@@ -113,9 +113,16 @@ def _read(
             f"{path}: cannot be read as {file_format or 'a structure file'}, "
             f"frame {len(structures)} ({_line(error)})"
         ) from error
+    _refuse_empty(path, structures)
+    return structures, found, units
+
+
+def _refuse_empty(path: Path, structures: Sequence[Atoms]) -> None:
     if not structures:
         raise MlffError(f"{path}: holds no structures")
-    return structures, found, units
+    empty = [index for index, one in enumerate(structures) if not len(one)]
+    if empty:
+        raise MlffError(f"{path}: frame {empty[0]} holds no atoms")
 
 
 def _raw(atoms: Atoms, made_up_energy: bool) -> dict[str, Any]:

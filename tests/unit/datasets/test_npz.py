@@ -227,3 +227,55 @@ def test_numbers_alone(tmp_path: Path) -> None:
     path = tmp_path / "a.npz"
     _md17(path, z=np.array([[8, 1, 1]] * 5))
     assert read_npz_numbers(path).tolist() == [8, 1, 1]
+
+
+def test_what_a_frame_carries_beside_known_keys(tmp_path: Path) -> None:
+    """A total charge under the name that PhysNet has for it, and charges of atoms, are not lost."""
+    arrays: dict[str, Any] = {
+        "z": np.array([8, 1, 1]),
+        "R": np.arange(36.0).reshape(4, 3, 3),
+        "E": np.arange(4.0) + 1,
+        "F": np.ones((4, 3, 3)),
+        "Q": np.array([0, 1, 0, -1]),
+        "charges": np.arange(12.0).reshape(4, 3),
+        "ref_energy": np.ones(4),
+        "train_idx_01": np.array([0, 1]),
+    }
+    np.savez(tmp_path / "q.npz", **arrays)
+    frames = read_npz(tmp_path / "q.npz", units=FileUnits("eV")).frames
+    assert set(frames.per_frame) == {"Q"}
+    assert frames.atoms(3).info["Q"] == -1
+    assert frames.atoms(1).arrays["charges"].tolist() == [3.0, 4.0, 5.0]
+    other = arrays | {"Q": np.array([0, 1, 0, 1])}
+    np.savez(tmp_path / "p.npz", **other)
+    assert (
+        read_npz(tmp_path / "p.npz", units=FileUnits("eV")).frames.structure_digest
+        != frames.structure_digest
+    )
+
+
+@pytest.mark.parametrize(
+    "more, message",
+    [
+        ({"energy": np.ones(4)}, "'E' and 'energy' both read like the energy; set `energy_key`"),
+        (
+            {"lengths": np.ones((4, 3)), "angles": 90 * np.ones((4, 3))},
+            "'lengths' and 'angles' look like those of a cell, which is not there",
+        ),
+        (
+            {"cell": np.eye(3), "stress": np.arange(36.0).reshape(4, 3, 3)},
+            "is not symmetric, as a stress is",
+        ),
+    ],
+)
+def test_what_is_not_guessed(tmp_path: Path, more: dict[str, Any], message: str) -> None:
+    np.savez(
+        tmp_path / "a.npz", z=np.array([8, 1, 1]), R=np.arange(36.0).reshape(4, 3, 3),
+        E=np.arange(4.0), F=np.ones((4, 3, 3)), **more,
+    )  # fmt: skip
+    if "stress" in more:
+        content = read_npz(tmp_path / "a.npz", units=FileUnits("eV"))
+        assert message in content.labels.faults["stress"]
+        return
+    with pytest.raises(MlffError, match=message):
+        read_npz(tmp_path / "a.npz", units=FileUnits("eV"))
