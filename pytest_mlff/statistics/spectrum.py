@@ -86,8 +86,8 @@ class ZeroFrequency:
 
 
 def coefficient_count(n: int) -> int:
-    """Cosine coefficients that are used of ``n`` frames: min(0.41 n^(2/3), n - 1), or 1."""
-    return max(int(min(_RATE * n ** (2.0 / 3.0), n - 1)), 1)
+    """Cosine coefficients that are used of ``n`` frames: 0.41 n^(2/3), or 1."""
+    return max(int(_RATE * n ** (2.0 / 3.0)), 1)
 
 
 def cosine_coefficients(series: NDArray[np.float64], count: int) -> NDArray[np.float64]:

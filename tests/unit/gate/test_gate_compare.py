@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from pytest_mlff.errors import MlffError
 from pytest_mlff.gate.baseline import Baseline, BaselineCase, save_baseline
 from pytest_mlff.gate.compare import rank, read_runs
 from pytest_mlff.gate.files import pack_models
 from pytest_mlff.gate.records import Identity, KeptCase
-from pytest_mlff.statistics.evidence import FrameSeries
+from pytest_mlff.statistics.evidence import FrameSeries, Replicates
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -141,3 +142,23 @@ def test_runs_are_read_from_reports_and_baselines(tmp_path: Path) -> None:
     report.write_text(json.dumps({"schema_version": 1, "residuals": {"models": {"x": 3}}}))
     with pytest.raises(MlffError, match=r"r\.json"):
         read_runs([report])
+
+
+def test_models_measured_over_replicas_are_ranked_by_them() -> None:
+    def run_of(factor: float, seed: int) -> dict[str, KeptCase]:
+        values = factor * np.linspace(9.0, 11.0, 12)
+        values = values + 0.05 * np.random.default_rng(seed).normal(size=12)
+        series = Replicates(values, np.ones(12), np.arange(12))
+        one = made(CASES[0], 1.0, 0.0, 0)
+        return {CASES[0]: replace(one, series=series, value=series.value)}
+
+    first, second = rank({"a": run_of(1.0, 1), "b": run_of(1.1, 2)}).models
+    assert (first.model, second.model, second.worse) == ("a", "b", True)
+    assert second.low is not None
+    assert second.high is not None
+    # A paired t interval of the log ratio, linearised; values are compared as they are stored.
+    a, b = (run_of(factor, seed)[CASES[0]] for factor, seed in ((1.0, 1), (1.1, 2)))
+    shares = b.series.totals / b.value - a.series.totals / a.value  # type: ignore[union-attr]
+    half = stats.t(11).ppf(0.975) * shares.std(ddof=1) / math.sqrt(12)
+    assert second.low == pytest.approx(second.score * math.exp(-half), rel=1e-4)
+    assert second.high == pytest.approx(second.score * math.exp(half), rel=1e-4)

@@ -10,7 +10,7 @@ import pytest
 from support.baselines import CASES, record, written
 
 from pytest_mlff.gate.baseline import load_baseline, save_baseline
-from pytest_mlff.gate.records import as_stored, pack, unpack
+from pytest_mlff.gate.records import Identity, as_stored, pack, unpack
 from pytest_mlff.statistics.evidence import FrameSeries
 
 if TYPE_CHECKING:
@@ -65,3 +65,10 @@ def test_reading_and_writing_leaves_every_byte(tmp_path: Path) -> None:
         save_baseline(load_baseline(path))
     assert {one.name: one.read_bytes() for one in tmp_path.iterdir()} == before
     assert json.loads(path.read_text())["cases"].keys() == set(CASES)
+
+
+@pytest.mark.parametrize("length, shown", [(16, "x" * 16), (17, "x" * 12 + "…")])
+def test_what_differs_is_shown_whole_up_to_sixteen_letters(length: int, shown: str) -> None:
+    here = Identity("x" * length, "s", "float32", "1")
+    other = Identity("other", "s", "float32", "1")
+    assert here.difference(other) == f"test data (digest) is {shown} here and other there"

@@ -71,3 +71,11 @@ def test_the_gravest_stands() -> None:
 def test_a_smallest_acceptable_value(value: float, verdict: Verdict, reason: str) -> None:
     found = judge_threshold(measured(value), 0.8, "meV/Å", larger_is_better=True)
     assert (found.verdict, found.reason) == (verdict, reason)
+
+
+@pytest.mark.parametrize("limit, off", [(0.05, "20.0% below"), (0.0, "below"), (-1.0, "below")])
+def test_how_far_below_the_smallest_value_is_said_of_a_positive_one(limit: float, off: str) -> None:
+    value = 0.04 if limit > 0.0 else limit - 0.5
+    found = judge_threshold(measured(value), limit, "meV/Å", larger_is_better=True)
+    assert found.verdict is Verdict.FAILED
+    assert f" is {off} the threshold of {limit:g} " in found.reason

@@ -230,6 +230,9 @@ def test_slow_motion_below_fast_noise_is_seen() -> None:
     n, repeats, phi = 2000, 1000, 0.95
     slow = ar1(phi, repeats, n, seed=12) * math.sqrt(1.0 - phi**2)
     x = math.sqrt(0.3) * slow + math.sqrt(0.7) * np.random.default_rng(13).normal(size=slow.shape)
+    seen = correlation_time(slowest_phi(x[:200]))
+    assert float(np.median(seen)) == pytest.approx(-1.0 / math.log(phi), rel=0.35)
+    assert float(np.median(correlation_time(autocorrelation(x[:200])))) < 1.0
     run = long_run(x)
     raised = x.mean(axis=1) > stats.t(run.dof).isf(0.05) * np.sqrt(run.variance / n)
     limit = 0.05 + 2.6 * math.sqrt(0.05 * 0.95 / repeats)

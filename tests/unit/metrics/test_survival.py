@@ -119,6 +119,21 @@ def test_the_interval_holds_the_mean_of_exponential_lifetimes(count: int, mean: 
         assert naive < stats.binom(repeats, 0.95).ppf(1e-3)
 
 
+def test_the_interval_is_the_area_under_the_band() -> None:
+    """Anderson's bounds against a sum over a fine grid of the clipped survival function."""
+    times, horizon = np.array([0.7, 1.9, 2.4, 3.0, 3.0]), 3.0
+    died = times < horizon
+    found = Lifetimes(times, died, ("",) * 5, horizon, np.arange(5))
+    shown, low, high = restricted_mean(found, level=0.8)
+    grid = (np.arange(30_000) + 0.5) * horizon / 30_000
+    sound = (times[:, None] > grid).mean(axis=0)
+    band = stats.kstwo(5).ppf(0.8)
+    assert shown == pytest.approx(sound.mean() * horizon, rel=1e-6)
+    assert low == pytest.approx(np.clip(sound - band, 0.0, 1.0).mean() * horizon, rel=1e-6)
+    assert high == pytest.approx(np.clip(sound + band, 0.0, 1.0).mean() * horizon, rel=1e-6)
+    assert low < shown < high
+
+
 def test_sound_runs_show_no_more_than_they_can() -> None:
     count = 8
     found = Lifetimes(np.ones(count), np.zeros(count, bool), ("",) * count, 1.0, np.arange(count))
