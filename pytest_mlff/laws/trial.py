@@ -86,7 +86,7 @@ class Reading:
         if self.claim.endswith("."):
             return self.claim[:-1]
         claim = self.claim or f"{self.what or 'the answers'}: off by"
-        part = f", {share(self.violation, self.size)} of their size" if self.size > 0 else ""
+        part = f", {share(self.violation, self.size)} their size" if self.size > 0 else ""
         return (
             f"{claim} {amount(self.violation, self.unit)}{part}; "
             f"rounding explains {amount(self.tolerance, self.unit, 2)}"

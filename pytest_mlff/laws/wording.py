@@ -22,8 +22,8 @@ def amount(value: float, unit: str, digits: int = 3) -> str:
 
 
 def share(value: float, size: float) -> str:
-    """What part of ``size`` a value is: ``0.4 %``, or ``12 times``."""
-    return f"{100.0 * value / size:.2g} %" if value < 10.0 * size else f"{value / size:.2g} times"
+    """What part of ``size`` a value is: ``0.4 % of``, or ``12 times``."""
+    return f"{100.0 * value / size:.2g} % of" if value < size else f"{value / size:.2g} times"
 
 
 def kind_of(frame: Frames) -> str:

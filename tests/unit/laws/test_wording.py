@@ -38,7 +38,7 @@ def test_amounts(value: float, unit: str, told: str) -> None:
 
 
 def test_shares() -> None:
-    assert share(0.83, 207.5) == "0.4 %"
+    assert share(0.83, 207.5) == "0.4 % of"
     assert share(50.0, 2.0) == "25 times"
 
 
