@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from pytest_mlff.gate.baseline import family_of
 from pytest_mlff.statistics.evidence import FrameSeries
 from pytest_mlff.statistics.multiple_tests import holm, judge_regressions
 from pytest_mlff.statistics.paired import ALPHA, PairedComparison, compare_paired
@@ -64,3 +65,9 @@ def test_a_share_of_alpha_bounds_and_detectable_effect() -> None:
     assert wide.lower < narrow.lower
     assert wide.minimum_detectable > narrow.minimum_detectable
     assert wide.lower == one.bounds(ALPHA / 10)[0]
+
+
+def test_a_family_is_a_spec_and_its_pooled_cases_are_one_of_their_own() -> None:
+    assert family_of("suite/spec/variant/force_mae[C]") == "suite/spec"
+    assert family_of("suite/spec/other/energy_mae") == "suite/spec"
+    assert family_of("suite/spec/pooled/force_mae") == "suite/spec/pooled"
