@@ -117,9 +117,10 @@ def judged_by_level(
     evidence = measurement.evidence
     offset, free = evidence.get("energy_offset"), evidence.get("shift_free")
     value, unit = measurement.value, measurement.unit
+    told = ""
     if isinstance(offset, float) and isinstance(free, float) and free < _NOTABLE * value:
-        told = f"a constant offset of {in_unit(f'{offset:+.4g}', unit)}, without it {free:.4g}"
-        judgement = replace(judgement, reason=f"{judgement.reason}; {told}")
+        told = f"; a constant offset of {in_unit(f'{offset:+.4g}', unit)}, without it {free:.4g}"
+        judgement = replace(judgement, reason=f"{judgement.reason}{told}")
     why = None
     if judgement.verdict is Verdict.ERROR or same_level(labels, NOT_STATED):
         return judgement, measurement
@@ -132,7 +133,7 @@ def judged_by_level(
             why = f"its energies are off by {in_unit(f'{found[0]:+.4g}', 'meV/atom')}"
     if why is None:
         return judgement, measurement
-    reason = f"reported: the labels are of {labels}, and {why}; {value:.4g} {unit}"
+    reason = f"reported: the labels are of {labels}, and {why}; {value:.4g} {unit}{told}"
     level = {"level": model or UNKNOWN}
     return (
         Judgement(Verdict.REPORTED, reason),
