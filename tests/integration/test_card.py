@@ -86,6 +86,10 @@ def test_a_known_violation_is_shown_and_hides_no_other(pytester: Pytester, repo:
     result.stdout.fnmatch_lines(
         ["mlff: 1 broken law is a known violation of its model card and not counted (springs: loc*"]
     )
+    (line,) = (one for one in result.outlines if "repeat with: mlff laws repro" in one)
+    again = pytester.run(sys.executable, "-m", "pytest_mlff.cli.main", *line.split()[3:])
+    assert again.ret == 1
+    again.stdout.fnmatch_lines(["size_extensivity on springs:*", "broken:*"])
     # Without the others it is not counted as a pass either.
     result, _ = run(pytester, "--mlff-model=springs.yaml", "--mlff-suite=laws/locality.yaml")
     assert result.ret == 1
