@@ -433,3 +433,20 @@ def test_undecided_cases_make_no_claim_and_take_no_share() -> None:
     assert together["short"].reason.endswith("20 frames are too few: at least 31 are needed")
     assert together["case0"] == alone["case0"]
     assert judge_regressions({}) == {}
+
+
+def test_the_interval_over_systems_adds_their_variances() -> None:
+    rng = np.random.default_rng(7)
+    ones, order = np.ones(9), np.arange(9)
+    parts = tuple(Replicates(rng.normal(mean, 1.0, 9), ones, order) for mean in (5.0, 8.0))
+    found = Pooled(parts).interval(0.9)
+    errors = [part.totals.std(ddof=1) / 3.0 for part in parts]
+    error = math.hypot(*errors) / 2.0
+    # Welch and Satterthwaite: the degrees of freedom of a sum of two variances.
+    dof = sum(e**2 for e in errors) ** 2 / sum(e**4 / 8.0 for e in errors)
+    assert found.mean == pytest.approx(sum(part.totals.mean() for part in parts) / 2.0)
+    assert found.standard_error == pytest.approx(error)
+    assert found.ci_low == pytest.approx(found.mean - stats.t(dof).ppf(0.95) * error)
+    assert found.ci_high == pytest.approx(found.mean + stats.t(dof).ppf(0.95) * error)
+    alone = Replicates(np.array([1.0]), np.ones(1), np.zeros(1, dtype=int))
+    assert Pooled((parts[0], alone)).interval().ci_low is None
