@@ -88,7 +88,7 @@ def test_a_constant_offset_is_named_beside_the_error_without_it() -> None:
     assert "a constant offset of +49.87 meV/atom" in judged(FAILED, 0.05).reason
     assert "offset" not in judged(FAILED, 0.0).reason
     # Of another level, too: how well the model follows the shape is all that can be told.
-    assert "a constant offset of +4e+05 meV/atom, without it 0.7" in judged(FAILED, 400.0).reason
+    assert "a constant offset of +4e+05 meV/atom, without it 0.8" in judged(FAILED, 400.0).reason
 
 
 def test_names_of_levels() -> None:
