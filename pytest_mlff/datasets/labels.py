@@ -1,8 +1,7 @@
 """Reference labels as files hold them: their keys, and from raw values to checked arrays.
 
-Sign and order of stress: ASE's, σ = (1/V) ∂E/∂ε, positive under tension. Six numbers are
-xx yy zz yz xz xy; nine are the rows of the matrix. A virial is W = −V σ, as DeePMD and QUIP
-write it.
+Sign and order of stress: ASE's, σ = (1/V) ∂E/∂ε, positive under tension; six numbers are xx yy
+zz yz xz xy, nine the rows of the matrix. A virial is W = −V σ, as DeePMD and QUIP write it.
 """
 
 from __future__ import annotations
@@ -312,6 +311,7 @@ def labels_of(
     for key in sorted(keys.named - present.keys()):
         near = ", ".join(present) or "nothing like it"
         raise MlffError(f"{path}: no frame has the key {key!r} (the file holds {near})")
+    _check_one_key(keys, raw, path)
     faults: dict[str, str] = {}
     found: dict[str, NDArray[np.float64] | None] = {"energy": None, "forces": None, "stress": None}
 
@@ -350,6 +350,21 @@ def labels_of(
             raise
         faults["stress"] = str(error)
     return found, LabelReport(tuple(key for key in present if is_label(key)), faults)
+
+
+def _check_one_key(keys: LabelKeys, raw: Sequence[Mapping[str, Any]], path: str) -> None:
+    """Refuse a quantity that some frames hold under its own name and others under another."""
+    meant = {"energy": keys.energy, "forces": keys.forces}
+    for quantity in (name for name, key in meant.items() if key is None):
+        lacking = [index for index, one in enumerate(raw) if one.get(quantity) is None]
+        for index in lacking if len(lacking) < len(raw) else ():
+            held = (key for key, value in raw[index].items() if value is not None)
+            other = next((key for key in held if _quantity_of(key) == quantity), None)
+            if other is not None:
+                raise MlffError(
+                    f"{path}: frame {index} has {other!r} where others have {quantity!r}: which is "
+                    f"meant? `{quantity}_key` beside the dataset's path says it"
+                )
 
 
 def made_up_zeros(key: str) -> str:

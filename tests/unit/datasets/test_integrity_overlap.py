@@ -298,5 +298,6 @@ def test_an_unknown_check_names_the_choices() -> None:
         check_integrity("overlap", _sets(_embedded()))
     assert list(metrics("data")) == [
         "train_test_overlap", "validation_test_overlap", "duplicate_frames", "time_order",
-        "energy_force_consistency", "unit_scale", "known_species",
+        "energy_force_consistency", "unit_scale", "known_species", "test_span",
+        "independent_frames", "temperature_match", "one_reference", "rounded_units",
     ]  # fmt: skip

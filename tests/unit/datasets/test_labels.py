@@ -187,6 +187,18 @@ def test_one_level_is_taken(energy: str | None, forces: str | None) -> None:
     check_one_level(keys, [key for key in keys.named if key], "f")
 
 
+@pytest.mark.parametrize("key", ["dft_energy", "free_energy"])
+def test_frames_of_different_keys_are_refused_until_one_is_named(tmp_path: Path, key: str) -> None:
+    frames = [bulk("Cu", cubic=True) for _ in range(4)]
+    for index, atoms in enumerate(frames):
+        atoms.info["energy" if index < 2 else key] = -1.0
+    write(tmp_path / "a.extxyz", frames, format="extxyz")
+    with pytest.raises(MlffError, match=rf"frame 2 has '{key}' where others have 'energy'"):
+        read_structures(tmp_path / "a.extxyz")
+    named = read_structures(tmp_path / "a.extxyz", keys=LabelKeys(energy="energy"))
+    assert named.frames.labelled("energy").tolist() == [True, True, False, False]
+
+
 def _md17(path: Path, **more: Any) -> None:
     arrays = {"z": np.array([8, 1]), "R": np.zeros((2, 2, 3)), "E": np.ones(2),
               "F": np.zeros((2, 2, 3)), "e_unit": "eV", "r_unit": "Ang"}  # fmt: skip
