@@ -264,6 +264,8 @@ class Tally:
     def _say_cut_short(self) -> None:
         from pytest_mlff.run.variants import training_records
 
+        if not self.session.joins:
+            return
         cut = {one.digest: one for one in training_records(self.session) if one.cut_short}
         for one in cut.values():
             name = f"{one.model} on {one.suite}/{one.spec}/{one.variant}"

@@ -53,7 +53,8 @@ cases:
                   reference: made for this test}}]
   - metric: energy_mae
     thresholds: [{max: ENERGY, unit: meV/atom, provenance: *limit}]
-  - metric: unknown_species
+  - metric: translation
+    options: {examples: 1}
     thresholds: [{max: 1, unit: "1", provenance: *limit}]
   - metric: force_mae
     species: [all, each]

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
         ("empty.pth", "looks like: empty file"),
         ("nequip:text.pth", "not a NequIP file (looks like: text file)"),
         ("wrong:text.pth", "unknown adapter 'wrong'; choices: nequip"),
+        ("empty.yaml", "is empty"),
         ("recipe.yaml", "is a recipe, which is trained per fixture variant"),
         ("{variant}.ckpt", "one checkpoint per fixture variant"),
     ],
@@ -46,7 +47,8 @@ if TYPE_CHECKING:
 def test_bad_sources_are_one_line(tmp_path: Path, source: str, part: str) -> None:
     (tmp_path / "text.pth").write_text("hello")
     (tmp_path / "empty.pth").write_text("")
-    (tmp_path / "recipe.yaml").write_text("")
+    (tmp_path / "recipe.yaml").write_text("trainer: nequip\n")
+    (tmp_path / "empty.yaml").write_text("")
     (tmp_path / "folder").mkdir()
     with pytest.raises(MlffError) as caught:
         load_potential(source, cwd=tmp_path)

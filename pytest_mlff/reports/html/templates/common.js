@@ -54,7 +54,7 @@ mlff.load = () => {
     one.index = index;
     one.threshold_provenance =
       one.threshold_provenance === null ? null : data.provenances[one.threshold_provenance];
-    one.name = one.metric + (one.species === null ? "" : `[${one.species}]`);
+    one.name = one.case_id.slice(`${one.suite}/${one.spec}/${one.variant}/`.length);
     one.identity = `${one.suite}/${one.spec}`;
     one.ratio =
       one.value === null || one.threshold === null || one.threshold === 0
