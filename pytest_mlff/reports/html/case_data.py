@@ -17,8 +17,8 @@ __all__ = ["FIELDS", "case_data", "elements"]
 FIELDS: Final = (
     "case_id", "suite", "spec", "variant", "metric", "species", "group", "model", "dataset",
     "value", "unit", "n_frames", "n_atoms", "ci_low", "ci_high", "threshold",
-    "threshold_provenance", "baseline", "regressed", "verdict", "reason", "seconds", "nodeid", "evidence", "detail",
-    "larger_is_better", "load", "limit",
+    "threshold_provenance", "baseline", "regressed", "verdict", "reason", "seconds",
+    "nodeid", "evidence", "detail", "larger_is_better", "load", "limit",
 )  # fmt: skip
 """Fields of a row, in order; `worst_frame` and `counterexample` follow as numbers."""
 

@@ -15,7 +15,7 @@ from pytest_mlff.potentials import (
     Potential,
     PotentialInfo,
     Prediction,
-    Recipe,
+    RecipeFile,
     evaluate,
     load_potential,
     parse_source,
@@ -288,7 +288,7 @@ def load(folder: Path, text: str) -> Potential:
 
 
 def test_a_file_is_routed_by_its_key(folder: Path) -> None:
-    for text, kind in ((TWO, Routed), ("trainer: nequip\n", Recipe), ("model: demo", Card)):
+    for text, kind in ((TWO, Routed), ("trainer: nequip\n", RecipeFile), ("model: demo", Card)):
         (folder / "two.yaml").write_text(text)
         source = parse_source("two.yaml", cwd=folder, families=())
         assert type(source) is kind
