@@ -69,7 +69,7 @@ def test_a_file_with_or_without_labels(folder: Path, ethanol: Frames, name: str)
         ("none.xyz", "none.xyz: no such file"),
         (".", "is a folder"),
         ("words.xyz", "words.xyz: cannot be read as a structure file"),
-        ("nothing:ethanol", "'nothing' is no dataset (embedded, rmd17, md17)"),
+        ("nothing:ethanol", "'nothing' is no dataset (3bpa, acac, "),
         ("embedded:water", "has no molecule 'water'"),
         ("mine.yaml:ethanol-n3:tests", "'tests' names no set of frames; choose one of train"),
         ("mine.yaml:ethanol-n4:train", "no variant 'ethanol-n4'; did you mean 'ethanol-n3'?"),
