@@ -276,7 +276,9 @@ def _found(base: Path, text: str) -> list[DataFile]:
         frames = slice(*parts)
     path = base / text
     if any(letter in text for letter in "*?[") and not path.exists():
-        paths = sorted(one for one in base.glob(text) if one.is_file() or is_deepmd(one))
+        anchor = Path(path.anchor)  # "" of a relative pattern, which pathlib globs as it is
+        fitting = anchor.glob(str(path.relative_to(anchor))) if path.anchor else base.glob(text)
+        paths = sorted(one for one in fitting if one.is_file() or is_deepmd(one))
         if not paths:
             raise MlffError(f"{path}: no file fits this pattern")
     elif path.is_dir() and not is_deepmd(path) and (inside := _inside(path)):

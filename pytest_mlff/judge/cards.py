@@ -56,6 +56,6 @@ def card_edits(name: str, base: Path, head: Path) -> list[Edit]:
 def _card(path: Path) -> CardFile | None:
     """A card; None for what is none, or is not in order, which the run says."""
     try:
-        return load_checked(path, CardFile)[0] if path.suffix in (".yaml", ".yml") else None
+        return load_checked(path, CardFile)[0] if path.suffix.lower() in (".yaml", ".yml") else None
     except MlffError:
         return None

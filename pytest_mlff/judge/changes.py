@@ -47,7 +47,7 @@ class Judge:
     @property
     def files(self) -> list[str]:
         """Specs that lie in the repository; others come with the package."""
-        return [suite for suite in self.suites if suite.endswith(_SUFFIXES)]
+        return [suite for suite in self.suites if suite.lower().endswith(_SUFFIXES)]
 
 
 def changes(judge: Judge, base: Path, head: Path) -> list[Edit]:

@@ -61,7 +61,7 @@ class Run:
 
     def suite(self, name: str) -> str:
         """A suite; a file by its absolute path, so that no other folder's is taken."""
-        return str(self.rules / name) if name.endswith((".yaml", ".yml")) else name
+        return str(self.rules / name) if name.lower().endswith((".yaml", ".yml")) else name
 
     def command(self, empty_ini: Path) -> list[str]:
         """Pytest's command line; nothing of the working folder is settings or code of it."""

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 __all__ = ["energy_mae_shifted", "fitted_shift", "shifted"]
 
+_RANK = 1e-9
+
 
 def fitted_shift(frames: Frames, prediction: Prediction) -> dict[int, float]:
     """Energy of each species in eV that the error of the energy is fitted with, least squares.
@@ -36,7 +38,8 @@ def fitted_shift(frames: Frames, prediction: Prediction) -> dict[int, float]:
     Raises
     ------
     NotSupportedError
-        If frames with labels are no more than the numbers that are fitted.
+        If frames with labels are no more than the numbers that are fitted, or the fit passes
+        through the error of a frame whatever it is, so that nothing is left to be judged there.
     """
     numbers = np.unique(frames.numbers)
     if frames.energy is None:
@@ -49,6 +52,15 @@ def fitted_shift(frames: Frames, prediction: Prediction) -> dict[int, float]:
         raise NotSupportedError(
             f"energy_mae_shifted fits {rank} reference energies, for which "
             f"{int(known.sum())} frames are too few"
+        )
+    basis, sizes, _ = np.linalg.svd(composition, full_matrices=False)
+    # Leverage: the share of a frame's own error that its fit takes on.
+    leverage = np.square(basis[:, sizes > _RANK * sizes[0]]).sum(axis=1)
+    exact = np.flatnonzero(known)[leverage > 1.0 - _RANK]
+    if len(exact):
+        raise NotSupportedError(
+            f"energy_mae_shifted fits the reference energies through {len(exact)} frames, the "
+            f"first is frame {exact[0]}: no other frame tells their compositions' energies apart"
         )
     return dict(zip(numbers.tolist(), found.tolist(), strict=True))
 

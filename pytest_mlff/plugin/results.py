@@ -13,13 +13,19 @@ from pytest_mlff.errors import MlffError
 from pytest_mlff.gate.outcome import Outcome
 from pytest_mlff.gate.threshold import RED, Judgement, Verdict
 from pytest_mlff.plugin.attachment import arrays_of, take
-from pytest_mlff.reports.headline import ANOTHER_LEVEL, is_of_another_level, known_violations
+from pytest_mlff.reports.headline import (
+    ANOTHER_LEVEL,
+    is_of_another_level,
+    known_violations,
+    unjudged_models,
+)
 from pytest_mlff.reports.model import StructureRecord
 from pytest_mlff.reports.properties import PREFIX, from_properties, record_of
 from pytest_mlff.reports.stream import ReportStream
 from pytest_mlff.run.baseline_summary import KeptValues, Notice, closing_lines, update_baselines
+from pytest_mlff.run.model_names import records_told_apart
 from pytest_mlff.run.report import NOT_JOINED, build_report
-from pytest_mlff.run.unjudged import unjudged_models
+from pytest_mlff.run.unjudged import models_left_open
 from pytest_mlff.scheduling.shows import only_shows
 from pytest_mlff.units import in_unit
 
@@ -211,6 +217,7 @@ class Tally:
             record = self._made(nodeid, judgement)
             if record is not None:
                 self.records[nodeid] = record
+        self.records = records_told_apart(self.records, self.session.by_nodeid)
         status = self._judge(status, lost=0 if early else len(missing))
         self._say_deselected()
         self._say_cut_short()
@@ -236,17 +243,23 @@ class Tally:
         excused = known_violations(list(self.records.values()))
         if any(map(is_of_another_level, self.records.values())):
             self._alarm(ANOTHER_LEVEL[0].lower() + ANOTHER_LEVEL[1:])
-            unjudged = unjudged_models(self.records, self.session.by_nodeid)
-            if unjudged:
+            left = models_left_open(self.records, self.session.by_nodeid)
+            if left:
                 # Exit code 0 would be green, and nobody knows whether the model is.
-                names = ", ".join(unjudged)
+                names = ", ".join(left)
                 self._alarm(f"the accuracy of {names} is not decided, so this run is no green one")
                 red = True
         if excused is not None:
             self._alarm(excused)
-        verdicts = {record.verdict for record in self.records.values()}
-        if verdicts == {"reported"} or (excused and verdicts.isdisjoint(("passed", "undecided"))):
-            self._alarm("no case was judged, so this run says nothing about a merge")
+        planned = self.session.by_nodeid
+        unjudged = unjudged_models(
+            (source.text, record.verdict)
+            for nodeid, record in self.records.items()
+            if nodeid in planned and (source := planned[nodeid].source) is not None
+        )
+        if unjudged and measured:
+            of = f" of {', '.join(unjudged)}" if self.session.several_models else ""
+            self._alarm(f"no case{of} was judged, so this run says nothing about a merge")
             red = True
         if lost:
             self._alarm(f"{lost} collected cases were never reported")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, Literal
 from pytest_mlff.gate.threshold import RED
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from pytest_mlff.reports.model import CaseRecord, Report
 
@@ -23,6 +23,7 @@ __all__ = [
     "known_violations",
     "severity",
     "tally_by_model",
+    "unjudged_models",
 ]
 
 ANOTHER_LEVEL: Final = (
@@ -142,6 +143,22 @@ def headline_of(report: Report) -> Headline:
     return Headline("good", "Yes", sentence)
 
 
+def unjudged_models(verdicts: Iterable[tuple[str | None, str]]) -> list[str]:
+    """Names of models of which no case came to a judgement, whatever the checks of data say.
+
+    Parameters
+    ----------
+    verdicts : iterable of (str or None, str)
+        Model and verdict of each case. What was skipped is left to others.
+    """
+    told: dict[str, set[str]] = {}
+    for model, verdict in verdicts:
+        if model is not None and verdict != "skipped":
+            told.setdefault(model, set()).add(verdict)
+    judged = {"passed", "undecided", *RED}
+    return sorted(name for name, found in told.items() if judged.isdisjoint(found))
+
+
 def _left_open(report: Report, lost: int) -> str | None:
     """Why a run without a red case decides nothing, if it ended early or left cases out."""
     code = report.run.exit_code
@@ -157,9 +174,13 @@ def _objection(report: Report, counts: Counter[str]) -> str | None:
     """Why a run without a red or lost case is a no all the same; None if it is not."""
     if counts["undecided"] and report.run.undecided_blocks:
         return "What is undecided blocks this run."
-    if not counts["passed"] and not counts["undecided"]:
+    # A case that could not even be cut has no more of its model than what was typed.
+    names = {model.name for model in report.models}
+    unjudged = unjudged_models((c.model, c.verdict) for c in report.cases if c.model in names)
+    if unjudged or not (counts["passed"] or counts["undecided"]):
         says = "asks" if counts["reported"] else "says"
-        return f"So this run {says} nothing of the model."
+        several = 0 < len(unjudged) < len(names)
+        return f"So this run {says} nothing of {_listed(unjudged) if several else 'the model'}."
     code = report.run.exit_code
     if code == 1 and any(map(is_of_another_level, report.cases)):
         return None  # The accuracy that was left open is why.
@@ -193,7 +214,8 @@ def _open_questions(cases: Sequence[CaseRecord]) -> bool:
         if case.variant == "pooled" and case.verdict == "passed"
     }
     return any(map(is_of_another_level, cases)) or any(
-        (case.model, case.suite, case.spec, case.metric) not in pooled
+        # The pooled test is over systems, and says nothing of a group of frames.
+        case.group is not None or (case.model, case.suite, case.spec, case.metric) not in pooled
         for case in cases
         if case.verdict == "undecided"
     )

@@ -154,7 +154,7 @@ class Evaluation:
                     prediction,
                     model=self.level(source, inputs.potential, planned, case.variant),
                     labels=planned.test_level(case.variant),
-                    own_data=planned.test_option(case.variant).path is not None,
+                    own_data=planned.on_own_data(case.variant),
                 )
         except NotSupportedError as error:
             return Outcome(case, Judgement(Verdict.UNSUPPORTED, str(error)), None, model)

@@ -79,6 +79,12 @@ class PlannedSpec:
         """What the spec says of the dataset that the test frames come from."""
         return self.spec.datasets[variant.selections.test.dataset or variant.dataset]
 
+    def on_own_data(self, variant: Variant) -> bool:
+        """Whether the labels that are tested against are the user's: a file, or an own record."""
+        record = getattr(self.test_source(variant), "record", None)
+        own_record = record is not None and not record.is_builtin
+        return own_record or self.test_option(variant).path is not None
+
     def test_level(self, variant: Variant) -> str:
         """Level of theory of the labels that are tested against."""
         return self.test_source(variant).load(self.test_molecules(variant)[0]).level_of_theory

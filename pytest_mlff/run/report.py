@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from pytest_mlff.metrics.registry import is_law
 from pytest_mlff.reports.environment import installed
 from pytest_mlff.reports.model import ModelRecord, Report, RunRecord
+from pytest_mlff.run.model_names import infos_told_apart
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -90,7 +91,7 @@ def build_report(
     """
     from pytest_mlff.run.variants import recipe_records, training_records, variant_records
 
-    infos = _loaded(session)
+    infos = infos_told_apart(_loaded(session))
     recipes = recipe_records(session)
     options = session.options
     ended = exit_code is not None

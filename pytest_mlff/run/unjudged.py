@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pytest_mlff.reports.model import CaseRecord
     from pytest_mlff.run.planned_case import PlannedCase
 
-__all__ = ["UNKNOWN", "unjudged_models"]
+__all__ = ["UNKNOWN", "models_left_open"]
 
 UNKNOWN = "unknown"
 """Level in the evidence of a case whose model does not say its own."""
@@ -21,7 +21,7 @@ UNKNOWN = "unknown"
 _JUDGED = frozenset({"passed", "failed", "regressed", "undecided"})
 
 
-def unjudged_models(
+def models_left_open(
     records: Mapping[str, CaseRecord], planned: Mapping[str, PlannedCase]
 ) -> list[str]:
     """Names of models of which a green run would say more than is known.

@@ -138,6 +138,11 @@ def cases_of(
     for index, plan in enumerate(variant.spec.cases):
         by = plan.group_by
         for group in (None, *_groups(variant, index, by, groups)):
+            if group == "all":
+                raise MlffError(
+                    f"{variant.spec.at('cases', index, 'group_by')}: a group of {by} is called "
+                    "'all', which stands for all frames; give it another name"
+                )
             names = variant.names if by is None else {**variant.names, "group": group or "all"}
             holding = [
                 (number, threshold)

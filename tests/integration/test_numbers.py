@@ -141,7 +141,7 @@ def test_embedded(pytester: Pytester, model: tuple[str, str, float]) -> None:
     model_repo(
         pytester, SPEC.format(dataset="embedded", molecules="ethanol, malonaldehyde", start=99)
     )
-    result = run_case(pytester, model=checkpoint)
+    result = run_case(pytester, "--mlff-level=GFN2-xTB", model=checkpoint)
     assert result.ret == 0
     frames = {m: (lambda m=m: _embedded(m, 99)) for m in ("ethanol", "malonaldehyde")}
     _check(pytester, checkpoint, dtype, frames, relative)
@@ -152,7 +152,9 @@ def test_rmd17(pytester: Pytester, reference_data: Path, model: tuple[str, str, 
     model_repo(
         pytester, SPEC.format(dataset="rmd17", molecules="ethanol, malonaldehyde", start=99.7)
     )
-    result = run_case(pytester, f"--mlff-data={reference_data}", model=checkpoint)
+    result = run_case(
+        pytester, f"--mlff-data={reference_data}", "--mlff-level=PBE/def2-SVP", model=checkpoint
+    )
     assert result.ret == 0
     report = read_json(pytester.path / "report.json")
     assert {case["dataset"] for case in report["cases"]} == {"rmd17"}

@@ -16,7 +16,9 @@ METRICS: Final = (
         "pytest_mlff.metrics.force_cosine:force_cosine",
         larger_is_better=True,
         per_species=True,
-        evidence="frames",
+        # Near one, what counts is the distance to one: a change relative to the cosine itself
+        # hides it, so thresholds judge the cosine and baselines do not.
+        evidence="none",
         labels="forces",
     ),
 )

@@ -152,6 +152,23 @@ def test_energy_mae_shifted() -> None:
     assert shifted(frames, worse) > 2 * shifted(frames, prediction)
 
 
+def test_a_frame_that_the_fit_passes_through_is_not_judged() -> None:
+    """Seven compositions in eight frames: an error of any size would be fitted away."""
+    rng = np.random.default_rng(3)
+    molecules = [[6, 8], [7, 1, 1, 1], [9, 1], [3, 1], [8, 1, 1], [8, 1, 1]]
+    frames = Frames.concatenate(
+        [
+            Frames.of_one_molecule(
+                np.array(one), rng.normal(size=(1, len(one), 3)), energy=np.array([float(k)])
+            )
+            for k, one in enumerate(molecules)
+        ]
+    )
+    prediction = Prediction(rng.normal(size=6), np.zeros((len(frames.numbers), 3)), None)
+    with pytest.raises(NotSupportedError, match="through 4 frames, the first is frame 0"):
+        shifted(frames, prediction)
+
+
 def test_one_composition_loses_its_mean() -> None:
     frames = Frames.of_one_molecule(
         np.array([6, 1]), np.zeros((4, 2, 3)), energy=np.array([1.0, 2.0, 4.0, 7.0])

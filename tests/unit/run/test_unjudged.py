@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pytest_mlff.run.unjudged import UNKNOWN, unjudged_models
+from pytest_mlff.run.unjudged import UNKNOWN, models_left_open
 
 
 def _record(verdict: str, level: str | None = None, **more: Any) -> Any:
@@ -38,4 +38,4 @@ LAW = _record("passed", metric="rotation")
 def test_accuracy_left_open_is_named(records: list[Any], own: bool, expected: list[str]) -> None:
     known = {str(index): record for index, record in enumerate(records)}
     planned: Any = dict.fromkeys(known, SimpleNamespace(on_own_data=own))
-    assert unjudged_models(known, planned) == expected
+    assert models_left_open(known, planned) == expected

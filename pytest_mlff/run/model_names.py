@@ -1,0 +1,50 @@
+"""Names of models in a report: those that share one are called what the command line says.
+
+One model's pass must never answer for another.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from pytest_mlff.potentials.protocol import PotentialInfo
+    from pytest_mlff.reports.model import CaseRecord
+    from pytest_mlff.run.planned_case import PlannedCase
+
+__all__ = ["infos_told_apart", "records_told_apart"]
+
+
+def infos_told_apart(infos: Sequence[PotentialInfo]) -> list[PotentialInfo]:
+    """Loaded models, in their order, with names of their own."""
+    sources: dict[str, set[str]] = {}
+    for info in infos:
+        sources.setdefault(info.name, set()).add(info.source)
+    return [
+        replace(info, name=info.source) if len(sources[info.name]) > 1 else info for info in infos
+    ]
+
+
+def records_told_apart(
+    records: Mapping[str, CaseRecord], planned: Mapping[str, PlannedCase]
+) -> dict[str, CaseRecord]:
+    """Records by node id, in their order, with models called as in :func:`infos_told_apart`.
+
+    Parameters
+    ----------
+    records, planned : mapping
+        Of each case by its node id: its record, and what it was planned to be.
+    """
+    texts = {nodeid: one.source.text for nodeid, one in planned.items() if one.source is not None}
+    sources: dict[str | None, set[str]] = {}
+    for nodeid in records.keys() & texts.keys():
+        sources.setdefault(records[nodeid].model, set()).add(texts[nodeid])
+    return {
+        nodeid: record.model_copy(update={"model": texts[nodeid]})
+        if len(sources.get(record.model, ())) > 1
+        else record
+        for nodeid, record in records.items()
+    }
