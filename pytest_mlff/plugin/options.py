@@ -150,7 +150,7 @@ def read_options(config: pytest.Config, invocation_dir: Path) -> Options | None:
         found = _one(config, name, invocation_dir)
         return None if found is None else found.text
 
-    return Options(
+    options = Options(
         models=models,
         suites=suites or (Located("quick", invocation_dir),),
         suite_chosen=bool(suites),
@@ -176,6 +176,29 @@ def read_options(config: pytest.Config, invocation_dir: Path) -> Options | None:
         timeout=_integer(config, "timeout", invocation_dir, default=600, least=0) or None,
         in_process=bool(config.getoption("mlff_in_process") or config.getini("mlff_in_process")),
     )
+    _refuse_targets(options)
+    return options
+
+
+def _refuse_targets(options: Options) -> None:
+    """Refuse a report that would be written over another one, a spec or a model of the run."""
+    taken: dict[Path, str] = {}
+    for what, located in (
+        *(("suite", one) for one in options.suites),
+        *(("model", one) for one in options.models),
+    ):
+        for text in (located.text, located.text.rpartition(":")[0]):
+            path = Located(text, located.folder).path if text else None
+            if path is not None and path.is_file():
+                taken[path.resolve()] = f"--mlff-{what}={located.text}"
+    report = () if options.report is None else (("JSON", options.report),)
+    for name, target in (*report, *options.writes):
+        path = target.resolve()
+        if path in taken:
+            raise pytest.UsageError(
+                f"{target}: the {name} report would be written over {taken[path]}"
+            )
+        taken[path] = f"the {name} report"
 
 
 def _writes(

@@ -9,6 +9,7 @@ electronvolt per atom off. On the user's own data an unknown level always binds.
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -36,12 +37,17 @@ _NOTABLE = 0.5
 
 
 def same_level(one: str, other: str) -> bool:
-    """Whether two names mean one method: case, blanks, hyphens and underscores are nothing."""
-    return _plain(one) == _plain(other)
+    """Whether two names mean one method: case, blanks, hyphens and underscores are nothing.
+
+    A name without a letter or a digit is no method, and the same as none.
+    """
+    return _plain(one) == _plain(other) != ""
 
 
 def _plain(level: str) -> str:
-    return "".join(letter for letter in level.casefold() if letter.isalnum() or letter in "+*/()")
+    # A point counts within a number alone: "U 1.5" is not "U 15".
+    text = re.sub(r"(?<!\d)\.|\.(?!\d)", "", level.casefold())
+    return "".join(letter for letter in text if letter.isalnum() or letter in "+*/().")
 
 
 def _offset(frames: Frames, prediction: Prediction) -> tuple[float, np.ndarray, np.ndarray] | None:

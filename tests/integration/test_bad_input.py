@@ -131,3 +131,26 @@ def test_a_family_without_its_library_names_the_extra(
     assert result.ret == 4
     result.stderr.fnmatch_lines(["ERROR: *'nequip'*pytest-mlff[[]nequip[]]*"])
     assert "Traceback" not in result.stdout.str() + result.stderr.str()
+
+
+@pytest.mark.parametrize(
+    "options, over",
+    [
+        (["--mlff-write=csv:specs/small.yaml"], "--mlff-suite=specs/small.yaml"),
+        (["--mlff-write=csv:models.py"], "--mlff-model=models.py:exact"),
+        (["--mlff-report=r.json", "--mlff-write=csv:./r.json"], "the JSON report"),
+        (["--mlff-write=csv:r", "--mlff-write=csv:r"], "the csv report"),
+    ],
+)
+def test_no_report_is_written_over_what_the_run_reads(
+    pytester: Pytester, options: list[str], over: str
+) -> None:
+    root = model_repo(pytester)
+    before = {path: path.read_bytes() for path in root.rglob("*.*") if path.is_file()}
+    result = pytester.runpytest_inprocess(
+        "--mlff-model=models.py:exact", "--mlff-suite=specs/small.yaml", *options
+    )
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    (line,) = [one for one in result.stderr.lines if one.strip()]
+    assert f"would be written over {over}" in line
+    assert all(path.read_bytes() == content for path, content in before.items())

@@ -94,4 +94,6 @@ def test_a_constant_offset_is_named_beside_the_error_without_it() -> None:
 def test_names_of_levels() -> None:
     assert same_level("GFN2-xTB", "gfn2 xtb")
     assert not same_level("PBE", "PBE0")
+    assert not same_level("PBE+U 1.5", "PBE+U 15")
+    assert not same_level("---", "...")
     assert not same_level("B3LYP", "B3LYP+D3")

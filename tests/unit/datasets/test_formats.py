@@ -64,6 +64,15 @@ def test_several_deepmd_folders_are_systems(tmp_path: Path) -> None:
     assert _source("all", tmp_path).molecules == ("a", "b")
 
 
+@pytest.mark.parametrize("absolute", [False, True])
+def test_a_pattern_may_be_absolute(tmp_path: Path, absolute: bool) -> None:
+    pytest.importorskip("dpdata")
+    for name in ("a", "b"):
+        deepmd(tmp_path / "all" / name)
+    pattern = f"{tmp_path}/al*/[ab]" if absolute else "al*/[ab]"
+    assert _source(pattern, tmp_path).molecules == ("a", "b")
+
+
 @pytest.mark.parametrize(
     "changes, option, message",
     [

@@ -360,3 +360,12 @@ def test_a_smallest_acceptable_value(branches: tuple[Path, Path], limit: float, 
     (one,) = changes(JUDGE, *branches)
     assert one.kind == kind
     assert one.what.startswith(f"min 0.9 → {limit} ")
+
+
+@pytest.mark.parametrize("name", ["card.yml", "card.YAML"])
+def test_a_card_is_one_by_any_of_its_suffixes(branches: tuple[Path, Path], name: str) -> None:
+    base, head = branches
+    (base / name).write_text("model: model.py:make\n")
+    (head / name).write_text(CARD)
+    edits = changes(Judge(("quick",), models=(name,)), base, head)
+    assert sum(edit.grave for edit in edits) == 2
