@@ -232,16 +232,15 @@ class Tally:
             return status
         if not self.session.expected:
             return self._without_case(status)
-        measured = any(
-            record.verdict not in ("unsupported", "skipped") for record in self.records.values()
-        )
-        red = any(record.verdict in RED for record in self.records.values())
-        undecided = sum(record.verdict == "undecided" for record in self.records.values())
+        records = list(self.records.values())
+        measured = any(record.verdict not in ("unsupported", "skipped") for record in records)
+        red = any(record.verdict in RED for record in records)
+        undecided = sum(record.verdict == "undecided" for record in records)
         if undecided and self._strict:
             self._alarm(f"{undecided} undecided: --mlff-undecided=fail takes that for a failure")
             red = True
-        excused = known_violations(list(self.records.values()))
-        if any(map(is_of_another_level, self.records.values())):
+        excused = known_violations(records)
+        if any(map(is_of_another_level, records)):
             self._alarm(ANOTHER_LEVEL[0].lower() + ANOTHER_LEVEL[1:])
             left = models_left_open(self.records, self.session.by_nodeid)
             if left:
