@@ -127,7 +127,8 @@ def _lines(found: History) -> list[str]:
         lines.append(f"… and {len(told) - _MOST} more cases (--json holds all)")
     if told:
         lines.append(
-            "worse, better: beyond both 95 % intervals; mlff compare tells smaller changes"
+            "worse, better: beyond both 95 % intervals, on the same frames; mlff compare tells "
+            "smaller changes"
         )
     return lines
 

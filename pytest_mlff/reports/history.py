@@ -48,11 +48,14 @@ class Track:
     case_id : str
     points : tuple of (int, CaseRecord)
         Index of each run that has the case, and what it says.
+    data : tuple of frozenset of str
+        Digests of the test frames behind each point; empty where the report has none.
     """
 
     model: str | None
     case_id: str
     points: tuple[tuple[int, CaseRecord], ...]
+    data: tuple[frozenset[str], ...]
 
     @property
     def measured(self) -> tuple[tuple[int, CaseRecord], ...]:
@@ -70,21 +73,22 @@ class Track:
 
         Each run is read alone, so this asks for more than the paired test of the gate does: on
         the same frames a smaller change than that can be real. A case without an interval has
-        none of these.
+        none of these, nor is a run held against one on other frames.
         """
         found = []
-        before: tuple[int, CaseRecord] | None = None
-        for index, case in self.points:
+        before: tuple[int, CaseRecord, object] | None = None
+        for (index, case), data in zip(self.points, self.data, strict=True):
             if case.ci_low is None or case.ci_high is None:
                 continue
-            if before is not None:
-                since, earlier = before
+            frames = (data, case.n_frames)
+            if before is not None and before[2] == frames:
+                since, earlier, _ = before
                 assert earlier.ci_low is not None
                 assert earlier.ci_high is not None
                 grown = case.ci_low > earlier.ci_high
                 if grown or case.ci_high < earlier.ci_low:
                     found.append(Change(index, since, worse=grown != case.larger_is_better))
-            before = index, case
+            before = index, case, frames
         return tuple(found)
 
     @property
@@ -136,8 +140,17 @@ def history_of(reports: Iterable[Report]) -> History:
     for index, report in enumerate(ordered):
         for case in report.cases:
             points.setdefault((case.model, case.case_id), []).append((index, case))
-    tracks = (Track(model, case_id, tuple(at)) for (model, case_id), at in points.items())
+    tracks = (
+        Track(model, case_id, tuple(at), tuple(_data(ordered[run], case) for run, case in at))
+        for (model, case_id), at in points.items()
+    )
     return History(ordered, tuple(sorted(tracks, key=_gravity)))
+
+
+def _data(report: Report, case: CaseRecord) -> frozenset[str]:
+    """Digests of the dataset that a case is tested on."""
+    digests = report.run.data_digests.items()
+    return frozenset(digest for name, digest in digests if name.startswith(f"{case.dataset}/"))
 
 
 def _gravity(track: Track) -> tuple[int, str, str]:

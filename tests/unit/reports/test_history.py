@@ -73,6 +73,19 @@ def test_where_larger_is_better_the_direction_turns() -> None:
     assert [one.worse for one in track.changes] == [True, False]
 
 
+@pytest.mark.parametrize("what", ["digest", "number"])
+def test_runs_on_other_frames_are_not_compared(what: str) -> None:
+    def on(day: int, value: float, digest: str, count: int) -> Report:
+        report = _report(day, _case(value, 0.1, n_frames=count if what == "number" else 9))
+        digests = {f"{CASE.dataset}/x": digest if what == "digest" else "a", "other/x": digest}
+        return report.model_copy(
+            update={"run": report.run.model_copy(update={"data_digests": digests})}
+        )
+
+    (track,) = history_of([on(1, 1.0, "a", 1), on(2, 3.0, "b", 2), on(3, 5.0, "b", 2)]).tracks
+    assert [(one.run, one.since) for one in track.changes] == [(2, 1)]
+
+
 def test_a_run_without_an_interval_is_passed_over() -> None:
     track = _track(_case(1.0, 0.1), _case(2.0, None), _case(3.0, 0.1))
     assert [(one.run, one.since) for one in track.changes] == [(2, 0)]
