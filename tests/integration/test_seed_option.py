@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ase.io import read
 from support.repos import SUPPORT, read_json
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def test_seed_stands_in_the_failure_also_without_a_header(pytester: Pytester) ->
     assert result.ret == 1
     result.stdout.fnmatch_lines(["*examples, seed 5, strictness fast*"])
     (file,) = (pytester.path / "counterexamples").glob("*.extxyz")
-    assert "mlff_seed=5" in file.read_text(encoding="utf-8")
+    assert int(read(file).info["mlff_seed"]) == 5
 
 
 def test_ini_twin(pytester: Pytester) -> None:
