@@ -140,6 +140,9 @@ def headline_of(report: Report) -> Headline:
         sentence += f" {excused}"
     if counts["skipped"] or _open_questions(report.cases):
         return Headline("unknown", "Not decided", sentence)
+    if report.run.sources and all(case.model is None for case in report.cases):
+        sentence += " Only data were checked: that says nothing of a model."
+        return Headline("unknown", "Not decided", sentence)
     return Headline("good", "Yes", sentence)
 
 

@@ -32,7 +32,7 @@ def _tone(*cases: CaseRecord) -> str:
         )
         for name in sorted({case.model for case in cases if case.model is not None})
     ]  # fmt: skip
-    told = {"exit_code": 0, "collected": len(cases), "deselected": 0}
+    told = {"sources": ["m.ckpt"], "exit_code": 0, "collected": len(cases), "deselected": 0}
     run = BASE.run.model_copy(update=told)
     report = BASE.model_copy(update={"run": run, "cases": list(cases), "models": models})
     return headline_of(report).tone
@@ -55,6 +55,11 @@ def test_a_model_without_a_judged_case_is_named(
 ) -> None:
     assert unjudged_models((case.model, case.verdict) for case in cases) == expected
     assert (_tone(*cases) == "good") == (cases == [_case("passed")])
+
+
+def test_checks_of_data_alone_are_no_yes() -> None:
+    assert _tone(_case("passed", None)) == "unknown"
+    assert _tone(_case("passed", None), _case("passed")) == "good"
 
 
 def test_a_pooled_pass_says_nothing_of_a_group() -> None:
