@@ -65,6 +65,11 @@ def groups_of(found: IndexSet, key: str) -> NDArray[np.str_]:
 def _name(value: object, key: str) -> str:
     if value is None:
         return UNLABELLED
+    if value == UNLABELLED:
+        raise MlffError(
+            f"a frame's {key!r} is {UNLABELLED!r}, the name of the group of frames without one: "
+            "rename it"
+        )
     if isinstance(value, str | bool | int):
         return str(value)
     raise MlffError(

@@ -188,7 +188,7 @@ def _from_report(
     if model not in models:
         asked = "names several models" if model is None else f"does not hold model {model!r}"
         raise MlffError(f"report {path} {asked}: it holds {', '.join(sorted(models)) or 'none'}")
-    digest = document.get("run", {}).get("model_digests", {}).get(model)
+    digest = document["residuals"]["model_digests"].get(model)
     cases = {name: BaselineCase(record, digest) for name, record in models[model].items()}
     return Baseline(path, model, cases, is_report=True)
 

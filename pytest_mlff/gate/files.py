@@ -46,6 +46,11 @@ FIX = {
 }
 """What to do about a file that is broken."""
 
+_RUN_AGAIN = (
+    "repeat that run with --mlff-report=FILE, or make a baseline file of that model "
+    "(pytest --mlff-model=MODEL --mlff-baseline=baselines/MODEL.json --mlff-update-baseline)"
+)
+
 _MAX_DEPTH = 40
 _VERSION_DIGITS = 9
 
@@ -188,9 +193,14 @@ def pack_models(
 
 
 def seal_entries(
-    models: Mapping[str, Mapping[str, Any]], arrays: Mapping[str, NDArray[Any]], sidecar: str
+    models: Mapping[str, Mapping[str, Any]],
+    arrays: Mapping[str, NDArray[Any]],
+    sidecar: str,
+    model_digests: Mapping[str, str | None] | None = None,
 ) -> tuple[dict[str, Any], bytes]:
     """As `pack_models`, of entries that are packed already.
+
+    All that a gate reads of a report lies here, under one seal.
 
     Parameters
     ----------
@@ -199,13 +209,15 @@ def seal_entries(
         What the entries refer to.
     sidecar : str
         File name of the sidecar, beside the report.
+    model_digests : mapping of model name to digest, optional
     """
-    packed = {model: dict(entries) for model, entries in models.items()}
     content = write_arrays(arrays)
-    return {
+    told = {
         "sidecar": {"file": sidecar, "sha256": hashlib.sha256(content).hexdigest()},
-        "models": packed,
-    }, content
+        "models": {model: dict(entries) for model, entries in models.items()},
+        "model_digests": dict(model_digests or {}),
+    }
+    return sealed(told), content
 
 
 def read_models(path: Path, document: Mapping[str, Any]) -> dict[str, dict[str, KeptCase]]:
@@ -214,13 +226,20 @@ def read_models(path: Path, document: Mapping[str, Any]) -> dict[str, dict[str, 
     Raises
     ------
     MlffError
-        If the report holds no per-frame values, or they are damaged.
+        If the report holds no per-frame values, or they are damaged or edited.
     """
     residuals = document.get("residuals")
     if not isinstance(residuals, dict) or not isinstance(residuals.get("models"), dict):
         raise MlffError(
             f"report {path} holds no per-frame values to compare frame by frame; {FIX['report']}"
         )
+    if "digest" not in residuals:
+        raise MlffError(
+            f"report {path} carries no digest of its values, so an edit would go unseen: "
+            f"{_RUN_AGAIN}"
+        )
+    if residuals["digest"] != sealed(residuals)["digest"]:
+        raise MlffError(f"report {path} was changed after it was written: {_RUN_AGAIN}")
     arrays = read_sidecar(path, residuals.get("sidecar"), what="report")
     found: dict[str, dict[str, KeptCase]] = {}
     for model, entries in residuals["models"].items():

@@ -334,7 +334,7 @@ class Tally:
                 self.lines.append(Notice(f"{writer.name} report written to {target}", alarm=False))
         if path is None:
             return status
-        residuals, content = self.kept.residuals(sidecar_path(path).name)
+        residuals, content = self.kept.residuals(sidecar_path(path).name, report.run.model_digests)
         try:
             write_report(path, report.model_copy(update={"residuals": residuals}), content)
         except MlffError as error:

@@ -266,7 +266,8 @@ class Report(_Record):
     residuals: dict[str, Any] | None = Field(
         default=None,
         description="Per-frame values for a paired comparison: `sidecar` (file, sha256) beside "
-        "the report, and `models` (model to case to entry); null while a run has not ended.",
+        "the report, `models` (model to case to entry), `model_digests`, and a `digest` of all "
+        "these, without which no gate reads them; null while a run has not ended.",
     )
 
 

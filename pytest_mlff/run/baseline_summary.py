@@ -51,13 +51,15 @@ class KeptValues:
         self.entries.setdefault(label, {})[case_id] = dict(entry)
         self.arrays.update(arrays)
 
-    def residuals(self, sidecar: str) -> tuple[dict[str, Any] | None, bytes | None]:
+    def residuals(
+        self, sidecar: str, model_digests: Mapping[str, str | None]
+    ) -> tuple[dict[str, Any] | None, bytes | None]:
         """``residuals`` of a report and the bytes of its sidecar; None where nothing was kept."""
         if not self.entries:
             return None, None
         from pytest_mlff.gate.files import seal_entries
 
-        return seal_entries(self.entries, self.arrays, sidecar)
+        return seal_entries(self.entries, self.arrays, sidecar, model_digests)
 
     def records(self, label: str) -> list[KeptCase]:
         """Records of a model's cases."""

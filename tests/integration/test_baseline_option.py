@@ -267,7 +267,7 @@ def test_a_folder_holds_one_baseline_for_each_model(pytester: Pytester) -> None:
 
 
 @pytest.mark.parametrize("how", ["missing", "truncated", "newer", "sidecar missing",
-                                 "sidecar changed", "no values"])  # fmt: skip
+                                 "sidecar changed", "no values", "edited"])  # fmt: skip
 def test_a_bad_baseline_is_one_line_before_anything_runs(pytester: Pytester, how: str) -> None:
     root = _base(pytester)
     path, sidecar = root / "base.json", root / "base.residuals.npz"
@@ -290,6 +290,11 @@ def test_a_bad_baseline_is_one_line_before_anything_runs(pytester: Pytester, how
         case "no values":
             path.write_text(json.dumps({**json.loads(text), "residuals": None}))
             word = "no per-frame values"
+        case "edited":
+            document = json.loads(text)
+            document["residuals"]["models"]["base"][FORCE]["series"]["scale"] *= 2.0
+            path.write_text(json.dumps(document))
+            word = "was changed after it was written"
     result = gate_run(pytester, "base", "--mlff-baseline=base.json")
     assert word in only_line(result)
     assert not (root / "report.json").exists()

@@ -180,6 +180,14 @@ def test_what_is_not_in_order(
     assert line in found
 
 
+def test_no_label_is_called_as_its_absence_is(repo: Path, capsys: CaptureFixture[str]) -> None:
+    text = (repo / "cu.xyz").read_text()
+    (repo / "cu.xyz").write_text(text.replace("config_type=slab", 'config_type="(none)"', 1))
+    assert validate(["cu.yaml"]) == 4
+    (found,) = capsys.readouterr().err.splitlines()
+    assert "'config_type' is '(none)', the name of the group of frames without one" in found
+
+
 def test_shown(repo: Path, capsys: CaptureFixture[str]) -> None:
     assert validate(["cu.yaml"]) == 0
     assert show("cu.yaml") == 0

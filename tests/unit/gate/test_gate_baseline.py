@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import errno
 import json
 import math
@@ -277,6 +278,17 @@ def test_a_report_serves_as_baseline(tmp_path: Path) -> None:
     assert check(found, [record(FORCE)]).regressions[FORCE].change == pytest.approx(-0.5, abs=1e-3)
     with pytest.raises(MlffError, match="is a report, which cannot be updated"):
         update(found, record(FORCE))
+    document = json.loads(path.read_text())
+    for edit in ("models", "model_digests", "sidecar"):
+        changed = copy.deepcopy(document)
+        changed["residuals"][edit]["demo"] = changed["residuals"]["models"]["other"]
+        path.write_text(json.dumps(changed))
+        with pytest.raises(MlffError, match="changed after it was written: repeat that run"):
+            load_baseline(path, model="other")
+    del document["residuals"]["digest"]
+    path.write_text(json.dumps(document))
+    with pytest.raises(MlffError, match=r"carries no digest of its values.*--mlff-update-baseline"):
+        load_baseline(path, model="other")
     bare = tmp_path / "bare.json"
     bare.write_text('{"schema_version": 1, "cases": []}')
     with pytest.raises(MlffError, match="holds no per-frame values"):

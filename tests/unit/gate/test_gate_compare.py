@@ -14,7 +14,7 @@ from scipy import stats
 from pytest_mlff.errors import MlffError
 from pytest_mlff.gate.baseline import Baseline, BaselineCase, save_baseline
 from pytest_mlff.gate.compare import rank, read_runs
-from pytest_mlff.gate.files import pack_models
+from pytest_mlff.gate.files import pack_models, sealed
 from pytest_mlff.gate.records import Identity, KeptCase
 from pytest_mlff.statistics.evidence import FrameSeries, Replicates
 
@@ -139,7 +139,7 @@ def test_runs_are_read_from_reports_and_baselines(tmp_path: Path) -> None:
     report.write_text(json.dumps({"schema_version": "2.0", "residuals": residuals}))
     with pytest.raises(MlffError, match="upgrade"):
         read_runs([report])
-    report.write_text(json.dumps({"schema_version": 1, "residuals": {"models": {"x": 3}}}))
+    report.write_text(json.dumps({"schema_version": 1, "residuals": sealed({"models": {"x": 3}})}))
     with pytest.raises(MlffError, match=r"r\.json"):
         read_runs([report])
 

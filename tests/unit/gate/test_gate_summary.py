@@ -37,11 +37,11 @@ def test_values_that_cases_share_are_held_once() -> None:
     import numpy as np
 
     kept = KeptValues()
-    assert kept.residuals("r.npz") == (None, None)
+    assert kept.residuals("r.npz", {}) == (None, None)
     arrays = {"w1": np.ones(3, np.float32), "v1": np.ones(3, np.float16)}
     kept.add("m", "a", {"x": 1}, arrays)
     kept.add("m", "b", {"x": 2}, arrays)
-    residuals, content = kept.residuals("r.npz")
+    residuals, content = kept.residuals("r.npz", {})
     assert residuals is not None
     assert residuals["models"] == {"m": {"a": {"x": 1}, "b": {"x": 2}}}
     assert len(kept.arrays) == 2
