@@ -94,7 +94,7 @@ def test_within_the_thresholds_but_worse_than_the_base_is_red(
     pairs: tuple[Path, str], tmp_path: Path
 ) -> None:
     repo, base = pairs
-    head = worsened(repo, base, 0.08, "worse")
+    head = worsened(repo, base, 0.05, "worse")
     done = workflow(repo, tmp_path / "w", "pull_request", base, head)
     assert codes(done) == {
         "Base branch": 0, "This branch": 1, "This branch against the stored baseline": 1
