@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -15,7 +16,8 @@ if TYPE_CHECKING:
 
 DRY = bool(os.environ.get("MLFF_GPU_DRY"))
 DEVICE = "cpu" if DRY else "cuda"
-SHARE, FEW = 0.01, 64
+ALLOWED, FEW = 2**30, 64
+"""Bytes of GPU memory, frames that fit (dry run)."""
 
 
 class Around:
@@ -36,7 +38,10 @@ class Around:
         return self.inner.predict(frames)
 
 
-def _too_many(frames: Frames) -> None:
+def _told(frames: Frames) -> None:
+    """Note how many frames are asked for at once."""
+    with Path(os.environ["MLFF_GPU_BATCHES"]).open("a", encoding="ascii") as stream:
+        stream.write(f"{len(frames)}\n")
     if DRY and len(frames) > FEW:
         raise torch.OutOfMemoryError("CUDA out of memory (dry run)")
 
@@ -51,10 +56,11 @@ def _assert_on_the_device(frames: Frames) -> None:
 
 
 def short_of_memory() -> Around:
-    """May take a hundredth of the GPU."""
-    made = Around(_too_many)
+    """May take a GiB of the GPU, however large it is."""
+    made = Around(_told)
     if not DRY:
-        torch.cuda.set_per_process_memory_fraction(SHARE)
+        total = torch.cuda.get_device_properties(0).total_memory
+        torch.cuda.set_per_process_memory_fraction(ALLOWED / total)
     return made
 
 
