@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor
     from pathlib import Path
 
-    from xdist.scheduler import Scheduling
     from xdist.workermanage import WorkerController
 
     from pytest_mlff.plugin.selection import PickedTests
@@ -129,11 +128,9 @@ class ActivePlugin:
         from pytest_mlff.plugin.inert import InertLog
         from pytest_mlff.plugin.results import Tally
         from pytest_mlff.plugin.waiting import Waiting
-        from pytest_mlff.scheduling.gpu.lost import Restarts, pass_finder
         from pytest_mlff.scheduling.xdist.distribution import Stopwatch
 
         self.stopwatch = Stopwatch()
-        self.restarts = Restarts(pass_finder(session))
         self.session = session
         self.gate = gate
         self.worker = worker
@@ -242,16 +239,10 @@ class ActivePlugin:
 
     @pytest.hookimpl(optionalhook=True, tryfirst=True)
     def pytest_testnodedown(self, error: object | None) -> None:
-        """End the run with one line if a worker got no GPU slot; count the others."""
+        """End the run with one line if a worker got no GPU slot."""
         from pytest_mlff.scheduling.xdist.auto import stop_without_slot
 
         stop_without_slot(error)
-        self.restarts.note_down(error)
-
-    @pytest.hookimpl(optionalhook=True, tryfirst=True)
-    def pytest_handlecrashitem(self, report: pytest.TestReport, sched: Scheduling) -> bool | None:
-        """Run a case once more if its worker had lost the GPU's context."""
-        return self.restarts.handle(report, sched)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> None:
@@ -285,16 +276,13 @@ class ActivePlugin:
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(
-        self, item: pytest.Item, call: pytest.CallInfo[None]
+        self, item: pytest.Item
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-        """Give a case's report what is too large for its properties; end a useless worker."""
+        """Give a case's report what is too large for its properties."""
         from pytest_mlff.plugin.attachment import hand_over
         from pytest_mlff.reports.failure import shorten
-        from pytest_mlff.scheduling.gpu.lost import leave_if_lost
 
         report = yield
-        if self.worker:
-            leave_if_lost(self.session, item, call)
         hand_over(item, report)
         planned = self.session.by_nodeid.get(item.nodeid) if self.session.joins else None
         if planned is not None:
@@ -305,16 +293,8 @@ class ActivePlugin:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Take in what a case reported, before others see what only we can use."""
         if not self.worker:
-            self.restarts.note(report)
             self.stopwatch.note(report)
             self.tally.note(report)
-
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_report_teststatus(self, report: pytest.CollectReport | pytest.TestReport) -> object:
-        """Show a case that is run once more as such."""
-        from pytest_mlff.scheduling.gpu.lost import status_of
-
-        return status_of(report)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None]:
@@ -326,7 +306,6 @@ class ActivePlugin:
         with reports_first():
             session.exitstatus = self.tally.finish(session)
             self.stopwatch.finish(self.session)
-            self.restarts.finish(session.config)
             return (yield)
 
     def pytest_unconfigure(self, config: pytest.Config) -> None:
@@ -337,5 +316,3 @@ class ActivePlugin:
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Show the table of measurements."""
         self.tally.show(terminalreporter)
-        for line in self.restarts.lines:
-            terminalreporter.write_line(f"mlff: {line}", yellow=True)

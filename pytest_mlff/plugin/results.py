@@ -94,7 +94,7 @@ class Tally:
         if not self.session.is_case(nodeid):
             return
         if report.outcome == "rerun":  # type: ignore[comparison-overlap]
-            # A try that does not count, by our own plugin or another: the last one will.
+            # A try that does not count, by a plugin that reruns: the last one will.
             self._seconds.pop(nodeid, None)
             return
         spent = self._seconds[nodeid] = self._seconds.get(nodeid, 0.0) + report.duration

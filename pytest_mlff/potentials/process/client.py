@@ -16,7 +16,6 @@ from pytest_mlff.potentials.batching import BatchPlan
 from pytest_mlff.potentials.failures import (
     FrameError,
     ModelFailure,
-    PoisonedContextError,
     UnsupportedFrameError,
 )
 from pytest_mlff.potentials.host.load import pack_adapters
@@ -334,7 +333,7 @@ class ProcessPotential:
             raise
         host.forget_old_output()
         if "error" in reply:
-            raise self._raised(reply["error"])
+            raise self._raised(host, reply["error"])
         return reply, found
 
     def _failed(self, host: HostProcess, what: str) -> ModelFailure:
@@ -353,13 +352,13 @@ class ProcessPotential:
             raise MlffError(f"{self._name}: {len(found)} predictions instead of {wanted}")
         return found
 
-    def _raised(self, told: Mapping[str, Any]) -> Exception:
+    def _raised(self, host: HostProcess, told: Mapping[str, Any]) -> Exception:
         """The exception that the model's side told of."""
         kind, text = told["kind"], str(told["text"])
         if kind == "poisoned":
-            # Its process is of no more use.
-            self.close()
-            return PoisonedContextError(self._name, str(told["reason"]))
+            # Whatever that process asked of the GPU from now on would fail; a new one starts clean.
+            what = f"the model's process lost its GPU ({told['reason']}), so it was ended"
+            return self._failed(host, what)
         if kind in ("frame", "unsupported-frame"):
             of_frame = FrameError if kind == "frame" else UnsupportedFrameError
             return of_frame(str(told["model"]), int(told["index"]), str(told["what"]))

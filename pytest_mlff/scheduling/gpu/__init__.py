@@ -1,1 +1,1 @@
-"""GPUs: which there are, who uses them, and what happens when one is lost."""
+"""GPUs: which there are, and who uses them."""

@@ -18,7 +18,7 @@ from pytest_mlff.run.needs import ProductName
 from pytest_mlff.scheduling.xdist.groups import Group
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
 __all__ = ["GroupScheduling", "Node"]
 
@@ -158,25 +158,6 @@ class GroupScheduling:
         position = self.collection.index(item)
         self._queue.appendleft(Group(ProductName("own", item), (position,)))
         self._feed_all()
-
-    def withdraw(self, items: Collection[str]) -> list[str]:
-        """Take items back that no worker holds yet; they will not be run.
-
-        Returns
-        -------
-        list of str
-            Those that were taken back, in the order in which they waited.
-        """
-        known = self.collection or []
-        taken: list[str] = []
-        kept: deque[Group] = deque()
-        for group in self._queue:
-            left = tuple(position for position in group.items if known[position] not in items)
-            taken += [known[position] for position in group.items if position not in left]
-            if left:
-                kept.append(replace(group, items=left))
-        self._queue = kept
-        return taken
 
     def remove_pending_tests_from_node(self, node: Node, indices: Sequence[int]) -> NoReturn:
         """Never called: no worker is ever asked to give items back."""

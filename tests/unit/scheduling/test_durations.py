@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import statistics
-from typing import TYPE_CHECKING
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from pytest_mlff.products import JSON, Entry, keep
 from pytest_mlff.run.needs import ProductName
+from pytest_mlff.scheduling.xdist.distribution import Stopwatch
 from pytest_mlff.scheduling.xdist.durations import Durations, read_durations, remember
 from pytest_mlff.scheduling.xdist.groups import Group
 from pytest_mlff.store import Store
@@ -115,3 +117,19 @@ def test_a_damaged_entry_counts_as_absent(tmp_path: Path) -> None:
 def test_a_store_that_cannot_be_written_fails_nothing(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("", encoding="utf-8")
     assert not remember(Store(tmp_path / "file"), {ProductName("law", "a"): 2.0})
+
+
+def test_the_stopwatch_forgets_a_try_that_does_not_count() -> None:
+    watch = Stopwatch()
+
+    def phase(when: Any, outcome: Any, seconds: float) -> pytest.TestReport:
+        place = ("a.py", 1, "one")
+        return pytest.TestReport("a.py::one", place, {}, outcome, None, when, duration=seconds)
+
+    session: Any = SimpleNamespace(several_models=False, by_nodeid={})
+    for report in (
+        phase("setup", "passed", 100.0), phase("call", "rerun", 0.0),
+        phase("setup", "passed", 1.0), phase("call", "passed", 2.0), phase("teardown", "passed", 4),
+    ):  # fmt: skip
+        watch.note(report)
+    assert watch.by_group(session, ["a.py::one"]) == {ProductName("own", "a.py"): 7.0}
