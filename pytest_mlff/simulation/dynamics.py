@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from pytest_mlff.errors import MlffError
-from pytest_mlff.simulation.batch import Forces, ReplicaBatch
 from pytest_mlff.simulation.checkpoint import Recorded, Snapshot, State
 from pytest_mlff.simulation.trajectory import Trajectory
 from pytest_mlff.simulation.velocities import initial_momenta, rotations
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
 
     from pytest_mlff.datasets.frames import Frames
     from pytest_mlff.potentials.protocol import Potential
+    from pytest_mlff.simulation.batch import Forces, ReplicaBatch
     from pytest_mlff.simulation.settings import SimulationSettings
 
 __all__ = ["simulate", "trajectory_key"]
@@ -200,10 +200,15 @@ class _Run:
         )
 
     def _calculator(self, replicas: NDArray[np.int64]) -> Forces:
+        # Imported where something is simulated: ASE's constraints bring half of scipy along.
+        from pytest_mlff.simulation.batch import Forces
+
         return Forces(self.potential, self.numbers, self.cell[replicas], self.pbc)
 
     def batch(self, state: State) -> ReplicaBatch | None:
         """The living replicas as a batch; None where all are dead."""
+        from pytest_mlff.simulation.batch import ReplicaBatch
+
         replicas = np.flatnonzero(state.alive)
         self._generators = []
         for one in replicas:
