@@ -25,5 +25,7 @@ if [ -z "${MLFF_GPU_DRY:-}" ]; then
     "$python" -m pip install --quiet --no-index --no-deps --no-compile --no-cache-dir \
       --disable-pip-version-check --target "$scratch/site" "$wheels"/*.whl
   fi
+  # What is missing is said at once; files that are read once are read fast afterwards.
+  "$python" -c "import ase, hypothesis, nequip, pydantic, pytest, scipy, tqdm, xdist, yaml"
 fi
 timeout --kill-after=5 "${MLFF_GPU_LIMIT:-355}" "$python" "$root/tests/gpu/measure.py" "$out" "$scratch"
