@@ -6,17 +6,25 @@ zz yz xz xy, nine the rows of the matrix. A virial is W = −V σ, as DeePMD and
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from pytest_mlff.datasets.label_keys import (
+    LabelKeys,
+    check_one_level,
+    check_units_of_keys,
+    force_sign,
+    is_label,
+    is_per_atom,
+    quantity_of,
+)
 from pytest_mlff.errors import MlffError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -24,69 +32,13 @@ if TYPE_CHECKING:
     from pytest_mlff.datasets.frames import Frames
 
 __all__ = [
-    "QUANTITIES",
-    "KeysSaid",
-    "LabelKeys",
     "LabelReport",
-    "check_one_level",
     "force_rows",
-    "force_sign",
-    "is_label",
     "labels_of",
     "made_up_zeros",
     "one_number",
     "stress_matrix",
 ]
-
-QUANTITIES: Final = ("energy", "forces", "stress")
-_WORDS: Final[Mapping[str, frozenset[str]]] = {
-    "energy": frozenset(("energy", "energies", "e", "u", "u0", "etot", "toten", "ener")),
-    "forces": frozenset(("force", "forces", "f", "gradient", "gradients", "grad", "frc")),
-    "stress": frozenset(("stress", "stresses", "virial", "virials", "sigma", "pressure")),
-}
-_NEUTRAL: Final = frozenset(
-    (
-        *("total", "tot", "potential", "pot", "free", "corrected", "formation", "atomization"),
-        *("per", "atom", "raw", "mean", "key", "label", "labels", "ev", "ha", "hartree"),
-    )
-)
-"""Words of a key that tell neither the quantity nor the level."""
-
-
-@dataclass(frozen=True)
-class LabelKeys:
-    """Keys that the spec names; None where the usual name is meant."""
-
-    energy: str | None = None
-    forces: str | None = None
-    stress: str | None = None
-    virial: str | None = None
-
-    @property
-    def named(self) -> frozenset[str]:
-        """Every key that is named."""
-        keys = (self.energy, self.forces, self.stress, self.virial)
-        return frozenset(key for key in keys if key is not None)
-
-
-class KeysSaid(Protocol):
-    """The part of a spec's ``DatasetOption`` that names keys."""
-
-    @property
-    def energy_key(self) -> str | None:
-        """Key of energies."""
-
-    @property
-    def forces_key(self) -> str | None:
-        """Key of forces."""
-
-    @property
-    def stress_key(self) -> str | None:
-        """Key of stress."""
-
-    @property
-    def virial_key(self) -> str | None:
-        """Key of virials."""
 
 
 @dataclass(frozen=True)
@@ -108,87 +60,23 @@ class LabelReport:
         """Why there are no labels of a quantity, and how to map what is near."""
         if quantity in self.faults:
             return self.faults[quantity]
-        near = [key for key in self.keys if _quantity_of(key) == quantity]
+        near = [key for key in self.keys if quantity_of(key) == quantity]
         if not near:
             held = f" (it holds {', '.join(self.keys)})" if self.keys else ""
             return f"the data hold no {quantity}{held}"
+        usable = [key for key in near if not is_per_atom(key)]
+        if not usable:
+            return (
+                f"the data hold no {quantity}; near it is {near[0]!r}, which is per atom; total "
+                "energies are read, so write them under a key of their own"
+            )
+        near = usable
         virial = quantity == "stress" and "vir" in near[0].lower()
         option = "virial_key" if virial else f"{quantity}_key"
         return (
             f"the data hold no {quantity}; near it is {', '.join(repr(key) for key in near[:5])}: "
             f"if that is meant, set `{option}: {near[0]}` beside the dataset's path"
         )
-
-
-def _tokens(key: str) -> list[str]:
-    """Words of a key, small letters: ``REF_forces``, ``dftEnergy``, ``wb97x_dz.energy``."""
-    parted = re.sub(r"(?<=[a-z])(?=[A-Z][a-z])", "_", key)
-    return [word for word in re.split(r"[^a-z0-9()*+]+", parted.lower()) if word]
-
-
-def _quantity_of(key: str) -> str | None:
-    if key.lower() == "free_energy":
-        return "energy"
-    words = set(_tokens(key))
-    # Last word first: "energy_forces" would be forces.
-    return next((name for name in ("stress", "forces", "energy") if words & _WORDS[name]), None)
-
-
-def is_label(key: str) -> bool:
-    """Whether a key of ``info`` or ``arrays`` holds reference values, which no model may see."""
-    return _quantity_of(key) is not None
-
-
-def _level_of(key: str) -> tuple[str, ...]:
-    """What a key says beside the quantity: ``dft`` of ``dft_energy``."""
-    if _quantity_of(key) is None:
-        return ()  # a name of somebody's own tells nothing
-    known = frozenset().union(*_WORDS.values(), _NEUTRAL)
-    return tuple(sorted(word for word in _tokens(key) if word not in known))
-
-
-def check_one_level(keys: LabelKeys, present: Iterable[str], where: str) -> None:
-    """Refuse energies and forces of two levels of theory.
-
-    Parameters
-    ----------
-    keys : LabelKeys
-        As named.
-    present : iterable of str
-        Keys that the file holds.
-    where : str
-        Begins the message.
-
-    Raises
-    ------
-    MlffError
-        If two keys name two levels, or a key's own level has a partner that is passed by.
-    """
-    taken = {
-        name: key
-        for name, key in (
-            ("energy", keys.energy or "energy"),
-            ("forces", keys.forces or "forces"),
-            ("stress", keys.stress or keys.virial),
-        )
-        if key is not None
-    }
-    levels = {name: _level_of(key) for name, key in taken.items()}
-    held = set(present)
-    for name, level in levels.items():
-        for other, its in levels.items():
-            if level == its or not level:
-                continue
-            partner = next(
-                (key for key in held if _quantity_of(key) == other and _level_of(key) == level),
-                None,
-            )
-            if its or (partner is not None and taken[other] in held):
-                hint = f"; {other} of the level of {taken[name]!r}: {partner!r}" if partner else ""
-                raise MlffError(
-                    f"{where}: {name} {taken[name]!r} and {other} {taken[other]!r} are of two "
-                    f"levels of theory; take both from one{hint}"
-                )
 
 
 def _shown(value: Any) -> str:
@@ -237,11 +125,6 @@ def force_rows(value: Any, n_atoms: int, where: str) -> NDArray[np.float64]:
     if array.shape != (n_atoms, 3):
         raise MlffError(f"{where} has shape {array.shape}, expected ({n_atoms}, 3)")
     return array
-
-
-def force_sign(key: str) -> float:
-    """Minus one for a key that says gradient: the forces are minus that."""
-    return -1.0 if any(word.startswith("grad") for word in _tokens(key)) else 1.0
 
 
 def stress_matrix(value: Any, where: str) -> NDArray[np.float64]:
@@ -312,6 +195,7 @@ def labels_of(
         near = ", ".join(present) or "nothing like it"
         raise MlffError(f"{path}: no frame has the key {key!r} (the file holds {near})")
     _check_one_key(keys, raw, path)
+    check_units_of_keys(keys, units, path)
     faults: dict[str, str] = {}
     found: dict[str, NDArray[np.float64] | None] = {"energy": None, "forces": None, "stress": None}
 
@@ -327,8 +211,9 @@ def labels_of(
                 for index, one in enumerate(raw)
             ]
         )
-        if keys.energy is None and len(energy) > 1 and not energy.any():
-            faults["energy"] = made_up_zeros("energy")
+        fault = made_up_zeros(energy, bare.counts, key) if keys.energy is None else None
+        if fault is not None:
+            faults["energy"] = fault
         else:
             found["energy"] = energy * units.energy_in_ev()
     key = keys.forces or "forces"
@@ -359,7 +244,7 @@ def _check_one_key(keys: LabelKeys, raw: Sequence[Mapping[str, Any]], path: str)
         lacking = [index for index, one in enumerate(raw) if one.get(quantity) is None]
         for index in lacking if len(lacking) < len(raw) else ():
             held = (key for key, value in raw[index].items() if value is not None)
-            other = next((key for key in held if _quantity_of(key) == quantity), None)
+            other = next((key for key in held if quantity_of(key) == quantity), None)
             if other is not None:
                 raise MlffError(
                     f"{path}: frame {index} has {other!r} where others have {quantity!r}: which is "
@@ -367,11 +252,26 @@ def _check_one_key(keys: LabelKeys, raw: Sequence[Mapping[str, Any]], path: str)
                 )
 
 
-def made_up_zeros(key: str) -> str:
-    """Why energies that are all 0 are taken for none."""
+def made_up_zeros(energy: NDArray[np.float64], counts: NDArray[np.int64], key: str) -> str | None:
+    """Why energies are taken for none, because all or some are exactly 0; None where they are not.
+
+    Parameters
+    ----------
+    energy : ndarray of float64, shape (n_frames,)
+    counts : ndarray of int64, shape (n_frames,)
+        Atoms per frame; single atoms may well be the zero of energies.
+    key : str
+        Where they stand.
+    """
+    if len(energy) > 1 and not energy.any():
+        which = "every energy is exactly 0"
+    elif (zeros := int(((energy == 0.0) & (counts > 1)).sum())) > 1:
+        which = f"{zeros} of {len(energy)} energies are exactly 0"
+    else:
+        return None
     return (
-        "every energy is exactly 0, which readers and scripts write where a file has none; "
-        f"if it is meant, set `energy_key: {key}` beside the dataset's path"
+        f"{which}, which readers and scripts write where a file has none; if it is meant, set "
+        f"`energy_key: {key}` beside the dataset's path"
     )
 
 

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_mlff.datasets.readers.deepmd import is_deepmd
+from pytest_mlff.datasets.readers.dpdata import is_deepmd
 from pytest_mlff.errors import MlffError
 
 if TYPE_CHECKING:

@@ -16,8 +16,8 @@ from pytest_mlff.datasets.conversion import EV_ANGSTROM, FileUnits, parse_units
 from pytest_mlff.datasets.dataset import Dataset
 from pytest_mlff.datasets.independence import replicated
 from pytest_mlff.datasets.index_files import read_index_files
-from pytest_mlff.datasets.labels import KeysSaid, LabelKeys
-from pytest_mlff.datasets.readers.deepmd import is_deepmd, read_deepmd
+from pytest_mlff.datasets.label_keys import KeysSaid, LabelKeys
+from pytest_mlff.datasets.readers.dpdata import is_deepmd, read_dpdata
 from pytest_mlff.datasets.readers.hdf5 import groups_of, read_group, species_of
 from pytest_mlff.datasets.readers.npz import (
     NpzContent,
@@ -93,7 +93,8 @@ class DataFile:
         name = self.path.name
         for suffix in _PACKED:
             name = name.removesuffix(suffix)
-        return self.group or Path(name).stem or name
+        group = (self.group or "").strip("/").replace("/", "_")
+        return group or Path(name).stem or name
 
     @property
     def is_npz(self) -> bool:
@@ -126,7 +127,8 @@ class FileSource(CachedSource):
     def __init__(self, name: str, option: FileOption, spec_dir: Path | None) -> None:
         assert option.path is not None
         told = option.path if isinstance(option.path, tuple) else (str(option.path),)
-        files = [one for text in told for one in _found(spec_dir or Path(), text)]
+        base, whole = spec_dir or Path(), _by_dpdata(option)
+        files = [one for text in told for one in _found(base, text, whole=whole)]
         self.files = _named(files)
         super().__init__(name, tuple(self.files))
         self.option = option
@@ -150,6 +152,11 @@ class FileSource(CachedSource):
         return read_file(self.name, molecule, self.files[molecule], self.option, self.units)
 
 
+def _by_dpdata(option: FileOption) -> bool:
+    """Whether the format is one of dpdata's, whose names have a stroke (``cp2k/output``)."""
+    return option.format is not None and "/" in option.format
+
+
 def _is_npz(file: DataFile, option: FileOption) -> bool:
     return file.is_npz if option.format is None else option.format == "npz"
 
@@ -158,13 +165,14 @@ def _content(
     file: DataFile, option: FileOption, units: FileUnits | None, layout: str | None
 ) -> FileContent:
     keys = LabelKeys(option.energy_key, option.forces_key, option.stress_key, option.virial_key)
-    if is_deepmd(file.path):
-        if keys.named or units not in (None, EV_ANGSTROM):
+    if is_deepmd(file.path) or _by_dpdata(option):
+        if keys.named or option.species is not None or units not in (None, EV_ANGSTROM):
+            what = option.format or "a DeePMD folder"
             raise MlffError(
-                f"{file.path}: a DeePMD folder is in eV and Å with keys of its own; leave "
-                "`units` and the keys out"
+                f"{file.path}: {what} is read in eV and Å with keys and elements of its own; "
+                "leave `units`, `species` and the keys out"
             )
-        return read_deepmd(file.path)
+        return read_dpdata(file.path, None if is_deepmd(file.path) else option.format)
     if file.group is not None:
         return read_group(file.path, file.group, units, keys)
     if _is_npz(file, option):
@@ -258,8 +266,8 @@ def content_digest(base: Path, told: str | tuple[str, ...]) -> str:
     return digest.hexdigest()[:12]
 
 
-def _found(base: Path, text: str) -> list[DataFile]:
-    """Files that one entry of ``path`` means."""
+def _found(base: Path, text: str, *, whole: bool = False) -> list[DataFile]:
+    """Files that one entry of ``path`` means; ``whole`` folders are one data set each."""
     frames = None
     match = _RANGE.search(text)
     if match is not None and not (base / text).exists():
@@ -281,6 +289,8 @@ def _found(base: Path, text: str) -> list[DataFile]:
         paths = sorted(one for one in fitting if one.is_file() or is_deepmd(one))
         if not paths:
             raise MlffError(f"{path}: no file fits this pattern")
+    elif whole:
+        paths = [path]
     elif path.is_dir() and not is_deepmd(path) and (inside := _inside(path)):
         paths = inside
     elif path.is_dir() and not is_deepmd(path) and not (path / "metadata.json").is_file():
@@ -318,7 +328,8 @@ def _named(files: list[DataFile]) -> dict[str, DataFile]:
     counts = Counter(file.stem for file in files)
     named: dict[str, DataFile] = {}
     for file in files:
-        name = file.stem if counts[file.stem] == 1 else f"{file.path.parent.name}_{file.stem}"
+        home = file.path.parent.name if file.group is None else file.path.stem
+        name = file.stem if counts[file.stem] == 1 else f"{home}_{file.stem}"
         if name in named:
             raise MlffError(
                 f"{file.path}: {named[name].path} has the same name; name each file once"

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from pytest_mlff.datasets.archive import array_of, open_archive
+from pytest_mlff.datasets.readers.named_arrays import NamedArrays
 from pytest_mlff.datasets.readers.structures import decompressed
 from pytest_mlff.errors import MlffError
 
@@ -18,48 +19,15 @@ if TYPE_CHECKING:
 __all__ = ["Archive", "opened"]
 
 
-class Archive:
-    """An open npz file whose faults are one-line errors naming the file."""
+class Archive(NamedArrays):
+    """An open npz file."""
 
     def __init__(self, path: Path, archive: Any) -> None:
-        self.path = path
-        self.keys = tuple(archive.files)
+        super().__init__(str(path), archive.files)
         self._archive = archive
 
-    def array(self, key: str) -> NDArray[Any]:
-        """One array; raises :class:`MlffError` where it cannot be read."""
-        try:
-            return array_of(self._archive, key)
-        except ValueError as error:
-            raise MlffError(f"{self.path}: {error}") from error
-
-    def shape_of(self, key: str) -> tuple[tuple[int, ...], str]:
-        """Shape and NumPy's letter of an array; nothing of one that cannot be read."""
-        try:
-            array = array_of(self._archive, key)
-        except ValueError:
-            return (), ""
-        return array.shape, array.dtype.kind
-
-    def numeric(self, key: str, kinds: str = "fiu") -> NDArray[Any]:
-        """An array of numbers; ``kinds`` are NumPy's letters of what is taken for one."""
-        array = self.array(key)
-        if array.dtype.kind not in kinds:
-            raise MlffError(f"{self.path}: {key!r} holds {array.dtype}, not numbers")
-        return array
-
-    def text(self, key: str) -> str | None:
-        """A scalar string (str or bytes), or None."""
-        if key not in self.keys:
-            return None
-        try:
-            value = array_of(self._archive, key)
-        except ValueError:  # an extra key of a strange type: as good as absent
-            return None
-        if value.dtype.kind not in "SU" or value.size != 1:
-            return None
-        scalar = value.reshape(-1)[0]
-        return scalar.decode(errors="replace") if isinstance(scalar, bytes) else str(scalar)
+    def _decoded(self, key: str) -> NDArray[Any]:
+        return array_of(self._archive, key)
 
 
 @contextmanager

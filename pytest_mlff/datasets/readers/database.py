@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from pytest_mlff.datasets.conversion import parse_units
-from pytest_mlff.datasets.labels import LabelKeys, is_label
+from pytest_mlff.datasets.label_keys import LabelKeys, is_label
 from pytest_mlff.errors import MlffError
 
 if TYPE_CHECKING:
@@ -44,6 +44,10 @@ def database_structures(plain: Path) -> tuple[list[Atoms], dict[str, Any], bool]
         return structures, dict(database.metadata), in_data
 
 
+_VOLUME: Final = "{}/Ang/Ang/Ang"
+"""How SchNetPack writes energy per volume."""
+
+
 def database_units(
     metadata: dict[str, Any], in_data: bool, told: FileUnits | None, keys: LabelKeys, path: str
 ) -> FileUnits | None:
@@ -55,6 +59,8 @@ def database_units(
         If user and file disagree, or labels stand in ``data`` and no one says their units.
     """
     of = metadata.get("_property_unit_dict") or {}
+    if not isinstance(of, dict):
+        raise MlffError(f"{path}: metadata: _property_unit_dict is no mapping of units")
     energy, forces = of.get(keys.energy or "energy"), of.get(keys.forces or "forces")
     stated = None
     if energy is not None or forces is not None:
@@ -68,6 +74,9 @@ def database_units(
                     f"{path}: metadata: forces in {forces} are not energies in {energy} per "
                     f"{length}; convert the file first"
                 )
+    stress = of.get(keys.stress or "stress")
+    if stated is not None and stress is not None and str(stress) != _VOLUME.format(energy):
+        stated = parse_units(f"{energy}, {length}, {stress}", f"{path}: metadata")
     if told is not None and stated is not None and told != stated:
         raise MlffError(f"{path}: states its units as {stated}, but the spec says {told}")
     if in_data and told is None and stated is None:

@@ -29,12 +29,17 @@ def comment_parser(text: str) -> dict[str, Any]:
 
 
 def tidied(plain: Path, folder: Path) -> Path:
-    """The file, or a copy without byte order mark and with symbols such as D or H1 as elements."""
-    with plain.open("rb") as stream:
-        marked = stream.read(3) == _BOM
-    text = plain.read_text(encoding="utf-8-sig", errors="replace")
+    """The file, or a copy of it that ASE reads.
+
+    Without byte order mark, in UTF-8, and with symbols such as D or H1 as elements.
+    """
+    raw = plain.read_bytes()
+    try:
+        text = raw.decode("utf-8-sig")
+        changed = raw.startswith(_BOM)
+    except UnicodeDecodeError:
+        text, changed = raw.decode("latin-1"), True
     lines = text.splitlines()
-    changed = False
     for row, column in _atom_rows(lines):
         words = lines[row].split()
         if len(words) > column and _SYMBOL.match(words[column]):
@@ -42,7 +47,7 @@ def tidied(plain: Path, folder: Path) -> Path:
             words[column] = "H" if symbol in ("D", "T") else symbol
             lines[row] = " ".join(words)
             changed = True
-    if not changed and not marked:
+    if not changed:
         return plain
     copy = folder / f"tidied-{plain.name}"
     copy.write_text("\n".join(lines) + "\n", encoding="utf-8")

@@ -1,8 +1,8 @@
-"""LAMMPS dumps: which element a type is, and the units that the file states."""
+"""LAMMPS dumps and data files: which element a type is, and the units that the file states."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from pytest_mlff.errors import MlffError
 
@@ -10,10 +10,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-__all__ = ["dump_options", "is_dump"]
+    from pytest_mlff.datasets.conversion import FileUnits
 
-
-_MOST_TYPES: Final = 1000
+__all__ = ["data_options", "dump_options", "is_data", "is_dump"]
 
 
 def is_dump(file_format: str) -> bool:
@@ -21,7 +20,40 @@ def is_dump(file_format: str) -> bool:
     return file_format.startswith("lammps-dump")
 
 
-def dump_options(plain: Path, species: Mapping[int, str] | None, where: str) -> dict[str, Any]:
+def is_data(file_format: str) -> bool:
+    """Whether a format of ASE's is a LAMMPS data file, whose reader guesses elements."""
+    return file_format == "lammps-data"
+
+
+def data_options(species: Mapping[int, str] | None, where: str) -> dict[str, Any]:
+    """Arguments for ASE's reader of data files, which takes type 1 for hydrogen by itself.
+
+    Raises
+    ------
+    MlffError
+        If nothing says which elements the types are.
+    """
+    from ase.data import atomic_numbers
+
+    if species is None:
+        raise MlffError(f"{where}: a LAMMPS data file holds atom types, not elements; {_SAY}")
+    numbers = {one: atomic_numbers[symbol] for one, symbol in species.items()}
+    return {"Z_of_type": _Lookup(numbers)}
+
+
+_SAY = "say which is which beside its path, e.g. species: {1: Cu, 2: O}"
+
+
+class _Lookup(dict[int, int]):
+    """Atomic numbers by type; 0, which is no element and refused later, where none is named."""
+
+    def __missing__(self, key: int) -> int:
+        return 0
+
+
+def dump_options(
+    plain: Path, species: Mapping[int, str] | None, units: FileUnits | None, where: str
+) -> dict[str, Any]:
     """Arguments for ASE's reader.
 
     Parameters
@@ -30,26 +62,33 @@ def dump_options(plain: Path, species: Mapping[int, str] | None, where: str) -> 
         The dump, not compressed.
     species : mapping of int to str, optional
         Element of each type.
+    units : FileUnits, optional
+        As told by the user; what ASE has converted by the style of the file is in eV and Å.
     where : str
         Begins messages.
 
     Raises
     ------
     MlffError
-        If the dump has atom types and nothing says which elements they are.
+        If the dump has atom types and nothing says which elements they are, or has elements
+        and types are mapped, too, or its units are said twice.
     """
     columns, style = _header(plain)
     options: dict[str, Any] = {} if style is None else {"units": style}
+    if style is not None and units is not None:
+        raise MlffError(f"{where}: states its units as {style!r}; leave `units` out")
     if species is None:
         if "element" not in columns:
-            raise MlffError(
-                f"{where}: the dump holds atom types, not elements; say which is which beside its "
-                "path, e.g. species: {1: Cu, 2: O}"
-            )
+            raise MlffError(f"{where}: the dump holds atom types, not elements; {_SAY}")
         return options
+    if "element" in columns:
+        raise MlffError(f"{where}: the dump holds elements; leave `species` out")
     # ASE looks types up in a list that begins with type 1; X, no element, is refused later.
     most = max(_MOST_TYPES, *species)
     return options | {"specorder": [species.get(one, "X") for one in range(1, most + 1)]}
+
+
+_MOST_TYPES = 1000
 
 
 def _header(plain: Path) -> tuple[list[str], str | None]:

@@ -11,7 +11,7 @@ from pytest_mlff.errors import MlffError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from pytest_mlff.datasets.readers.archive import Archive
+    from pytest_mlff.datasets.readers.named_arrays import NamedArrays
 
 __all__ = ["LAYOUTS", "Layout", "recognise"]
 
@@ -67,14 +67,16 @@ LAYOUTS: Final[Mapping[str, Layout]] = {
         Layout("charges", "nuclear_charges", "coords", "energies", "forces"),
         Layout("mdsim", "atomic_number", "pos", "energy", "force"),
         Layout("atomic", "atomic_numbers", "positions", "energy", "forces"),
+        Layout("physnet", "Z", "R", "E", "F"),
         Layout("coordinates", "atomic_numbers", "coordinates", "energy", "forces"),
     )
 }  # fmt: skip
 """Known layouts: ``md17`` is also sGDML's, ``arrays`` is what ``mlff data export`` writes,
-``pyg`` carries PyTorch Geometric's names, ``nequip`` NequIP's, ``mdsim`` those of Fu et al."""
+``pyg`` carries PyTorch Geometric's names, ``nequip`` NequIP's, ``mdsim`` those of Fu et al.,
+``physnet`` those of PhysNet and SpookyNet, padded."""
 
 
-def recognise(archive: Archive, wanted: str | None) -> Layout:
+def recognise(archive: NamedArrays, wanted: str | None) -> Layout:
     """The layout of an open file; ``wanted`` names the one that it must have.
 
     Raises
@@ -88,7 +90,7 @@ def recognise(archive: Archive, wanted: str | None) -> Layout:
         if all(key in archive.keys for key in layout.required):
             return layout
         raise MlffError(
-            f"{archive.path}: expected the keys {', '.join(layout.required)}; found {found}"
+            f"{archive.where}: expected the keys {', '.join(layout.required)}; found {found}"
         )
     fitting = [
         layout
@@ -101,4 +103,4 @@ def recognise(archive: Archive, wanted: str | None) -> Layout:
     expected = "; or ".join(
         f"{', '.join(layout.required)} ({layout.name})" for layout in LAYOUTS.values()
     )
-    raise MlffError(f"{archive.path}: expected the keys {expected}; found {found}")
+    raise MlffError(f"{archive.where}: expected the keys {expected}; found {found}")

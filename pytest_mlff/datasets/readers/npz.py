@@ -13,21 +13,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pytest_mlff.datasets.conversion import EV_ANGSTROM, FileUnits, parse_units
-from pytest_mlff.datasets.frames import Frames
-from pytest_mlff.datasets.labels import (
-    LabelKeys,
-    LabelReport,
-    check_one_level,
-    force_sign,
-    is_label,
-    made_up_zeros,
-    stress_matrix,
-)
+from pytest_mlff.datasets.label_keys import LabelKeys
 from pytest_mlff.datasets.readers.archive import Archive, opened
-from pytest_mlff.datasets.readers.cells import read_cells
+from pytest_mlff.datasets.readers.arrays import numbers_of, read_arrays
 from pytest_mlff.datasets.readers.content import FileContent
 from pytest_mlff.datasets.readers.layouts import LAYOUTS, Layout, recognise
-from pytest_mlff.datasets.readers.npz_extras import extras_of_npz
 from pytest_mlff.errors import MlffError
 
 if TYPE_CHECKING:
@@ -66,73 +56,6 @@ class NpzContent(FileContent):
         return (f"{len(self.duplicates)} MD steps occur more than once: {shown}{more}",)
 
 
-@dataclass(frozen=True, eq=False)
-class _Atoms:
-    """Which entries of arrays of shape (frames, places) are atoms."""
-
-    numbers: NDArray[np.int64]
-    counts: NDArray[np.int64]
-    real: NDArray[np.bool_]
-    key: str
-
-    def rows(
-        self, archive: Archive, key: str, what: str, width: tuple[int, ...] = (3,)
-    ) -> NDArray[np.float64]:
-        """Rows of an array (frames, places, 3) that belong to atoms; the rest is padding."""
-        array = archive.numeric(key)
-        shape = (*self.real.shape, *width)
-        if array.shape != shape:
-            raise MlffError(f"{archive.path}: {key!r} has shape {array.shape}, expected {shape}")
-        rows = array[self.real].astype(np.float64)
-        bad = ~np.isfinite(rows).reshape(len(rows), -1).all(axis=1)
-        if bad.any():
-            frames = np.unique(np.repeat(np.arange(len(self.counts)), self.counts)[bad])
-            raise MlffError(
-                f"{archive.path}: {key!r} ({what}) is not finite in {len(frames)} of "
-                f"{len(self.counts)} frames, first in frame {frames[0]}"
-            )
-        return rows
-
-
-def _numbers(archive: Archive, layout: Layout) -> NDArray[np.int64]:
-    """Atomic numbers, shape (atoms,) or, of padded sets and mixtures, (frames, places)."""
-    numbers = archive.numeric(layout.numbers, "iu").astype(np.int64)
-    if numbers.ndim == 2 and len(numbers) and (numbers == numbers[0]).all():
-        numbers = numbers[0]
-    if numbers.ndim not in (1, 2) or not numbers.size:
-        raise MlffError(
-            f"{archive.path}: {layout.numbers!r} has shape {numbers.shape}; expected one atomic "
-            "number per atom, for all frames or for each"
-        )
-    # Padding is 0 or -1, behind the atoms of a frame.
-    padding = (numbers == 0) | (numbers == -1)
-    if (numbers.ndim == 1 and padding.any()) or numbers.min() < -1 or numbers.max() > 118:
-        raise MlffError(f"{archive.path}: {layout.numbers!r} holds values that are no elements")
-    return numbers
-
-
-def _atoms(archive: Archive, layout: Layout) -> _Atoms:
-    numbers = _numbers(archive, layout)
-    shape = archive.numeric(layout.positions).shape
-    places = numbers.shape[-1]
-    if len(shape) != 3 or shape[1:] != (places, 3):
-        raise MlffError(
-            f"{archive.path}: {layout.positions!r} has shape {shape}, expected "
-            f"(frames, {places}, 3)"
-        )
-    if not shape[0]:
-        raise MlffError(f"{archive.path}: holds no frames")
-    if numbers.ndim == 2 and len(numbers) != shape[0]:
-        raise MlffError(
-            f"{archive.path}: {layout.numbers!r} has {len(numbers)} rows for {shape[0]} frames"
-        )
-    rows = np.broadcast_to(numbers, shape[:2])
-    real = rows > 0
-    if not real.any(axis=1).all():
-        raise MlffError(f"{archive.path}: frame {int(np.argmin(real.any(axis=1)))} holds no atoms")
-    return _Atoms(rows[real], real.sum(axis=1), real, layout.numbers)
-
-
 def _units(archive: Archive, layout: Layout, told: FileUnits | None, published: bool) -> FileUnits:
     """Units told by the user, else by the file itself, else by the family."""
     energy, length = archive.text("e_unit"), archive.text("r_unit")
@@ -144,11 +67,11 @@ def _units(archive: Archive, layout: Layout, told: FileUnits | None, published: 
             if told is None:
                 text = energy if length is None else f"{energy}, {length}"
                 raise MlffError(
-                    f"{archive.path}: states its units as {text!r}, which is none that is known; "
+                    f"{archive.where}: states its units as {text!r}, which is none that is known; "
                     "set `units` beside its path, e.g. units: kcal/mol"
                 ) from None
     if told is not None and stated is not None and told.energy_and_length != stated:
-        raise MlffError(f"{archive.path}: states its units as {stated}, but the spec says {told}")
+        raise MlffError(f"{archive.where}: states its units as {stated}, but the spec says {told}")
     # Anybody may write files with MD17's short keys, in any units; those that the authors of
     # sGDML released before files stated units are known by what else they carry.
     released = {"name", "theory", "type", "md5"}.issubset(archive.keys)
@@ -156,64 +79,20 @@ def _units(archive: Archive, layout: Layout, told: FileUnits | None, published: 
     units = told or stated or family
     if units is None:
         raise MlffError(
-            f"{archive.path}: the file does not say its units; set `units` beside its path, "
+            f"{archive.where}: the file does not say its units; set `units` beside its path, "
             "e.g. units: eV (MD17 and rMD17 as published: kcal/mol)"
         )
     return units
-
-
-def _per_frame(archive: Archive, key: str, n_frames: int, what: str) -> NDArray[np.float64]:
-    """One finite number a frame, of an array (frames,) or (frames, 1)."""
-    array = archive.numeric(key)
-    if array.shape not in ((n_frames,), (n_frames, 1)):
-        raise MlffError(f"{archive.path}: {key!r} has shape {array.shape}, expected ({n_frames},)")
-    array = array.astype(np.float64).reshape(-1)
-    if not np.isfinite(array).all():
-        bad = ~np.isfinite(array)
-        raise MlffError(
-            f"{archive.path}: {key!r} ({what}) is not finite in {int(bad.sum())} of {n_frames} "
-            f"frames, first in frame {int(np.argmax(bad))}"
-        )
-    return array
-
-
-def _stress(
-    archive: Archive, keys: LabelKeys, units: FileUnits, cell: NDArray[np.float64]
-) -> NDArray[np.float64] | None:
-    """Stress in eV/Å³ of a key, or of a virial; see :mod:`pytest_mlff.datasets.labels`."""
-    if keys.stress is not None and keys.virial is not None:
-        raise MlffError(f"{archive.path}: stress_key and virial_key both say the stress; name one")
-    key = keys.virial or keys.stress or "stress"
-    if key not in archive.keys:
-        return None
-    array = archive.numeric(key)
-    n_frames = len(cell)
-    if len(array) != n_frames:
-        raise MlffError(f"{archive.path}: {key!r} has shape {array.shape} for {n_frames} frames")
-    matrices = np.stack(
-        [
-            stress_matrix(one, f"{archive.path}: frame {index}: {key!r}")
-            for index, one in enumerate(array)
-        ]
-    )
-    if keys.virial is None:
-        return matrices * units.stress_in_ev_per_cubic_angstrom()
-    volume = np.abs(np.linalg.det(cell))
-    if not volume.all():
-        raise MlffError(
-            f"{archive.path}: {key!r} is a virial, but frame {int(np.argmin(volume))} has no volume"
-        )
-    return np.asarray(-matrices * units.energy_in_ev() / volume[:, None, None])
 
 
 _INDEX_SET = re.compile(r"^(train|test|validation|valid)_idx_(\d+)$")
 
 
 def _time_index(archive: Archive, n_frames: int) -> NDArray[np.int64]:
-    steps = archive.numeric("time_index", "iu").reshape(-1).astype(np.int64)
+    steps = archive.whole("time_index").reshape(-1)
     if len(steps) != n_frames or (np.diff(steps) <= 0).any():
         raise MlffError(
-            f"{archive.path}: 'time_index' must rise strictly and have one entry for each of "
+            f"{archive.where}: 'time_index' must rise strictly and have one entry for each of "
             f"{n_frames} frames"
         )
     return steps
@@ -226,10 +105,10 @@ def _index_sets(archive: Archive, rank: NDArray[np.int64]) -> dict[str, NDArray[
         match = _INDEX_SET.match(key)
         if match is None:
             continue
-        positions = archive.numeric(key, "iu").reshape(-1).astype(np.int64)
+        positions = archive.whole(key).reshape(-1)
         if positions.size and (positions.min() < 0 or positions.max() >= len(rank)):
             raise MlffError(
-                f"{archive.path}: index set {key!r} reaches from {positions.min()} to "
+                f"{archive.where}: index set {key!r} reaches from {positions.min()} to "
                 f"{positions.max()}, the file holds frames 0 to {len(rank) - 1}"
             )
         sets[f"{match[1]}_{match[2]}"] = rank[positions]
@@ -281,65 +160,22 @@ def read_npz(
     MlffError
         If the file is missing, damaged, lacks keys, or holds what does not fit together.
     """
-    keys = keys or LabelKeys()
     with opened(path) as archive:
         family = recognise(archive, layout)
-        check_one_level(
-            LabelKeys(keys.energy or family.energy, keys.forces or family.forces),
-            archive.keys,
-            str(path),
-        )
-        rivals = sorted({"E", "energy", "energies"} & set(archive.keys))
-        if labels and keys.energy is None and len(rivals) > 1:
-            raise MlffError(
-                f"{path}: {' and '.join(map(repr, rivals))} both read like the energy; set "
-                "`energy_key` beside its path"
-            )
-        for key in sorted(keys.named - set(archive.keys)):
-            raise MlffError(f"{path}: no key {key!r} (the file holds {', '.join(archive.keys)})")
-        atoms = _atoms(archive, family)
         if not labels and units is None and archive.text("e_unit") is None:
             units = EV_ANGSTROM
-        told = _units(archive, family, units, published=layout is not None)
-        n_frames = len(atoms.counts)
-        length = told.length_in_angstrom()
-        cell, pbc = read_cells(archive, n_frames, length)
-        per_frame, per_atom = extras_of_npz(
-            archive, atoms.real, {*family.required, *keys.named, "time_index"}
+        frames, report = read_arrays(
+            archive,
+            family,
+            keys or LabelKeys(),
+            lambda: _units(archive, family, units, published=layout is not None),
+            labels=labels,
         )
-        frames = Frames(
-            numbers=atoms.numbers,
-            positions=atoms.rows(archive, family.positions, "positions") * length,
-            counts=atoms.counts,
-            cell=cell,
-            pbc=pbc,
-            per_frame=per_frame,
-            per_atom=per_atom,
-        )
-        faults: dict[str, str] = {}
-        energy_key, forces_key = keys.energy or family.energy, keys.forces or family.forces
-        energy = forces = stress = None
-        if labels and energy_key in archive.keys:
-            energy = _per_frame(archive, energy_key, n_frames, "energies") * told.energy_in_ev()
-            if keys.energy is None and len(energy) > 1 and not energy.any():
-                faults["energy"] = made_up_zeros(energy_key)
-                energy = None
-        if labels and forces_key in archive.keys:
-            forces = atoms.rows(archive, forces_key, "forces") * (
-                force_sign(forces_key) * told.forces_in_ev_per_angstrom()
-            )
-        try:
-            stress = _stress(archive, keys, told, cell) if labels else None
-        except MlffError as error:
-            if keys.stress is not None or keys.virial is not None:
-                raise
-            faults["stress"] = str(error)
-        frames = replace(frames, energy=energy, forces=forces, stress=stress)
-
+        n_frames = len(frames)
         order = np.arange(n_frames)
         time_index, duplicates = None, np.zeros(0, dtype=np.int64)
         if family.order is not None:
-            steps = archive.numeric(family.order, "iu").reshape(-1).astype(np.int64)
+            steps = archive.whole(family.order).reshape(-1)
             if len(steps) != n_frames:
                 raise MlffError(
                     f"{path}: {family.order!r} has {len(steps)} entries for {n_frames} frames"
@@ -355,7 +191,7 @@ def read_npz(
         rank[order] = np.arange(n_frames)
         return NpzContent(
             frames=replace(frames, time_index=time_index),
-            labels=LabelReport(tuple(key for key in archive.keys if is_label(key)), faults),
+            labels=report,
             layout=family,
             rank=rank,
             level_of_theory=archive.text("theory"),
@@ -374,5 +210,5 @@ def read_npz_numbers(path: Path) -> NDArray[np.int64]:
         As :func:`read_npz`.
     """
     with opened(path) as archive:
-        numbers = _numbers(archive, recognise(archive, None))
+        numbers = numbers_of(archive, recognise(archive, None))
         return np.asarray(numbers[numbers > 0])

@@ -5,23 +5,24 @@ from __future__ import annotations
 import bz2
 import gzip
 import lzma
-import re
 import shutil
 import tempfile
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from pytest_mlff.datasets.conversion import EV_ANGSTROM, FileUnits
 from pytest_mlff.datasets.frames import Frames
-from pytest_mlff.datasets.labels import LabelKeys, is_label, labels_of
+from pytest_mlff.datasets.label_keys import LabelKeys, is_label
+from pytest_mlff.datasets.labels import labels_of
+from pytest_mlff.datasets.readers.cells import unread_cell
 from pytest_mlff.datasets.readers.content import FileContent
 from pytest_mlff.datasets.readers.database import database_structures, database_units
 from pytest_mlff.datasets.readers.extxyz import MARK, comment_parser, tidied
-from pytest_mlff.datasets.readers.lammps import dump_options, is_dump
+from pytest_mlff.datasets.readers.lammps import data_options, dump_options, is_data, is_dump
 from pytest_mlff.errors import MlffError
 
 if TYPE_CHECKING:
@@ -37,7 +38,6 @@ _COMPRESSED: dict[str, Callable[[Path], Any]] = {
     ".bz2": bz2.BZ2File,
     ".xz": lzma.LZMAFile,
 }
-_LIKE_A_CELL: Final = re.compile(r"^(unit_?cell|cells?|lattices?|box(es)?)(_?vectors?)?$", re.I)
 
 
 @contextmanager
@@ -86,14 +86,10 @@ def _read(
     try:
         with decompressed(path) as (plain, scratch):
             found = file_format or filetype(str(plain))
-            options: dict[str, Any] = {}
             if found in ("db", "json"):
                 structures, metadata, in_data = database_structures(plain)
                 units = database_units(metadata, in_data, units, keys, str(path))
-            if found == "extxyz":
-                options = {"properties_parser": comment_parser}
-            elif is_dump(found):
-                options = dump_options(plain, species, str(path))
+            options = _options(found, plain, species, units, str(path))
             try:
                 if not structures:
                     structures.extend(iread(str(plain), index=":", format=found, **options))
@@ -115,6 +111,23 @@ def _read(
         ) from error
     _refuse_empty(path, structures)
     return structures, found, units
+
+
+def _options(
+    file_format: str,
+    plain: Path,
+    species: Mapping[int, str] | None,
+    units: FileUnits | None,
+    where: str,
+) -> dict[str, Any]:
+    """Arguments for ASE's reader of a format."""
+    if is_dump(file_format):
+        return dump_options(plain, species, units, where)
+    if is_data(file_format):
+        return data_options(species, where)
+    if species is not None:
+        raise MlffError(f"{where}: {file_format} holds elements; leave `species` out")
+    return {"properties_parser": comment_parser} if file_format == "extxyz" else {}
 
 
 def _refuse_empty(path: Path, structures: Sequence[Atoms]) -> None:
@@ -154,14 +167,13 @@ def _check_structure(atoms: Atoms, path: Path, index: int) -> None:
             f"{path}: frame {index} is periodic along {'xyz'[int(np.argmax(bare))]} and has no "
             "cell vector there; write the cell, in extended XYZ as Lattice"
         )
-    if not cell.any():
-        for key in atoms.info:
-            if _LIKE_A_CELL.match(key):
-                raise MlffError(
-                    f"{path}: frame {index}: {key!r} is no key of a cell that this format knows, "
-                    "so the frame would be taken for an isolated molecule; in extended XYZ write "
-                    "Lattice (and pbc)"
-                )
+    unread = unread_cell(atoms.info, cell, np.asarray(atoms.pbc))
+    if unread is not None:
+        raise MlffError(
+            f"{path}: frame {index}: {unread!r} is no key of a cell that this format knows, so the "
+            "frame would be read with another cell or as an isolated molecule; in extended XYZ "
+            "write Lattice and pbc"
+        )
 
 
 def read_structures(

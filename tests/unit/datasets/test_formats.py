@@ -78,8 +78,8 @@ def test_a_pattern_may_be_absolute(tmp_path: Path, absolute: bool) -> None:
     [
         ({"type_map": None}, {}, "is no element; name the elements in type_map.raw"),
         ({"energy": np.full(5, np.nan)}, {}, "energies are not finite, first in frame 0"),
-        ({"force": np.zeros((5, 6))}, {}, "cannot be read as a DeePMD folder"),
-        ({}, {"units": "Hartree"}, "is in eV and Å"),
+        ({"force": np.zeros((5, 6))}, {}, "cannot be read as deepmd/npy"),
+        ({}, {"units": "Hartree"}, "is read in eV and Å"),
     ],
 )
 def test_bad_deepmd_folders_in_one_line(

@@ -15,7 +15,8 @@ from ase.io import write
 
 from pytest_mlff.datasets.conversion import FileUnits, parse_units
 from pytest_mlff.datasets.frames import Frames
-from pytest_mlff.datasets.labels import LabelKeys, LabelReport, check_one_level
+from pytest_mlff.datasets.label_keys import LabelKeys, check_one_level
+from pytest_mlff.datasets.labels import LabelReport
 from pytest_mlff.datasets.readers.npz import read_npz
 from pytest_mlff.datasets.readers.structures import read_structures
 from pytest_mlff.errors import MlffError

@@ -195,7 +195,7 @@ def _flip(path: Path) -> None:
         (lambda path: _md17(path, E=np.zeros(4)), r"'E' has shape \(4,\), expected \(5,\)"),
         (lambda path: _md17(path, E=np.full(5, np.nan)), "'E' .energies. is not finite in 5 of 5"),
         (lambda path: _md17(path, z=np.array([0, 1, 1])), "no elements"),
-        (lambda path: _md17(path, z=np.array(["C", "H", "H"])), "holds <U1, not numbers"),
+        (lambda path: _md17(path, z=np.array(["C", "H", "Q"])), "'Q' is no chemical symbol"),
         (lambda path: _md17(path, train_idx_01=np.array([5])), "index set .* reaches from 5 to 5"),
         (lambda path: _md17(path, R=np.zeros((0, 3, 3))), "holds no frames"),
     ],
@@ -260,7 +260,7 @@ def test_what_a_frame_carries_beside_known_keys(tmp_path: Path) -> None:
         ({"energy": np.ones(4)}, "'E' and 'energy' both read like the energy; set `energy_key`"),
         (
             {"lengths": np.ones((4, 3)), "angles": 90 * np.ones((4, 3))},
-            "'lengths' and 'angles' look like those of a cell, which is not there",
+            "'lengths', 'angles' look like those of a cell, which is not there",
         ),
         (
             {"cell": np.eye(3), "stress": np.arange(36.0).reshape(4, 3, 3)},

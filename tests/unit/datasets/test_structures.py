@@ -13,7 +13,7 @@ from ase.calculators.singlepoint import SinglePointCalculator
 from ase.io import write
 
 from pytest_mlff.datasets.conversion import FileUnits
-from pytest_mlff.datasets.labels import LabelKeys
+from pytest_mlff.datasets.label_keys import LabelKeys
 from pytest_mlff.datasets.readers.structures import read_structures
 from pytest_mlff.errors import MlffError
 

@@ -1,0 +1,123 @@
+"""What dpdata reads: DeePMD folders, and by name the outputs of further programs (CP2K …)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pytest_mlff.datasets.frames import Frames
+from pytest_mlff.datasets.labels import LabelReport, made_up_zeros
+from pytest_mlff.datasets.readers.content import FileContent
+from pytest_mlff.errors import MissingExtraError, MlffError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+__all__ = ["is_deepmd", "read_dpdata"]
+
+
+def is_deepmd(path: Path) -> bool:
+    """Whether a folder is a system as DeePMD keeps it."""
+    return (path / "type.raw").is_file()
+
+
+def read_dpdata(path: Path, file_format: str | None = None) -> FileContent:
+    """Read frames of one system: eV and Å, virials as stress (σ = −W / V).
+
+    Parameters
+    ----------
+    path : Path
+        A DeePMD folder, or whatever the format asks for.
+    file_format : str, optional
+        dpdata's name of the format, e.g. ``cp2k/output``; without it, a DeePMD folder.
+
+    Raises
+    ------
+    MlffError
+        If it cannot be read, or does not say its elements.
+    MissingExtraError
+        If dpdata is not installed.
+    """
+    try:
+        import dpdata
+    except ImportError as error:
+        raise MissingExtraError("reading a DeePMD folder", "dpdata", "formats") from error
+    faults: dict[str, str] = {}
+    system: Any = dpdata.LabeledSystem
+    if not path.exists():
+        raise MlffError(f"{path}: no such file")
+    if file_format is None:
+        file_format = "deepmd/npy" if any(path.glob("set.*")) else "deepmd/raw"
+        if not any(path.glob("set.*/energy.npy")) and not (path / "energy.raw").is_file():
+            system = dpdata.System
+            if any(path.glob("set.*/force.npy")) or (path / "force.raw").is_file():
+                faults["forces"] = f"{path}: forces without energies are not read by dpdata"
+    try:
+        data: dict[str, Any] = system(str(path), fmt=file_format).data
+    except Exception as error:  # dpdata tells bad files by many types of exception
+        text = " ".join(str(error).split())[:120] or type(error).__name__
+        raise MlffError(f"{path}: cannot be read as {file_format} ({text})") from error
+    return _content(data, path, faults)
+
+
+def _content(data: dict[str, Any], path: Path, faults: dict[str, str]) -> FileContent:
+    coords = np.asarray(data["coords"], dtype=np.float64)
+    n_frames, n_atoms = coords.shape[:2]
+    if not n_frames or not n_atoms:
+        raise MlffError(f"{path}: holds no frames")
+    numbers = _numbers(data, path)
+    periodic = not bool(data.get("nopbc", False))
+    cell = np.asarray(data["cells"], dtype=np.float64).reshape(n_frames, 3, 3)
+    arrays = {key: _finite(data, key, path) for key in ("energies", "forces", "virials")}
+    if not (np.isfinite(coords).all() and np.isfinite(cell).all()):
+        raise MlffError(f"{path}: coordinates or cells are not finite")
+    volume = np.abs(np.linalg.det(cell))
+    if periodic and not volume.all():
+        raise MlffError(f"{path}: frame {int(np.argmin(volume))} has a cell without volume")
+    counts = np.full(n_frames, n_atoms, dtype=np.int64)
+    energy, virials = arrays["energies"], arrays["virials"] if periodic else None
+    if energy is not None:
+        energy = energy.reshape(-1)
+        fault = made_up_zeros(energy, counts, "energy")
+        if fault is not None:
+            energy, faults["energy"] = None, fault.partition("; ")[0]
+    frames = Frames(
+        numbers=np.tile(numbers, n_frames),
+        positions=coords.reshape(-1, 3),
+        counts=counts,
+        cell=cell if periodic else np.zeros((n_frames, 3, 3)),
+        pbc=np.full((n_frames, 3), periodic),
+        energy=energy,
+        forces=None if arrays["forces"] is None else arrays["forces"].reshape(-1, 3),
+        stress=None if virials is None else -virials / volume[:, None, None],
+    )
+    held = tuple(key for key, array in arrays.items() if array is not None)
+    return FileContent(frames, LabelReport(held, faults))
+
+
+def _numbers(data: dict[str, Any], path: Path) -> NDArray[np.int64]:
+    from ase.data import atomic_numbers
+
+    names = [str(name) for name in data["atom_names"]]
+    types = np.asarray(data["atom_types"])
+    if types.min() < 0 or types.max() >= len(names):
+        raise MlffError(f"{path}: atom type {int(types.max())} is not named in type_map.raw")
+    for name in names:
+        if name not in atomic_numbers:
+            raise MlffError(
+                f"{path}: atom type {name!r} is no element; name the elements in type_map.raw"
+            )
+    return np.array([atomic_numbers[names[one]] for one in types], dtype=np.int64)
+
+
+def _finite(data: dict[str, Any], key: str, path: Path) -> NDArray[np.float64] | None:
+    if key not in data:
+        return None
+    array = np.asarray(data[key], dtype=np.float64)
+    bad = ~np.isfinite(array).reshape(len(array), -1).all(axis=1)
+    if bad.any():
+        raise MlffError(f"{path}: {key} are not finite, first in frame {int(np.argmax(bad))}")
+    return array
