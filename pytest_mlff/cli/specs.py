@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from pytest_mlff.cli import thresholds
 from pytest_mlff.errors import MlffError
 from pytest_mlff.specs import builtin_specs, cases_of, expand, find_specs, load_spec
-from pytest_mlff.specs.cases import ANY_GROUP
+from pytest_mlff.specs.cases import ANY_GROUP, POOLED, pooled_cases
 from pytest_mlff.specs.json_schema import schema_text
 
 if TYPE_CHECKING:
@@ -127,9 +127,11 @@ def _count(number: int, what: str) -> str:
 def _described(spec: Spec, dataset: str | None) -> list[str]:
     variants = expand(spec, dataset)
     cases = [
-        (variant, cases_of(variant, _species(variant), partial(_groups, variant)))
+        (variant.id, cases_of(variant, _species(variant), partial(_groups, variant)))
         for variant in variants
     ]
+    if pooled := pooled_cases(spec, variants):
+        cases.append((POOLED, pooled))
     total = sum(len(found) for _, found in cases)
     lines = [
         f"{spec.suite}/{spec.name}: {spec.title}",
@@ -137,8 +139,8 @@ def _described(spec: Spec, dataset: str | None) -> list[str]:
         f"  dataset: {variants[0].dataset} (choices: {', '.join(spec.datasets)})",
         f"  {_count(len(variants), 'variant')}, {_count(total, 'case')}",
     ]
-    for variant, found in cases:
-        lines.append(f"  {variant.id} ({_count(len(found), 'case')})")
+    for name, found in cases:
+        lines.append(f"  {name} ({_count(len(found), 'case')})")
         lines += [f"    {case.case_id}  {_limit(case)}".removesuffix(" 1") for case in found]
     return lines
 

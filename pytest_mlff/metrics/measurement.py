@@ -34,7 +34,7 @@ class Measurement:
     ci_low, ci_high : float or None
         95 % confidence interval; None where the series is too short to tell.
     evidence : mapping
-        Further plain facts: ``correlation_time_frames``, ``dof``, ``standard_error``,
+        Further plain facts: ``dof``, ``standard_error``,
         ``worst_frame``, ``undecided`` …
     series : FrameSeries, Replicates, Pooled or None
         The evidence, for paired comparison.
@@ -101,8 +101,6 @@ def measurement_of(series: Evidence, unit: str, n_atoms: int) -> Measurement:
         evidence["systems"] = len(series.parts)
     elif independent:
         evidence["replicas"] = interval.n
-    else:
-        evidence["correlation_time_frames"] = interval.correlation_time
     if isinstance(series, FrameSeries):
         evidence["worst_frame"] = series.worst_frame
         evidence["worst_frame_value"] = series.worst_value

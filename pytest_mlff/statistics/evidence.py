@@ -151,7 +151,6 @@ class FrameSeries(_Sums):
             centred.dof,
             low,
             high,
-            centred.correlation_time,
             centred.n,
         )
 

@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pytest_mlff.statistics.correlation_time import correlation_time, slowest_phi
 from pytest_mlff.statistics.spectrum import coefficient_count, cosine_coefficients, zero_frequency
 
 if TYPE_CHECKING:
@@ -61,15 +60,12 @@ class LongRun:
         Cosine coefficients used; 0 for a series of one frame.
     weights : ndarray, shape (..., count)
         ``variance`` is the sum of the squared cosine coefficients with these weights.
-    correlation_time : ndarray, shape (...,)
-        In frames, of the slowest part that is plainly seen. Told, not used.
     """
 
     variance: NDArray[np.float64]
     dof: NDArray[np.float64]
     count: int
     weights: NDArray[np.float64]
-    correlation_time: NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -86,8 +82,6 @@ class MeanInterval:
         Degrees of freedom of Student's t; infinite for a constant series.
     ci_low, ci_high : float or None
         Two-sided interval; None without one.
-    correlation_time : float
-        In frames; the largest of the segments. 0 for replicas.
     n : int
         Frames of the series, or replicas.
     """
@@ -97,18 +91,15 @@ class MeanInterval:
     dof: float
     ci_low: float | None
     ci_high: float | None
-    correlation_time: float
     n: int
 
     @classmethod
-    def of(
-        cls, mean: float, error: float, dof: float, n: int, *, level: float, tau: float = 0.0
-    ) -> MeanInterval:
+    def of(cls, mean: float, error: float, dof: float, n: int, *, level: float) -> MeanInterval:
         """Student's interval; none below `FEWEST_DOF` degrees of freedom."""
         if dof < FEWEST_DOF:
-            return cls(mean, None, dof, None, None, tau, n)
+            return cls(mean, None, dof, None, None, n)
         half = student_quantile(dof, 0.5 + level / 2.0) * error
-        return cls(mean, error, dof, mean - half, mean + half, tau, n)
+        return cls(mean, error, dof, mean - half, mean + half, n)
 
 
 def long_run(series: NDArray[np.float64]) -> LongRun:
@@ -126,14 +117,11 @@ def long_run(series: NDArray[np.float64]) -> LongRun:
     shape = series.shape[:-1]
     if n < 2:
         nothing = np.zeros(shape)
-        return LongRun(nothing, nothing, 0, np.zeros((*shape, 0)), nothing)
+        return LongRun(nothing, nothing, 0, np.zeros((*shape, 0)))
     count = coefficient_count(n)
     found = zero_frequency(cosine_coefficients(series, count))
     wider = np.square(np.maximum(1.0, found.extrapolation / _SEEN))
-    tau = correlation_time(slowest_phi(series))
-    return LongRun(
-        found.variance * wider, found.dof, count, found.weights * wider[..., np.newaxis], tau
-    )
+    return LongRun(found.variance * wider, found.dof, count, found.weights * wider[..., np.newaxis])
 
 
 def student_quantile(dof: float, probability: float) -> float:
@@ -194,9 +182,8 @@ def mean_interval(
         / float(n) ** 2
     )
     dof = combined_dof(errors, np.array([float(run.dof) for run in runs]))
-    tau = max(float(run.correlation_time) for run in runs)
     error = scale * math.sqrt(float(errors.sum()))
-    return MeanInterval.of(mean, error, dof, n, level=level, tau=tau)
+    return MeanInterval.of(mean, error, dof, n, level=level)
 
 
 def combined_dof(errors: NDArray[np.float64], dofs: NDArray[np.float64]) -> float:

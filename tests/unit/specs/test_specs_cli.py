@@ -36,8 +36,9 @@ def test_show(capsys: pytest.CaptureFixture[str]) -> None:
     assert run("show", "quick", "--dataset", "rmd17") == 0
     out = capsys.readouterr().out
     # 5 molecules of C, H, O; 2 of C, H; uracil holds N as well.
-    assert "7 variants, 75 cases" in out
+    assert "7 variants, 78 cases" in out
     assert "  uracil (13 cases)" in out
+    assert "    quick/quick/pooled/force_mae  reported" in out
     assert "    quick/quick/uracil/force_mae[N]  ≤ " in out
     assert "quick/quick/toluene/force_mae[O]" not in out
 
