@@ -25,6 +25,7 @@ _TORCH_LEGACY_MAGIC: Final = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
 
 # Family, then what gives it away: roots of dotted Python names, and telling strings.
 _FAMILIES: Final[tuple[tuple[str, str, tuple[str, ...], frozenset[str]], ...]] = (
+    ("network", "pytest_mlff network", (), frozenset({"pytest_mlff network 1"})),
     ("nequip", "NequIP", ("nequip", "allegro"), frozenset()),
     ("mace", "MACE", ("mace",), frozenset()),
     ("sevennet", "SevenNet", ("sevenn",), frozenset({"E3_equivariant_model"})),

@@ -23,6 +23,11 @@ def installed_adapters() -> tuple[Adapter, ...]:
         If one of another package cannot be loaded.
     """
     from pytest_mlff.potentials.families.nequip_files import NequipAdapter
+    from pytest_mlff.potentials.families.network_adapter import NetworkAdapter
 
     found = (one for _, one in entry_points(_GROUP))
-    return (*(one() if isinstance(one, type) else one for one in found), NequipAdapter())
+    return (
+        *(one() if isinstance(one, type) else one for one in found),
+        NequipAdapter(),
+        NetworkAdapter(),
+    )

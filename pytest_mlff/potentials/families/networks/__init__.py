@@ -1,0 +1,1 @@
+"""Networks of families that are trained from a script: one file each, built from plain settings."""

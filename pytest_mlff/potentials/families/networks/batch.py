@@ -1,0 +1,101 @@
+"""Frames as the tensors that a network reads, and what a network is to the rest of the house."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+import torch
+
+from pytest_mlff.potentials.families.neighbours import neighbour_list
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from pytest_mlff.datasets.frames import Frames
+
+__all__ = ["Batch", "Network", "batch_of"]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Frames as tensors, atoms concatenated.
+
+    Attributes
+    ----------
+    types : Tensor of int64, shape (n_total,)
+        Place of each atom's species in the model's list.
+    numbers : Tensor of int64, shape (n_total,)
+        Atomic numbers.
+    positions : Tensor, shape (n_total, 3)
+        Å.
+    frame : Tensor of int64, shape (n_total,)
+        Frame of each atom.
+    counts : Tensor of int64, shape (n_frames,)
+        Atoms of each frame.
+    edges : Tensor of int64, shape (2, n_edges)
+        Centre and neighbour.
+    shifts : Tensor, shape (n_edges, 3)
+        Å, added to the neighbour's position.
+    """
+
+    types: torch.Tensor
+    numbers: torch.Tensor
+    positions: torch.Tensor
+    frame: torch.Tensor
+    counts: torch.Tensor
+    edges: torch.Tensor
+    shifts: torch.Tensor
+
+
+class Network(Protocol):
+    """What a file of this folder builds: a ``torch.nn.Module``."""
+
+    periodic: bool
+    """Whether it reads edges across the boundaries of a cell."""
+
+    def __call__(self, batch: Batch) -> torch.Tensor:
+        """Energies of the frames apart from scale and energies of atoms, shape (n_frames,)."""
+
+
+def batch_of(
+    frames: Frames,
+    types: NDArray[np.int64],
+    cutoff: float,
+    device: str,
+    dtype: torch.dtype,
+) -> Batch:
+    """Frames as tensors.
+
+    Parameters
+    ----------
+    frames : Frames
+        At least one.
+    types : ndarray of int64
+        Place in the model's list by atomic number.
+    cutoff : float
+        Å.
+    device, dtype
+        Of the model.
+    """
+    edges = neighbour_list(frames, cutoff)
+    if edges.shift is None:
+        shifts = np.zeros((edges.index.shape[1], 3))
+    else:
+        cells = frames.cell[frames.frame_of_atom[edges.index[0]]]
+        shifts = np.einsum("ek,ekx->ex", edges.shift, cells)
+
+    def tensor(array: NDArray[np.generic], kind: torch.dtype) -> torch.Tensor:
+        # Never the frames' own memory: a model may write to its input.
+        return torch.tensor(np.ascontiguousarray(array), dtype=kind, device=device)
+
+    return Batch(
+        types=tensor(types[frames.numbers], torch.int64),
+        numbers=tensor(frames.numbers, torch.int64),
+        positions=tensor(frames.positions, dtype),
+        frame=tensor(frames.frame_of_atom, torch.int64),
+        counts=tensor(frames.counts, torch.int64),
+        edges=tensor(edges.index, torch.int64),
+        shifts=tensor(shifts, dtype),
+    )
