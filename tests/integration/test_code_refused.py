@@ -39,7 +39,7 @@ def opened(pytester: Pytester) -> Path:
     return told
 
 
-@pytest.mark.parametrize("way", ["ini", "-W"])
+@pytest.mark.parametrize("way", ["ini", pytest.param("-W", marks=pytest.mark.slow)])
 def test_the_filter_ends_the_run_before_the_file_is_opened(
     pytester: Pytester, opened: Path, way: str
 ) -> None:

@@ -107,7 +107,7 @@ def pytest_mlff_executor(name, config):
 def pytest_runtest_setup(item):
     note(f"case {item.name} {os.getpid()}")
 """
-workers = pytest.mark.parametrize("workers", ["-n0", "-n2"])
+workers = pytest.mark.parametrize("workers", [pytest.param("-n0", marks=pytest.mark.slow), "-n2"])
 
 
 @dataclass(frozen=True)

@@ -101,6 +101,7 @@ def seen(pytester: Pytester, name: str = "seen.jsonl") -> dict[str, str | None]:
     return found
 
 
+@pytest.mark.slow
 def test_every_worker_sees_one_gpu_of_the_callers_own(repo: Pytester) -> None:
     run(repo, "-n2")
     assert sorted(str(gpu) for gpu in seen(repo).values()) == ["GPU-a", "GPU-b"]
@@ -109,7 +110,7 @@ def test_every_worker_sees_one_gpu_of_the_callers_own(repo: Pytester) -> None:
 @pytest.mark.parametrize(
     "options, expected",
     [
-        (["--mlff-gpus=0,2"], ["7", "GPU-a"]),
+        pytest.param(["--mlff-gpus=0,2"], ["7", "GPU-a"], marks=pytest.mark.slow),
         (["--mlff-gpus=1", "--mlff-per-gpu=2"], ["GPU-b", "GPU-b"]),
         (["--mlff-device=cpu"], ["GPU-a,GPU-b,7"] * 2),
     ],

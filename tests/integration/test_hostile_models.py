@@ -130,7 +130,7 @@ def verdicts(cases: dict[str, Any], model: str) -> dict[str, set[str]]:
     return found
 
 
-@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("workers", [pytest.param(0, marks=pytest.mark.slow), 2])
 def test_each_is_an_error_of_its_own_cases(pytester: Pytester, workers: int) -> None:
     # Each worker starts each model: with workers, those that end a process and one that does not.
     reasons = {one: REASONS[one] for one in (["ends", "skips", "crashes"] if workers else REASONS)}
@@ -144,7 +144,7 @@ def test_each_is_an_error_of_its_own_cases(pytester: Pytester, workers: int) -> 
     assert verdicts(cases, "sound") == {"uracil": {"passed"}, "ethanol": {"passed"}}
 
 
-@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("workers", [pytest.param(0, marks=pytest.mark.slow), 2])
 @pytest.mark.parametrize("model", ["ends_at_load", "skips_at_load"])
 def test_at_load_the_other_models_go_on(pytester: Pytester, model: str, workers: int) -> None:
     result, cases = run(pytester, model, "sound", workers=workers)
@@ -153,7 +153,7 @@ def test_at_load_the_other_models_go_on(pytester: Pytester, model: str, workers:
     assert verdicts(cases, "sound") == {"uracil": {"passed"}, "ethanol": {"passed"}}
 
 
-@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("workers", [0, pytest.param(2, marks=pytest.mark.slow)])
 def test_a_hanging_model_is_ended_after_the_time_limit(pytester: Pytester, workers: int) -> None:
     pytester.makeini("[pytest]\nmlff_timeout = 20\n")
     result, cases = run(pytester, "hangs", workers=workers)

@@ -121,7 +121,9 @@ def test_repeated_on_a_sound_potential_the_law_holds(pytester: Pytester) -> None
     assert "holds: " in again.stdout
 
 
-@pytest.mark.parametrize("model", ["index_order", "hard_cutoff"])
+@pytest.mark.parametrize(
+    "model", ["index_order", pytest.param("hard_cutoff", marks=pytest.mark.slow)]
+)
 def test_workers_last_failed_and_stopping_early_say_the_same(
     pytester: Pytester, model: str
 ) -> None:

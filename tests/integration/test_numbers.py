@@ -128,7 +128,7 @@ def _check(
         assert case["value"] == pytest.approx(by_hand, rel=relative), case["case_id"]
 
 
-@pytest.fixture(params=["float64", "float32"])
+@pytest.fixture(params=[pytest.param("float64", marks=pytest.mark.slow), "float32"])
 def model(request: pytest.FixtureRequest) -> tuple[str, str, float]:
     """A checkpoint, its precision, and how closely numbers must agree."""
     if request.param == "float64":

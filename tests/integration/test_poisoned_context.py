@@ -168,7 +168,7 @@ def test_it_costs_the_models_process_alone(
     assert len(ran.lost) == 1
 
 
-@pytest.mark.parametrize("workers", ["-n0", "-n2"])
+@pytest.mark.parametrize("workers", [pytest.param("-n0", marks=pytest.mark.slow), "-n2"])
 def test_in_a_law(pytester: Pytester, workers: str) -> None:
     ran = run(pytester, workers, model="FromFifthCall", cases=LAW)
     ran.complete(2)

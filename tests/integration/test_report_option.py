@@ -99,7 +99,7 @@ def test_series_and_structures_stay_out_of_junit(pytester: Pytester) -> None:
     assert len(text) < 12_000
 
 
-@pytest.mark.parametrize("workers", [(), ("-n2",)])
+@pytest.mark.parametrize("workers", [pytest.param((), marks=pytest.mark.slow), ("-n2",)])
 def test_per_frame_values_and_the_worst_frame(pytester: Pytester, workers: tuple[str, ...]) -> None:
     if workers:
         pytest.importorskip("xdist")

@@ -167,7 +167,9 @@ def test_fails(k):
 """
 
 
-@pytest.mark.parametrize("option, least", [("-x", 1), ("--maxfail=3", 3)])
+@pytest.mark.parametrize(
+    "option, least", [pytest.param("-x", 1, marks=pytest.mark.slow), ("--maxfail=3", 3)]
+)
 def test_maxfail_ends_the_run_early(repo: Pytester, option: str, least: int) -> None:
     repo.makepyfile(FAILS)
     result = run(repo, "-n2", option)
@@ -203,7 +205,13 @@ def test_fixtures_of_a_session_are_taken_down_and_heard(repo: Pytester) -> None:
     assert list(repo.path.glob("down-*"))
 
 
-@pytest.mark.parametrize("dist", ["load", "loadfile", "worksteal", "each"])
+@pytest.mark.parametrize(
+    "dist",
+    [
+        "loadfile",
+        *(pytest.param(dist, marks=pytest.mark.slow) for dist in ("load", "worksteal", "each")),
+    ],
+)
 def test_a_mode_of_ones_own_choice_is_respected(repo: Pytester, dist: str) -> None:
     result = run(repo, "-n2", f"--dist={dist}", "--mlff-only", "-v")
     assert result.ret == 0
@@ -220,6 +228,7 @@ def test_without_a_model_xdist_is_left_alone(repo: Pytester) -> None:
     assert not (repo.path / ".mlff-store").exists()
 
 
+@pytest.mark.slow
 def test_durations_are_remembered(repo: Pytester) -> None:
     repo.makepyfile(test_short=SHORT.format(2))
     for arguments in (("-n2",), ()):  # with workers and without
@@ -230,6 +239,7 @@ def test_durations_are_remembered(repo: Pytester) -> None:
         assert sum(name.startswith("pass: models.py:exact") for name in listed) == 2
 
 
+@pytest.mark.slow
 def test_passes_are_as_many_as_test_sets(repo: Pytester, tiny_demo: str) -> None:
     result = run(repo, "-n2", "--mlff-only", model=tiny_demo)
     assert len(verdicts(repo.path / "report.json")) == 2 * CASES, result.stdout.str()

@@ -78,7 +78,7 @@ def test_a_factorys_answers_are_kept_as_long_as_its_code_stays(pytester: Pyteste
     assert len(_passes(root / ".mlff-store")) == 2 * len(kept)
 
 
-@pytest.mark.parametrize("workers", ["-n0", "-n2"])
+@pytest.mark.parametrize("workers", [pytest.param("-n0", marks=pytest.mark.slow), "-n2"])
 def test_a_store_that_cannot_be_written_costs_nothing_but_speed(
     pytester: Pytester, tiny_demo: str, workers: str
 ) -> None:

@@ -18,7 +18,7 @@ def _values(pytester: Pytester) -> dict[str, tuple[str, float | None]]:
     return {case["case_id"]: (case["verdict"], case["value"]) for case in cases}
 
 
-@pytest.mark.parametrize("model", ["exact", "scaled"])
+@pytest.mark.parametrize("model", [pytest.param("exact", marks=pytest.mark.slow), "scaled"])
 def test_two_workers_say_what_one_process_says(pytester: Pytester, model: str) -> None:
     model_repo(pytester)
     alone = run_case(pytester, model=f"models.py:{model}")
@@ -57,6 +57,7 @@ def test_junit_carries_the_measurements(pytester: Pytester) -> None:
         assert float(one["mlff.value"]) == values[one["mlff.case_id"]]
 
 
+@pytest.mark.slow
 def test_a_killed_worker_costs_its_case_and_nothing_else(pytester: Pytester) -> None:
     model_repo(pytester)
     pytester.makepyfile("def test_own(): pass")
