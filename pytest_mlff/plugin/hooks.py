@@ -145,9 +145,11 @@ class ActivePlugin:
         from pytest_mlff.plugin.start import refuses_code
         from pytest_mlff.scheduling.shows import only_shows
 
+        models = self.session.evaluation.models
+        models.training_notice = self.waiting.training_teller(session.config)
         if not self.worker:
             self.log.close(session.config)
-            self.session.evaluation.models.notice = self.waiting.teller(session.config)
+            models.notice = self.waiting.teller(session.config)
         if self.worker or not self.session.joins or only_shows(session.config):
             return
         try:

@@ -1,9 +1,13 @@
-"""What the terminal says while a model computes long."""
+"""What the terminal says while a model computes long or is trained."""
 
 from __future__ import annotations
 
+import os
+import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from pytest_mlff.training.progress import Teller
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -11,6 +15,9 @@ if TYPE_CHECKING:
     import pytest
 
 __all__ = ["Waiting"]
+
+# A line that takes the place of the last one may be written often, one in a log may not.
+_ON_TERMINAL, _IN_LOG = 2.0, 60.0
 
 
 @dataclass
@@ -41,3 +48,28 @@ class Waiting:
                 )
 
         return tell
+
+    def training_teller(self, config: pytest.Config) -> Teller:
+        """What says how far a training is: in one line on a terminal, in a line a minute in a log.
+
+        A worker of xdist writes past its controller, whose terminal that may be.
+        """
+        terminal = config.pluginmanager.getplugin("terminalreporter")
+        capture = config.pluginmanager.getplugin("capturemanager")
+        worker = os.environ.get("PYTEST_XDIST_WORKER")
+        in_place = worker is None and terminal is not None and terminal.isatty
+
+        def tell(variant: str, what: str, passing: bool) -> None:
+            if capture is None or (worker is None and terminal is None):
+                return
+            line = f"mlff: training {variant}: {what}"
+            with capture.global_and_fixture_disabled():
+                if worker is not None:
+                    print(f"[{worker}] {line}", file=sys.stderr, flush=True)
+                elif in_place and passing:
+                    terminal.rewrite(line, erase=True)
+                else:
+                    terminal.ensure_newline()
+                    terminal.write_line(line)
+
+        return Teller(tell, _ON_TERMINAL if in_place else _IN_LOG)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from pytest_mlff.run.plan import PlannedSpec
     from pytest_mlff.specs import Variant
     from pytest_mlff.store import Store
+    from pytest_mlff.training.progress import Teller
     from pytest_mlff.training.recipe import Recipe
     from pytest_mlff.training.runner import TrainingJob, TrainingResult
     from pytest_mlff.training.trainers.protocol import Trainer
@@ -58,6 +59,8 @@ class Models:
         GPUs that this process has lost.
     notice : callable or None
         Called while a model computes long, see :class:`ProcessPotential`.
+    training_notice : Teller or None
+        Told how far a training is.
     """
 
     def __init__(
@@ -85,6 +88,7 @@ class Models:
         self.failed: dict[str, MlffError] = {}
         self.contexts = LostContexts()
         self.notice: Callable[[str, float, int, int], None] | None = None
+        self.training_notice: Teller | None = None
 
     @property
     def loaded(self) -> tuple[Potential, ...]:
@@ -286,16 +290,26 @@ class Models:
 
     def _result(self, job: TrainingJob) -> TrainingResult:
         """Train or take from the store; a training that failed is not tried once per case."""
-        from pytest_mlff.training.runner import run_job
-
         if job.digest in self.failed:
             raise self.failed[job.digest]
         try:
-            result = (self._train or run_job)(job)
+            result = (self._train or self._trained_here)(job)
         except MlffError as error:
             self.failed[job.digest] = error
             raise
         self.trained += result.trained
+        return result
+
+    def _trained_here(self, job: TrainingJob) -> TrainingResult:
+        from pytest_mlff.training.progress import foresight, remember_pace, watching
+        from pytest_mlff.training.runner import run_job, stored_result
+
+        teller = self.training_notice
+        if teller is not None and (early := foresight(job)) and stored_result(job) is None:
+            teller.tell(job.variant, early, False)
+        with watching(job, teller):
+            result = run_job(job)
+        remember_pace(job, result)
         return result
 
     def _loaded(self, source: Located, job: TrainingJob, result: TrainingResult) -> Potential:

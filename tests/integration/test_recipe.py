@@ -114,12 +114,16 @@ def test_train_then_test_then_nothing(pytester: pytest.Pytester, repo: Path) -> 
 def test_a_budget_that_strikes_first_is_told(pytester: pytest.Pytester, repo: Path) -> None:
     changes = {"budget: 120": "budget: 4", "every_n_train_steps: 50": "every_n_train_steps: 1"}
     (repo / "small.yaml").write_text(recipe(steps=100_000, **changes), encoding="utf-8")
-    result = pytester.runpytest_inprocess(*ARGUMENTS, "-k", "n20", "--mlff-html=page.html")
-    (training,) = read_json(repo / "report.json")["trainings"]
+    result = pytester.runpytest_inprocess(*ARGUMENTS, "--mlff-html=page.html")
+    training, _ = read_json(repo / "report.json")["trainings"]
     assert training["steps"] < training["planned_steps"] == 100_000
     told = "ended by its budget of 4 s after * of 100,000 steps"
     result.stdout.fnmatch_lines([f"*warning: training of small on specs/sizes/ethanol-n20 {told}*"])
     assert "of 100,000 steps" in (repo / "page.html").read_text(encoding="utf-8")
+    # The first had to be tried; of the second it is said before it starts.
+    early = "the budget of 4 s will end this training after some * of 100,000 steps"
+    result.stdout.fnmatch_lines([f"mlff: training specs/sizes/ethanol-n40: {early}*"])
+    result.stdout.no_fnmatch_line(f"mlff: training specs/sizes/ethanol-n20: {early}*")
 
 
 def test_a_killed_run_goes_on(pytester: pytest.Pytester, repo: Path) -> None:

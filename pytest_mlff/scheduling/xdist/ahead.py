@@ -29,8 +29,9 @@ if TYPE_CHECKING:
 
 __all__ = ["only_stored", "train_all", "train_for", "will_run"]
 
-# Its unit is seconds of budget, so that a rate would say nothing.
+# Its unit is a training, so that a rate would say little.
 _BAR = "{desc}: {percentage:3.0f}%|{bar}| [{elapsed}<{remaining}{postfix}]"
+_LINES_EVERY = 60.0
 # File systems shared by many machines show new files late.
 _SETTLE_SECONDS = 60.0
 
@@ -72,12 +73,13 @@ def train_all(
     """
     from tqdm import tqdm
 
-    budget = sum(one.job.recipe.content.budget for one in wanted)
+    from pytest_mlff.training.progress import remember_pace
+
     failed: dict[str, str] = {}
     finished: list[Wanted] = []
     with (
         contextlib.ExitStack() as engines,
-        tqdm(total=budget, desc="training", bar_format=_BAR, file=sys.stderr, disable=None) as bar,
+        tqdm(total=len(wanted), desc="training", bar_format=_BAR, disable=None) as bar,
     ):
         futures = _submitted(engines, wanted, options, jobs, executors)
         with _left_in_order(futures, options, bar):
@@ -86,6 +88,7 @@ def train_all(
                 line = _problem(future, one, options.engine)
                 if line is None:
                     finished.append(one)
+                    remember_pace(one.job, future.result())
                     bar.write(f"{place} ok {_name(one)}: {_spent(future)}", file=sys.stderr)
                 else:
                     failed[one.job.digest] = line
@@ -196,26 +199,31 @@ def _left_in_order(
 def _finished(
     futures: Mapping[Future[TrainingResult], Wanted], bar: tqdm[Never]
 ) -> Iterator[tuple[Wanted, Future[TrainingResult]]]:
-    """Futures as they finish; meanwhile the bar follows the time that trainings have run."""
+    """Futures as they finish; meanwhile the bar follows their steps, or a log has them by lines."""
+    from pytest_mlff.training.progress import Watched, foresight
+
     left = dict(futures)
-    begun: dict[Future[TrainingResult], float] = {}
-    passed = 0.0
+    running: dict[Future[TrainingResult], Watched] = {}
+    told = time.monotonic()
     while left:
         done, _ = wait(left, timeout=1.0, return_when=FIRST_COMPLETED)
-        now = time.monotonic()
         for future, one in list(left.items()):
-            if future.running() or future in done:
-                begun.setdefault(future, now)
+            if future not in running and (future.running() or future in done):
+                running[future] = Watched(one.job)
+                if early := foresight(one.job):
+                    bar.write(f"{_name(one)}: {early}", file=sys.stderr)
             if future in done:
-                passed += one.job.recipe.content.budget
-                begun.pop(future, None)
+                del running[future]
                 yield left.pop(future), future
-        running = sum(
-            min(now - start, left[future].job.recipe.content.budget)
-            for future, start in begun.items()
-        )
-        bar.n = int(passed + running)
-        bar.set_postfix_str(f"{len(begun)} running, {len(left) - len(begun)} waiting")
+        far = {left[future]: watched.look() for future, watched in running.items()}
+        bar.n = len(futures) - len(left) + sum(at.share for at in far.values() if at)
+        said = [f"{_name(one)}: {at}" for one, at in far.items() if at]
+        more = f"{len(running)} running, {len(left) - len(running)} waiting"
+        bar.set_postfix_str("; ".join((*said, more)))
+        if bar.disable and time.monotonic() - told >= _LINES_EVERY:
+            told = time.monotonic()
+            for line in said:
+                print(line, file=sys.stderr)
 
 
 def _unseen(finished: Sequence[Wanted], options: Options, settle: float) -> dict[str, str]:
