@@ -86,9 +86,9 @@ def show_model(source: str) -> int:
         If the source is not in order or the model cannot be loaded; what the environment holds
         is printed before.
     """
-    from pytest_mlff.potentials.process import open_potential, surroundings_of
+    from pytest_mlff.potentials.process import open_potential, surroundings_of_source
 
-    found = surroundings_of(source, Path.cwd())
+    found = surroundings_of_source(source, Path.cwd())
     _print({"interpreter": [f"{found.executable}: Python {found.python}"]})
     _print({"packages": [" ".join(one) for one in found.packages]})
     info = open_potential(source).info

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pytest_mlff.errors import MlffError
@@ -118,6 +119,11 @@ class Models:
                 from pytest_mlff.training.trainers.registry import open_trainer
 
                 recipe = load_recipe(parsed.path)
+                if recipe.python and self.options.in_process:
+                    raise MlffError(
+                        f"{source.text}: python is of a process of its own: leave "
+                        "--mlff-in-process out"
+                    )
                 self._recipes[source] = (recipe, open_trainer(recipe))
         return self._recipes[source]
 
@@ -329,11 +335,12 @@ class Models:
             name=job.recipe.name,
             shown=source.text,
             reference_energies=result.reference_energies,
+            surroundings={} if job.recipe.python else None,
         )
         return start(
             request,
             adapters=self.adapters,
-            limits=self._limits,
+            limits=replace(self._limits, python=job.recipe.python),
             store=self.store,
             notice=self._notice,
             in_process=self.options.in_process,

@@ -1,6 +1,6 @@
 """Run ``nequip-train`` in a process of its own that does not outlive its parent.
 
-Called as ``python -m pytest_mlff.training.child PARENT ARGUMENTS…``. A run that is killed
+A run that is killed
 must not leave a trainer behind that goes on writing where the next run resumes.
 """
 
@@ -51,7 +51,3 @@ def main(arguments: list[str]) -> None:
         runpy.run_module("nequip.scripts.train", run_name="__main__", alter_sys=True)
     except SystemExit as ended:
         raise SystemExit(ended.code or INTERRUPTED) from ended
-
-
-if __name__ == "__main__":
-    main(sys.argv[1:])

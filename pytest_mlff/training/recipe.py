@@ -14,6 +14,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from pytest_mlff.errors import MlffError
+from pytest_mlff.potentials.card import interpreter
 from pytest_mlff.specs.load import load_checked
 from pytest_mlff.specs.wording import shown
 from pytest_mlff.specs.yaml_source import read_yaml
@@ -49,6 +50,11 @@ class RecipeFile(_Model):
     trainer: str = Field(
         min_length=1, description="nequip, or module:callable / file.py:callable of your own."
     )
+    python: str | None = Field(
+        default=None,
+        min_length=1,
+        description="Interpreter, or folder of a virtual environment, that trains and evaluates.",
+    )
     budget: int = Field(ge=1, description="Seconds of training, the same for every variant.")
     seed: int = Field(default=0, ge=0, description="Seed of weights and data order.")
     checkpoint: str | None = Field(
@@ -79,12 +85,15 @@ class Recipe:
         What it says.
     config : mapping
         The trainer's own configuration, read from its file where the recipe names one.
+    python : str or None
+        Path of the interpreter; None for that of the judge.
     """
 
     name: str
     path: Path
     content: RecipeFile
     config: Mapping[str, Any]
+    python: str | None = None
 
     @cached_property
     def digest(self) -> str:
@@ -140,4 +149,11 @@ def load_recipe(path: Path) -> Recipe:
             f"{shown(path)}:{source.line(('config',))}: config: {error}; it may hold text, "
             "numbers, lists and mappings"
         ) from error
-    return Recipe(path.stem, path, content, config)
+    python = None
+    if content.python is not None:
+        try:
+            python = interpreter(content.python, path.parent)
+        except MlffError as error:
+            where = f"{shown(path)}:{source.line(('python',))}: python"
+            raise MlffError(f"{where}: {error}") from None
+    return Recipe(path.stem, path, content, config, python)

@@ -140,12 +140,12 @@ class Channel:
         return content
 
 
-def of_frames(frames: Frames) -> dict[str, NDArray[Any]]:
-    """What a model may see of frames, as arrays; labels stay behind."""
+def of_frames(frames: Frames, labels: bool = False) -> dict[str, NDArray[Any]]:
+    """What a model may see of frames, as arrays; labels stay behind, unless asked for."""
     arrays: dict[str, NDArray[Any]] = {}
     for name in (one.name for one in fields(frames)):
         value = getattr(frames, name)
-        if name in _LABELS or value is None:
+        if value is None or (name in _LABELS and not labels):
             continue
         if isinstance(value, np.ndarray):
             arrays[name] = value

@@ -4,6 +4,14 @@ from __future__ import annotations
 
 from pytest_mlff.potentials.process.client import Limits, ProcessPotential
 from pytest_mlff.potentials.process.opening import limits_of, open_potential, start
-from pytest_mlff.potentials.process.surroundings import surroundings_of
+from pytest_mlff.potentials.process.surroundings import surroundings_of, surroundings_of_source
 
-__all__ = ["Limits", "ProcessPotential", "limits_of", "open_potential", "start", "surroundings_of"]
+__all__ = [
+    "Limits",
+    "ProcessPotential",
+    "limits_of",
+    "open_potential",
+    "start",
+    "surroundings_of",
+    "surroundings_of_source",
+]

@@ -18,23 +18,24 @@ from pytest_mlff.potentials.host.wire import Channel
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["HostProcess"]
+__all__ = ["HostProcess", "command_of", "environment_of"]
 
 _PACKAGE: Final = Path(__file__).resolve().parents[2]
 # The package is made importable by itself: nothing that lies beside it is, so that nothing
-# shadows what the interpreter has. Of ``datasets`` only the frames are needed, not its readers.
+# shadows what the interpreter has. Of ``datasets`` and ``training`` only single modules are needed,
+# not what offers them together.
 _BOOT: Final = """
 import importlib.util, sys, types
-package, descriptor, memory = sys.argv[1:]
+package = sys.argv[1]
 made = importlib.util.spec_from_file_location(
     "pytest_mlff", package + "/__init__.py", submodule_search_locations=[package])
 module = sys.modules["pytest_mlff"] = importlib.util.module_from_spec(made)
 made.loader.exec_module(module)
-frames = sys.modules["pytest_mlff.datasets"] = types.ModuleType("pytest_mlff.datasets")
-frames.__path__ = [package + "/datasets"]
-from pytest_mlff.potentials.host.serve import main
-main(int(descriptor), int(memory))
+for name in ("datasets", "training"):
+    room = sys.modules["pytest_mlff." + name] = types.ModuleType("pytest_mlff." + name)
+    room.__path__ = [package + "/" + name]
 """
+_SERVE: Final = "from pytest_mlff.potentials.host.serve import main\nmain(*map(int, sys.argv[2:]))"
 _LOG_LIMIT: Final = 2**20
 _LAST_LINES: Final = 5
 _LONGEST_LINE: Final = 160
@@ -66,20 +67,13 @@ class HostProcess:
         output = self._log.fileno() if log is None else log
         with theirs:
             self._process = subprocess.Popen(
-                [
-                    python or sys.executable,
-                    "-c",
-                    _BOOT,
-                    str(_PACKAGE),
-                    str(theirs.fileno()),
-                    str(memory or 0),
-                ],
+                command_of(_SERVE, str(theirs.fileno()), str(memory or 0), python=python),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
                 pass_fds=[theirs.fileno()],
                 start_new_session=True,
-                env=_environment(environment or {}, foreign=python is not None),
+                env=environment_of(environment or {}, foreign=python is not None),
             )
         if log is not None:
             os.close(log)
@@ -137,7 +131,24 @@ class HostProcess:
 _HAS_PROC: Final = Path("/proc/self/fd").is_dir()
 
 
-def _environment(added: Mapping[str, str], *, foreign: bool) -> dict[str, str]:
+def command_of(script: str, *arguments: str, python: str | None = None) -> list[str]:
+    """Command that runs a script with this package in another interpreter.
+
+    ``sys`` is imported, and the arguments begin at ``sys.argv[2]``.
+    """
+    return [python or sys.executable, "-c", _BOOT + script, str(_PACKAGE), *arguments]
+
+
+def environment_of(added: Mapping[str, str], *, foreign: bool) -> dict[str, str]:
+    """Variables of such a process.
+
+    Parameters
+    ----------
+    added : mapping of str to str
+        Beyond those of this one, or instead of them.
+    foreign : bool
+        Whether the interpreter is another.
+    """
     found = dict(os.environ)
     if foreign:
         # They are about this interpreter's libraries.

@@ -17,7 +17,7 @@ from pytest_mlff.potentials.source import Card, parse_source
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["Surroundings", "surroundings_of"]
+__all__ = ["Surroundings", "surroundings_of", "surroundings_of_source"]
 
 _PATIENCE: Final = 60.0
 
@@ -40,9 +40,48 @@ class Surroundings:
     python: str
     packages: tuple[tuple[str, str], ...]
 
+    def versions(self, *names: str) -> dict[str, str]:
+        """Versions of those distributions that are installed."""
+        return {name: version for name, version in self.packages if name in names}
 
-def surroundings_of(source: str, cwd: Path) -> Surroundings:
-    """Ask the interpreter that a model source runs in.
+
+def surroundings_of(limits: Limits, said: str) -> Surroundings:
+    """Ask an interpreter what it holds.
+
+    Parameters
+    ----------
+    limits : Limits
+        The interpreter, with its variables.
+    said : str
+        What it is to serve, for messages.
+
+    Raises
+    ------
+    ModelFailure
+        If the interpreter cannot serve, for want of numpy for instance.
+    """
+    host = HostProcess(limits.python, limits.environment, limits.memory)
+    try:
+        host.channel.sock.settimeout(_PATIENCE)
+        host.channel.send({"do": "surroundings"})
+        found, _ = host.channel.receive(_PATIENCE)
+    except (OSError, EOFError, GarbledError):
+        words = host.last_lines()
+        raise ModelFailure(
+            f"{said}: its interpreter {host.how_it_ended()}" + (f"; it said: {words}" * bool(words))
+        ) from None
+    finally:
+        host.end()
+    packages = (one.partition("-") for one in found["libraries"])
+    return Surroundings(
+        str(found["at"]),
+        str(found["python"]).partition(" ")[0],
+        tuple((name, version.removesuffix(".egg-info")) for name, _, version in packages),
+    )
+
+
+def surroundings_of_source(source: str, cwd: Path) -> Surroundings:
+    """Ask the interpreter that a model source runs in; see :func:`surroundings_of`.
 
     Parameters
     ----------
@@ -55,27 +94,8 @@ def surroundings_of(source: str, cwd: Path) -> Surroundings:
     ------
     MlffError
         If the source or its card is not in order.
-    ModelFailure
-        If the interpreter cannot serve, for want of numpy for instance.
     """
     families = [one.family for one in installed_adapters()]
     parsed = parse_source(source, cwd=cwd, families=families)
     limits = limits_of(load_card(parsed.path)) if isinstance(parsed, Card) else Limits()
-    host = HostProcess(limits.python, limits.environment, limits.memory)
-    try:
-        host.channel.sock.settimeout(_PATIENCE)
-        host.channel.send({"do": "surroundings"})
-        found, _ = host.channel.receive(_PATIENCE)
-    except (OSError, EOFError, GarbledError):
-        said = host.last_lines()
-        raise ModelFailure(
-            f"{source}: its interpreter {host.how_it_ended()}" + (f"; it said: {said}" * bool(said))
-        ) from None
-    finally:
-        host.end()
-    packages = (one.partition("-") for one in found["libraries"])
-    return Surroundings(
-        str(found["at"]),
-        str(found["python"]).partition(" ")[0],
-        tuple((name, version.removesuffix(".egg-info")) for name, _, version in packages),
-    )
+    return surroundings_of(limits, source)

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import importlib.metadata
 import importlib.util
 import json
 import math
 import os
-import subprocess
-import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from pytest_mlff.errors import MissingExtraError, MlffError
 from pytest_mlff.training.child import INTERRUPTED
+from pytest_mlff.training.trainers.apart import run_logged, why_it_failed
 from pytest_mlff.training.trainers.protocol import Fit
 
 if TYPE_CHECKING:
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 __all__ = ["NequipTrainer", "fill", "read_loss_curve"]
 
 _SECTIONS = ("run", "data", "trainer", "training_module")
-_LOG = "training.log"
 _LIBRARIES = ("nequip", "e3nn", "torch", "lightning")
 _LOSS, _WATCHED = "train_loss_step/weighted_sum", "val0_epoch/weighted_sum"
 
@@ -97,10 +96,13 @@ class NequipTrainer:
         File in the output folder to test; None for ``best.ckpt``, else ``last.ckpt``.
     versions : mapping of str to str
         Of NequIP and what it computes with.
+    python : str or None
+        Interpreter that trains; None for this one.
     """
 
     checkpoint: str | None = None
     versions: Mapping[str, str] = field(default_factory=dict)
+    python: str | None = None
 
     @property
     def name(self) -> str:
@@ -118,8 +120,7 @@ class NequipTrainer:
         MissingExtraError
             If NequIP is not installed.
         """
-        if importlib.util.find_spec("nequip") is None:
-            raise MissingExtraError(f"recipe {recipe.path.name}", "nequip", "nequip")
+        versions = _versions(recipe)
         config = recipe.config
         for section in _SECTIONS:
             if section not in config:
@@ -135,13 +136,7 @@ class NequipTrainer:
                 raise MlffError(f"recipe {recipe.path}: config.{'.'.join(keys)} must be a mapping")
         if "train" not in list(config["run"]):
             raise MlffError(f"recipe {recipe.path}: config.run must hold train")
-        versions = {}
-        for library in _LIBRARIES:
-            try:
-                versions[library] = importlib.metadata.version(library)
-            except importlib.metadata.PackageNotFoundError:
-                continue
-        return cls(recipe.content.checkpoint, versions)
+        return cls(recipe.content.checkpoint, versions, recipe.python)
 
     def fit(self, fixture: TrainingFixture, config: Mapping[str, Any], out_dir: Path) -> Fit:
         """Run ``nequip-train``, from ``last.ckpt`` where an interrupted training left one.
@@ -163,7 +158,7 @@ class NequipTrainer:
             last.unlink()
             code = self._run(fixture, out_dir, None)
         if code != 0:
-            why = _failure(code, out_dir / _LOG)
+            why = why_it_failed(code, out_dir)
             raise MlffError(f"trainer nequip on {fixture.variant}: {why}")
         loss = read_loss_curve(sorted(out_dir.glob("log/version_*/metrics.csv"), key=_version))
         steps = max((step for step, *_ in loss), default=None)
@@ -177,25 +172,16 @@ class NequipTrainer:
 
     def _run(self, fixture: TrainingFixture, out_dir: Path, resume: Path | None) -> int:
         """Run once; the exit code, below zero for the signal that killed it."""
-        command = [
-            sys.executable, "-m", "pytest_mlff.training.child", str(os.getpid()),
+        from pytest_mlff.potentials.process.launch import command_of
+
+        command = command_of(
+            "from pytest_mlff.training.child import main\nmain(sys.argv[2:])", str(os.getpid()),
             "-cp", str(out_dir), "-cn", "train", f"hydra.run.dir='{out_dir}'",
-            "hydra.output_subdir=null",
-        ]  # fmt: skip
+            "hydra.output_subdir=null", python=self.python,
+        )  # fmt: skip
         if resume is not None:
             command.append(f"++ckpt_path='{resume}'")
-        environment = {**os.environ, "OMP_NUM_THREADS": str(fixture.threads)}
-        with (out_dir / _LOG).open("ab") as stream:
-            done = subprocess.run(
-                command,
-                cwd=out_dir,
-                env=environment,
-                stdin=subprocess.DEVNULL,
-                stdout=stream,
-                stderr=subprocess.STDOUT,
-                check=False,
-            )
-        return done.returncode
+        return run_logged(command, out_dir, fixture.threads, self.python)
 
     def _found(self, fixture: TrainingFixture, out_dir: Path) -> Path:
         names = ("best.ckpt", "last.ckpt") if self.checkpoint is None else (self.checkpoint,)
@@ -208,13 +194,29 @@ class NequipTrainer:
         )
 
 
-def _failure(code: int, log: Path) -> str:
-    """Why a run failed, in one line."""
-    if code == INTERRUPTED:
-        return f"it was told to end before it was through (SIGTERM; log: {log})"
-    said = [line for line in log.read_text(errors="replace").splitlines() if line.strip()]
-    last = said[-1].strip() if said else "it said nothing"
-    return f"ended with code {code}: {last[:300]} (log: {log})"
+def _versions(recipe: Recipe) -> dict[str, str]:
+    """Versions that the outcome depends on, of the interpreter that trains.
+
+    Raises
+    ------
+    MlffError
+        If it has no NequIP.
+    """
+    if recipe.python is None:
+        if importlib.util.find_spec("nequip") is None:
+            raise MissingExtraError(f"recipe {recipe.path.name}", "nequip", "nequip")
+        known = {}
+        for library in _LIBRARIES:
+            with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+                known[library] = importlib.metadata.version(library)
+        return known
+    from pytest_mlff.potentials.process import Limits, surroundings_of
+
+    held = surroundings_of(Limits(python=recipe.python), f"recipe {recipe.path}")
+    known = held.versions(*_LIBRARIES)
+    if "nequip" not in known:
+        raise MlffError(f"recipe {recipe.path}: python: {recipe.python} has no nequip")
+    return {**known, "python": held.python}
 
 
 def _version(path: Path) -> int:

@@ -1,0 +1,200 @@
+"""Trainers that run in another interpreter: ``python:`` of a recipe.
+
+The other environment needs numpy and what the trainer imports, not this package's dependencies.
+Frames go there in files of plain arrays; the path of a checkpoint, or what went wrong, comes back
+as JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pytest_mlff.errors import MlffError
+from pytest_mlff.potentials.host.wire import frames_of, of_frames
+from pytest_mlff.training.child import INTERRUPTED, die_with_parent
+from pytest_mlff.training.fixture import TrainingFixture
+from pytest_mlff.training.trainers.protocol import Fit
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from pytest_mlff.training.recipe import Recipe
+
+__all__ = ["ApartTrainer", "main", "run_logged", "why_it_failed"]
+
+_LOG, _TASK, _FRAMES, _DONE = "training.log", "fit.json", "fit.npz", "fitted.json"
+_FIT = "from pytest_mlff.training.trainers.apart import main\nmain(*sys.argv[2:])"
+
+
+@dataclass(frozen=True)
+class ApartTrainer:
+    """``fit(fixture, config, out_dir)`` of a repository, called in another interpreter.
+
+    Attributes
+    ----------
+    name : str
+        As in the recipe: ``module:callable`` or ``file.py:callable``.
+    python : str
+        The interpreter.
+    folder : Path
+        Where imports and relative paths start.
+    versions : mapping of str to str
+        Of that interpreter, and what its environment holds.
+    checkpoint : str or None
+        File within the output folder, for a function that does not name it.
+    """
+
+    name: str
+    python: str
+    folder: Path
+    versions: Mapping[str, str]
+    checkpoint: str | None = None
+
+    @classmethod
+    def open(cls, recipe: Recipe) -> ApartTrainer:
+        """Ask the interpreter what it holds.
+
+        Raises
+        ------
+        MlffError
+            If the trainer's file is missing.
+        ModelFailure
+            If the interpreter cannot serve.
+        """
+        from pytest_mlff.potentials.process import Limits, surroundings_of
+        from pytest_mlff.store import digest_of
+
+        assert recipe.python is not None
+        name = recipe.content.trainer
+        module = name.rpartition(":")[0]
+        if module.endswith(".py") and not (recipe.path.parent / module).is_file():
+            raise MlffError(f"recipe {recipe.path}: trainer {name!r}: no such file: {module}")
+        held = surroundings_of(Limits(python=recipe.python), f"recipe {recipe.path}")
+        about = {"python": held.python, **held.versions("numpy", "torch")}
+        about["libraries"] = digest_of({"libraries": sorted(map(list, held.packages))})
+        return cls(name, recipe.python, recipe.path.parent, about, recipe.content.checkpoint)
+
+    def fit(self, fixture: TrainingFixture, config: Mapping[str, Any], out_dir: Path) -> Fit:
+        """Run the function there.
+
+        Raises
+        ------
+        MlffError
+            What went wrong there; where it ended without a word, its last line.
+        """
+        import numpy as np
+
+        from pytest_mlff.potentials.process.launch import command_of
+
+        (out_dir / _DONE).unlink(missing_ok=True)
+        arrays = {f"train/{name}": one for name, one in of_frames(fixture.train, True).items()}
+        if fixture.validation is not None:
+            found = of_frames(fixture.validation, True)
+            arrays |= {f"validation/{name}": one for name, one in found.items()}
+        np.savez(out_dir / _FRAMES, **arrays)  # type: ignore[arg-type]
+        about = {
+            name: getattr(fixture, name)
+            for name in ("variant", "species", "seed", "budget_seconds", "threads")
+        }
+        files = [None if one is None else str(one)
+                 for one in (fixture.train_file, fixture.validation_file)]  # fmt: skip
+        trainer = {"name": self.name, "folder": str(self.folder), "checkpoint": self.checkpoint}
+        task = {
+            "fixture": {**about, "reference_energies": dict(fixture.reference_energies)},
+            "files": files, "trainer": trainer, "config": config,
+        }  # fmt: skip
+        (out_dir / _TASK).write_text(json.dumps(task), encoding="utf-8")
+        command = command_of(_FIT, str(os.getpid()), str(out_dir), python=self.python)
+        code = run_logged(command, out_dir, fixture.threads, self.python)
+        try:
+            done = json.loads((out_dir / _DONE).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            done = {"error": f"trainer {self.name} on {fixture.variant}: "
+                             f"{why_it_failed(code, out_dir)}"}  # fmt: skip
+        if "error" in done:
+            raise MlffError(str(done["error"]))
+        return Fit(out_dir / str(done["checkpoint"]))
+
+
+def run_logged(
+    command: Sequence[str], out_dir: Path, threads: int, python: str | None = None
+) -> int:
+    """Run a trainer's command in its folder, what it says going to a log there.
+
+    Returns
+    -------
+    int
+        Its exit code, below zero for the signal that killed it.
+    """
+    from pytest_mlff.potentials.process.launch import environment_of
+
+    with (out_dir / _LOG).open("ab") as stream:
+        done = subprocess.run(
+            command,
+            cwd=out_dir,
+            env=environment_of({"OMP_NUM_THREADS": str(threads)}, foreign=python is not None),
+            stdin=subprocess.DEVNULL,
+            stdout=stream,
+            stderr=subprocess.STDOUT,
+            check=False,
+        )
+    return done.returncode
+
+
+def why_it_failed(code: int, out_dir: Path) -> str:
+    """Why a command of `run_logged` failed, in one line."""
+    log = out_dir / _LOG
+    if code == INTERRUPTED:
+        return f"it was told to end before it was through (SIGTERM; log: {log})"
+    said = [line for line in log.read_text(errors="replace").splitlines() if line.strip()]
+    last = said[-1].strip() if said else "it said nothing"
+    return f"ended with code {code}: {last[:300]} (log: {log})"
+
+
+def main(parent: str, folder: str) -> None:
+    """On the other side: call the function, and leave word of what came of it."""
+    import numpy as np
+
+    from pytest_mlff.potentials.factory import find_callable
+    from pytest_mlff.store import write_atomically
+    from pytest_mlff.training.trainers.function import CallableTrainer
+
+    die_with_parent(int(parent))
+    out_dir = Path(folder)
+    task = json.loads((out_dir / _TASK).read_text(encoding="utf-8"))
+    with np.load(out_dir / _FRAMES, allow_pickle=False) as stored:
+        arrays: dict[str, dict[str, Any]] = {}
+        for key in stored.files:
+            role, _, name = key.partition("/")
+            arrays.setdefault(role, {})[name] = stored[key]
+    about = task["fixture"]
+    train_file, validation_file = (None if one is None else Path(one) for one in task["files"])
+    assert train_file is not None
+    fixture = TrainingFixture(
+        train=frames_of(arrays["train"]),
+        validation=frames_of(arrays["validation"]) if "validation" in arrays else None,
+        train_file=train_file,
+        validation_file=validation_file,
+        **{**about, "species": tuple(about["species"])},
+    )
+    name, beside = task["trainer"]["name"], Path(task["trainer"]["folder"])
+    module, _, attribute = name.rpartition(":")
+    own = (beside / module).parent if module.endswith(".py") else beside
+    sys.path.insert(0, str(own))
+    try:
+        function = find_callable(module, attribute, said=f"trainer {name!r}", cwd=beside)
+        trainer = CallableTrainer(name, function, task["trainer"]["checkpoint"])
+        done = {"checkpoint": str(trainer.fit(fixture, task["config"], out_dir).checkpoint)}
+    except MlffError as error:
+        if error.__cause__ is not None:
+            import traceback
+
+            traceback.print_exception(error.__cause__)
+        done = {"error": str(error)}
+    write_atomically(out_dir / _DONE, json.dumps(done).encode())
