@@ -38,7 +38,10 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     fetch.add_argument(
         "--system", action="append", default=[], metavar="NAME", help="repeatable; default: all"
     )
-    fetch.add_argument("--out", type=Path, metavar="DIR", help="default: the user's cache folder")
+    fetch.add_argument(
+        "--out", "--data", "--mlff-data", dest="out", type=Path, metavar="DIR",
+        help="the data folder (default: the user's cache folder)",
+    )  # fmt: skip
     fetch.add_argument(
         "--archive", type=Path, metavar="FILE", help="unpack this download instead of fetching it"
     )

@@ -41,7 +41,11 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
     checking = commands.add_parser("validate", help="check spec files")
     checking.add_argument("paths", metavar="PATH", nargs="+", help="YAML file, or a builtin name")
-    checking.set_defaults(run=lambda arguments: validate(arguments.paths))
+    checking.add_argument(
+        "--data", "--mlff-data", dest="data", type=Path, metavar="DIR",
+        help="where published datasets lie; they are opened, too, as own files always are",
+    )  # fmt: skip
+    checking.set_defaults(run=lambda arguments: validate(arguments.paths, arguments.data))
 
     thresholds.register(commands)
 
@@ -86,17 +90,22 @@ def show(name: str, dataset: str | None = None) -> int:
     return 0
 
 
-def validate(paths: Sequence[str]) -> int:
-    """Check spec files, on each of their datasets; prints ``OK`` or the one-line error of each."""
+def validate(paths: Sequence[str], data: Path | None = None) -> int:
+    """Check spec files, on each of their datasets; prints ``OK`` or the one-line error of each.
+
+    Parameters
+    ----------
+    paths : sequence of str
+        As ``--mlff-suite`` takes them.
+    data : Path, optional
+        Folder of published datasets. Without it, those that are not here are not opened.
+    """
     worst = 0
     for name in paths:
         try:
             for path in find_specs([name], Path.cwd()):
                 spec = load_spec(path)
-                counts = [
-                    f"{key}: {_count(len(_checked(spec, key)), 'variant')}"
-                    for key in _runs_on(spec)
-                ]
+                counts = [_checked(spec, key, data) for key in _runs_on(spec)]
                 print(f"OK {spec.suite}/{spec.name} ({', '.join(counts)})")
         except MlffError as error:
             worst = _failed(error)
@@ -151,21 +160,48 @@ def _limit(case: Case) -> str:
     return f"{case.threshold.sign} {case.threshold.limit:g} {case.threshold.unit}"
 
 
-def _checked(spec: Spec, dataset: str) -> tuple[Variant, ...]:
-    """The variants on a dataset; the user's own files are read as a run would read them."""
+def _checked(spec: Spec, dataset: str, data: Path | None) -> str:
+    """Number of variants on a dataset; its files are read as a run would read them."""
     variants = expand(spec, dataset)
     for variant in variants:
         cases_of(variant, _species(variant), partial(_groups, variant))
+    count = f"{dataset}: {_count(len(variants), 'variant')}"
+    if spec.path is None or spec.path in builtin_specs().values():
+        return count
     used = {one.dataset or dataset for one in variants[0].selections.named.values()}
-    if spec.path is not None and all(spec.datasets[key].path is not None for key in used):
-        from pytest_mlff.datasets.splits import cut
-        from pytest_mlff.run.plan import plan_spec
+    absent = sorted({system for key in used for system in _absent(variants, key, data)})
+    if absent:
+        return f"{count}, not opened since {', '.join(absent)} is not here: --data DIR"
+    from pytest_mlff.datasets.splits import cut
+    from pytest_mlff.run.plan import plan_spec
 
-        planned = plan_spec(spec.path, dataset, None)
-        planned.check_data()
-        for variant in planned.variants:
-            cut(variant, planned.source, planned.others)
-    return variants
+    planned = plan_spec(spec.path, dataset, data)
+    planned.check_data()
+    for variant in planned.variants:
+        cut(variant, planned.source, planned.others)
+    return count
+
+
+def _absent(variants: Sequence[Variant], dataset: str, data: Path | None) -> set[str]:
+    """Systems of a published dataset that are not here; of others, absence is an error later."""
+    from pytest_mlff.datasets.fetch import missing_systems
+    from pytest_mlff.datasets.locations import default_data_dir
+    from pytest_mlff.datasets.record import record_named
+
+    spec = variants[0].spec
+    if spec.datasets[dataset].path is not None:
+        return set()
+    record = record_named(dataset, None if spec.path is None else spec.path.parent)
+    if data is not None or record.embedded or not record.is_builtin:
+        return set()
+    taken = [one for variant in variants for one in variant.selections.named.values()]
+    wanted = {
+        system
+        for one in taken
+        if one.dataset in (None, dataset)
+        for system in one.molecules or record.systems
+    }
+    return wanted & set(missing_systems(record, default_data_dir()))
 
 
 def _runs_on(spec: Spec) -> list[str]:

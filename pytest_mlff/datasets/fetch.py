@@ -192,8 +192,8 @@ def unpack(
         raise MlffError(f"{archive}: damaged archive ({error})") from error
     except OSError as error:
         raise MlffError(f"{archive}: cannot be unpacked to {folder} ({error})") from error
-    if not any(path.suffix == ".npz" for path in written):
-        raise MlffError(f"{archive}: holds no {wanted[0]}")
+    if not written:
+        raise MlffError(f"{archive}: holds no {' or '.join(wanted)}")
     _readable(written)
     if progress is not None:
         progress("unpack", archive.stat().st_size, archive.stat().st_size)

@@ -42,7 +42,8 @@ def find_system(record: DatasetRecord, system: str, folder: Path) -> Path:
         If there is none (the message says how to get it) or the choice is ambiguous.
     """
     candidates = record.candidates(system)
-    for start in (folder,) if record.is_builtin else (folder, record.path.parent):
+    places = (folder,) if record.is_builtin else (folder, record.path.parent)
+    for start in places:
         for candidate in candidates:
             found = _found(start, candidate)
             if len(found) > 1:
@@ -57,7 +58,8 @@ def find_system(record: DatasetRecord, system: str, folder: Path) -> Path:
         fix = f"run `mlff data fetch {record.name}` or point --mlff-data at the folder that has it"
     else:
         fix = f"put {candidates[0]} there or point --mlff-data at the folder that has it"
-    raise MlffError(f"{record.name} {system} not found in {folder}; {fix}")
+    where = " or ".join(map(str, places))
+    raise MlffError(f"{record.name} {system} not found in {where}; {fix}")
 
 
 def _found(start: Path, pattern: str) -> list[Path]:

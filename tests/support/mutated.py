@@ -2,30 +2,34 @@
 
 from __future__ import annotations
 
+import gzip
 import random
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from ase.build import bulk
 from ase.calculators.emt import EMT
 from ase.calculators.singlepoint import SinglePointCalculator
+from ase.db import connect
 from ase.io import iread, write
+from support.program_outputs import cp2k_output, outcar, vasprun
 
-from pytest_mlff.datasets.conversion import FileUnits
+from pytest_mlff.datasets import open_dataset
 from pytest_mlff.datasets.readers.extxyz import tidied
-from pytest_mlff.datasets.readers.npz import read_npz
-from pytest_mlff.datasets.readers.structures import read_structures
 from pytest_mlff.errors import MlffError
+from pytest_mlff.specs import DatasetOption
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     from ase import Atoms
+    from numpy.typing import NDArray
 
     from pytest_mlff.datasets.frames import Frames
 
-__all__ = ["FORMATS", "fault_of", "made", "mutate"]
+__all__ = ["FORMATS", "copper", "fault_of", "faults", "made"]
 
 
 def copper(count: int) -> list[Atoms]:
@@ -42,17 +46,38 @@ def copper(count: int) -> list[Atoms]:
     return found
 
 
-def _npz(path: Path) -> None:
+def _arrays() -> dict[str, NDArray[Any]]:
     frames = copper(4)
+    return {
+        "numbers": frames[0].numbers,
+        "positions": np.stack([one.positions for one in frames]),
+        "energy": np.array([one.get_potential_energy() for one in frames]),
+        "forces": np.stack([one.get_forces() for one in frames]),
+        "cell": np.stack([one.cell.array for one in frames]),
+    }
+
+
+def _npz(path: Path) -> None:
+    one = _arrays()
     np.savez(
-        path,
-        atomic_numbers=frames[0].numbers,
-        pos=np.stack([one.positions for one in frames]),
-        energy=np.array([[one.get_potential_energy()] for one in frames]),
-        forces=np.stack([one.get_forces() for one in frames]),
-        cell=np.stack([one.cell.array for one in frames]),
-        pbc=np.ones(3, dtype=bool),
-    )
+        path, atomic_numbers=one["numbers"], pos=one["positions"], energy=one["energy"][:, None],
+        forces=one["forces"], cell=one["cell"], pbc=np.ones(3, dtype=bool),
+    )  # fmt: skip
+
+
+def _sgdml(path: Path) -> None:
+    one = _arrays()
+    np.savez(
+        path, z=one["numbers"], R=one["positions"], E=one["energy"], F=one["forces"],
+        lattice=one["cell"].transpose(0, 2, 1), e_unit="eV", r_unit="Ang",
+    )  # fmt: skip
+
+
+def _packed(path: Path) -> None:
+    plain = path.with_suffix("")
+    _npz(plain)
+    path.write_bytes(gzip.compress(plain.read_bytes()))
+    plain.unlink()
 
 
 def _dump(path: Path) -> None:
@@ -65,20 +90,143 @@ def _dump(path: Path) -> None:
     path.write_text(text)
 
 
-FORMATS: Final[dict[str, tuple[str, Callable[[Path], Any]]]] = {
-    "extxyz": ("a.extxyz", lambda path: write(path, copper(3))),
-    "npz": ("a.npz", _npz),
-    "traj": ("a.traj", lambda path: write(path, copper(3))),
-    "lammps-dump-text": ("a.lammpstrj", _dump),
-    "json": ("a.json", lambda path: write(path, copper(3))),
-}
-"""File name and maker of each format."""
+def _schnetpack(path: Path) -> None:
+    with connect(path) as database:
+        for one in copper(3):
+            labels = {"energy": np.array([one.get_potential_energy()]), "forces": one.get_forces()}
+            one.calc = None
+            database.write(one, data=labels)
+        units = {"energy": "eV", "forces": "eV/Ang"}
+        database.metadata = {"_property_unit_dict": units, "_distance_unit": "Ang"}
+
+
+def _hdf5(path: Path) -> None:
+    import h5py
+
+    with h5py.File(path, "w") as file:
+        for key, value in _arrays().items():
+            file[f"Cu/{'atomic_numbers' if key == 'numbers' else key}"] = value
+
+
+def _deepmd(kind: str) -> Callable[[Path], None]:
+    def write_folder(path: Path) -> None:
+        import dpdata
+
+        one = _arrays()
+        data = {
+            "atom_names": ["Cu"], "atom_numbs": [4], "atom_types": np.zeros(4, dtype=int),
+            "coords": one["positions"], "cells": one["cell"], "orig": np.zeros(3),
+            "energies": one["energy"], "forces": one["forces"],
+        }  # fmt: skip
+        dpdata.LabeledSystem(data=data).to(kind, str(path))
+
+    return write_folder
+
+
+@dataclass(frozen=True)
+class Format:
+    """A format: name of a file, its maker, how it is read, and what its own library reads."""
+
+    file: str
+    make: Callable[[Path], Any]
+    plain: Callable[[Path], dict[str, NDArray[Any]]]
+    option: dict[str, Any] = field(default_factory=dict)
+
+
+def _by_ase(name: str) -> Callable[[Path], dict[str, NDArray[Any]]]:
+    def plain(path: Path) -> dict[str, NDArray[Any]]:
+        # ASE reads no file whose stress is broken; ours leaves the stress aside.
+        options = {"properties_parser": _without_stress} if name == "extxyz" else {}
+        read = tidied(path, path.parent) if name == "extxyz" else path
+        frames = list(iread(str(read), index=":", format=name, **options))
+        found = {
+            "positions": np.concatenate([one.positions for one in frames]),
+            "cell": np.stack([one.cell.array for one in frames]),
+            "pbc": np.stack([one.pbc for one in frames]),
+        }
+        results = [one.calc.results if one.calc else {} for one in frames]
+        if all("energy" in one for one in results):
+            found["energy"] = np.array([one["energy"] for one in results])
+        if all("forces" in one for one in results):
+            found["forces"] = np.concatenate([one["forces"] for one in results])
+        return found
+
+    return plain
+
+
+def _by_schnetpack(path: Path) -> dict[str, NDArray[Any]]:
+    with connect(path) as database:
+        rows = list(database.select(sort="id"))
+        return {
+            "positions": np.concatenate([one.positions for one in rows]),
+            "cell": np.stack([one.cell for one in rows]),
+            "energy": np.concatenate([one.data["energy"] for one in rows]),
+            "forces": np.concatenate([one.data["forces"] for one in rows]),
+        }
+
+
+def _by_numpy(path: Path) -> dict[str, NDArray[Any]]:
+    if path.suffix == ".gz":
+        plain = path.with_suffix("")
+        plain.write_bytes(gzip.decompress(path.read_bytes()))
+        path = plain
+    names = {"R": "positions", "E": "energy", "F": "forces", "pos": "positions"}
+    with np.load(path) as archive:
+        found = {names.get(key, key): archive[key] for key in archive.files}
+    if "lattice" in found:
+        found["cell"] = found.pop("lattice").swapaxes(1, 2)
+    return {key: found[key] for key in ("positions", "energy", "forces", "cell")}
+
+
+def _by_h5py(path: Path) -> dict[str, NDArray[Any]]:
+    import h5py
+
+    with h5py.File(path, "r") as file:
+        (group,) = file
+        return {key: np.asarray(file[group][key]) for key in file[group]}
+
+
+def _by_dpdata(kind: str) -> Callable[[Path], dict[str, NDArray[Any]]]:
+    def plain(path: Path) -> dict[str, NDArray[Any]]:
+        import dpdata
+
+        data = dpdata.LabeledSystem(str(path), fmt=kind).data
+        names = {"positions": "coords", "energy": "energies", "forces": "forces", "cell": "cells"}
+        return {name: data[key] for name, key in names.items()}
+
+    return plain
+
+
+FORMATS: Final[dict[str, Format]] = {
+    "extxyz": Format("a.extxyz", lambda path: write(path, copper(3)), _by_ase("extxyz")),
+    "traj": Format("a.traj", lambda path: write(path, copper(3)), _by_ase("traj")),
+    "json": Format("a.json", lambda path: write(path, copper(3)), _by_ase("json")),
+    "db": Format("a.db", lambda path: write(path, copper(3)), _by_ase("db")),
+    "schnetpack": Format("a.db", _schnetpack, _by_schnetpack),
+    "lammps": Format("a.lammpstrj", _dump, _by_ase("lammps-dump-text")),
+    "outcar": Format(
+        "OUTCAR", lambda path: path.write_text(outcar(copper(2))), _by_ase("vasp-out")
+    ),
+    "vasprun": Format(
+        "vasprun.xml", lambda path: path.write_text(vasprun(copper(2))), _by_ase("vasp-xml")
+    ),
+    "cp2k": Format(
+        "run.out", lambda path: path.write_text(cp2k_output(copper(1)[0])),
+        _by_dpdata("cp2k/output"), {"format": "cp2k/output"},
+    ),
+    "npz": Format("a.npz", _npz, _by_numpy, {"units": "eV"}),
+    "npz of sGDML": Format("a.npz", _sgdml, _by_numpy),
+    "npz.gz": Format("a.npz.gz", _packed, _by_numpy, {"units": "eV"}),
+    "hdf5": Format("a.h5", _hdf5, _by_h5py, {"units": "eV"}),
+    "deepmd npy": Format("water", _deepmd("deepmd/npy"), _by_dpdata("deepmd/npy")),
+    "deepmd raw": Format("water", _deepmd("deepmd/raw"), _by_dpdata("deepmd/raw")),
+}  # fmt: skip
 
 
 def made(name: str, folder: Path) -> Path:
-    """A sound file of a format."""
-    path = folder / FORMATS[name][0]
-    FORMATS[name][1](path)
+    """A sound file (or folder) of a format."""
+    path = folder / FORMATS[name].file
+    FORMATS[name].make(path)
     return path
 
 
@@ -87,6 +235,8 @@ def mutate(content: bytes, seed: int) -> bytes:
     rng = random.Random(seed)
     data = bytearray(content)
     for _ in range(rng.randint(1, 4)):
+        if not data:
+            break
         at = rng.randrange(len(data))
         kind = rng.randrange(6)
         if kind == 0:
@@ -105,18 +255,49 @@ def mutate(content: bytes, seed: int) -> bytes:
     return bytes(data) or b"\n"
 
 
+def faults(name: str, folder: Path, count: int) -> dict[int, str]:
+    """Seeds at which a mutated file is read wrongly, and how.
+
+    Parameters
+    ----------
+    name : str
+        Format.
+    folder : Path
+        For files.
+    count : int
+        Seeds.
+    """
+    path = made(name, folder)
+    inside = sorted(one for one in path.rglob("*") if one.is_file() and one.stat().st_size)
+    parts = inside if path.is_dir() else [path]
+    sound = {one: one.read_bytes() for one in parts}
+    found = {}
+    for seed in range(count):
+        changed = random.Random(seed).choice(parts)
+        changed.write_bytes(mutate(sound[changed], seed))
+        fault = fault_of(name, path)
+        changed.write_bytes(sound[changed])
+        if fault is not None:
+            found[seed] = fault
+    return found
+
+
 def fault_of(name: str, path: Path) -> str | None:
     """What is wrong with how a file is read: None for one line or for the file's own numbers."""
+    form = FORMATS[name]
     try:
-        if name == "npz":
-            frames = read_npz(path, units=FileUnits("eV")).frames
-        else:
-            frames = read_structures(path, file_format=name).frames
+        option = DatasetOption(path=path.name, **form.option)
+        source = open_dataset("own", option, spec_dir=path.parent)
+        frames = source.load(source.molecules[0]).frames
     except MlffError as error:
         return "more than one line" if "\n" in str(error) else None
     except Exception as error:
         return f"traceback: {type(error).__name__}: {error}"
-    return _differs(name, path, frames)
+    try:
+        plain = form.plain(path)
+    except Exception as error:
+        return f"numbers of a file that its library does not read ({error})"
+    return _differs(frames, plain)
 
 
 def _without_stress(text: str) -> dict[str, Any]:
@@ -126,37 +307,15 @@ def _without_stress(text: str) -> dict[str, Any]:
     return found
 
 
-def _differs(name: str, path: Path, frames: Frames) -> str | None:
-    if name == "npz":
-        with np.load(path) as archive:
-            wanted = {"energy": archive["energy"].reshape(-1), "forces": archive["forces"]}
-            same = np.array_equal(frames.positions, archive["pos"].reshape(-1, 3))
-            same &= np.array_equal(frames.cell, archive["cell"])
-        same &= all(
-            getattr(frames, key) is not None
-            and np.array_equal(np.ravel(getattr(frames, key)), np.ravel(value))
-            for key, value in wanted.items()
-        )
-        return None if same else "other numbers than numpy reads"
-    # ASE reads no file whose stress is broken; ours leaves the stress aside.
-    options = {"properties_parser": _without_stress} if name == "extxyz" else {}
-    read = tidied(path, path.parent) if name == "extxyz" else path
-    try:
-        plain = list(iread(str(read), index=":", format=name, **options))
-    except Exception:
-        return "numbers of a file that ASE does not read"
-    if len(plain) != len(frames):
-        return f"{len(frames)} frames, ASE reads {len(plain)}"
-    for index, atoms in enumerate(plain):
-        results = getattr(atoms.calc, "results", None) or {}
-        start, stop = frames.offsets[index : index + 2]
-        pairs = [(frames.positions[start:stop], atoms.positions), (frames.cell[index], atoms.cell)]
-        if "energy" in results and frames.energy is not None:
-            pairs.append((frames.energy[index], results["energy"]))
-        if "forces" in results and frames.forces is not None:
-            pairs.append((frames.forces[start:stop], results["forces"]))
-        if not all(np.array_equal(one, np.asarray(other)) for one, other in pairs):
-            return f"frame {index}: other numbers than ASE reads"
-        if not (np.array_equal(frames.pbc[index], atoms.pbc)):
-            return f"frame {index}: another periodicity"
+def _differs(frames: Frames, plain: dict[str, NDArray[Any]]) -> str | None:
+    for key, wanted in plain.items():
+        found = getattr(frames, key, None)
+        if found is None or key == "numbers":
+            continue
+        if key == "energy" and wanted.size and not wanted.any():
+            continue
+        if wanted.size != found.size:
+            return f"{key} of shape {found.shape}, its library reads {wanted.shape}"
+        if not np.array_equal(found.ravel(), wanted.ravel(), equal_nan=key != "pbc"):
+            return f"{key} differ from what its library reads"
     return None

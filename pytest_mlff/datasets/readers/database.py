@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from typing import TYPE_CHECKING, Any, Final
 
 from pytest_mlff.datasets.conversion import parse_units
@@ -34,6 +36,8 @@ def database_structures(plain: Path) -> tuple[list[Atoms], dict[str, Any], bool]
 
     structures: list[Atoms] = []
     in_data = False
+    if plain.suffix == ".db":
+        _check_whole(plain)
     with connect(plain) as database:
         for row in database.select(sort="id"):
             atoms = row.toatoms()
@@ -46,6 +50,14 @@ def database_structures(plain: Path) -> tuple[list[Atoms], dict[str, Any], bool]
 
 _VOLUME: Final = "{}/Ang/Ang/Ang"
 """How SchNetPack writes energy per volume."""
+
+
+def _check_whole(plain: Path) -> None:
+    """Refuse a damaged file, of which SQLite may still give some rows; raises ValueError."""
+    with closing(sqlite3.connect(f"{plain.absolute().as_uri()}?mode=ro", uri=True)) as opened:
+        said = str(opened.execute("PRAGMA quick_check(1)").fetchone()[0])
+    if said != "ok":
+        raise ValueError(f"damaged database: {said}")
 
 
 def database_units(

@@ -65,9 +65,9 @@ def read_dpdata(path: Path, file_format: str | None = None) -> FileContent:
 
 def _content(data: dict[str, Any], path: Path, faults: dict[str, str]) -> FileContent:
     coords = np.asarray(data["coords"], dtype=np.float64)
+    if not coords.size:
+        raise MlffError(f"{path}: holds no frames, or none that converged")
     n_frames, n_atoms = coords.shape[:2]
-    if not n_frames or not n_atoms:
-        raise MlffError(f"{path}: holds no frames")
     numbers = _numbers(data, path)
     periodic = not bool(data.get("nopbc", False))
     cell = np.asarray(data["cells"], dtype=np.float64).reshape(n_frames, 3, 3)

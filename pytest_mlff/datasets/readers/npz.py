@@ -59,6 +59,9 @@ class NpzContent(FileContent):
 def _units(archive: Archive, layout: Layout, told: FileUnits | None, published: bool) -> FileUnits:
     """Units told by the user, else by the file itself, else by the family."""
     energy, length = archive.text("e_unit"), archive.text("r_unit")
+    for key, text in (("e_unit", energy), ("r_unit", length)):
+        if key in archive.keys and text is None and told is None:
+            raise MlffError(f"{archive.where}: {key!r} is no text that names a unit")
     stated = None
     if energy is not None:
         try:

@@ -7,6 +7,7 @@ import gzip
 import lzma
 import shutil
 import tempfile
+import zlib
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -55,7 +56,7 @@ def decompressed(path: Path) -> Iterator[tuple[Path, Path]]:
         try:
             with opener(path) as packed, copy.open("wb") as stream:
                 shutil.copyfileobj(packed, stream)
-        except (OSError, EOFError, lzma.LZMAError) as error:
+        except (OSError, EOFError, lzma.LZMAError, zlib.error) as error:
             raise MlffError(f"{path}: cannot be unpacked ({_line(error)})") from error
         yield copy, Path(folder)
 

@@ -376,6 +376,10 @@ def test_zip_and_single_files(tmp_path: Path, server: Server) -> None:
     record = ccsdt.model_copy(update={"sources": (source,)})
     fetch(record, tmp_path, ["ethanol"])
     assert _files(tmp_path) == ["ccsdt/ethanol_ccsd_t-train.npz"]
+    server.content = _zip({"train.extxyz": b"1\n\nH 0 0 0\n"})
+    texts = source.model_copy(update={"file": "t.zip", "members": ("*.extxyz",)})
+    fetch(ccsdt.model_copy(update={"sources": (texts,)}), tmp_path, ["ethanol"])
+    assert (tmp_path / "ccsdt/train.extxyz").is_file()
     server.content = _zip({"ethanol_ccsd_t-train.npz": b"\0" * 10_000_000})
     with pytest.raises(MlffError, match="would unpack to 10000000 bytes"):
         fetch(record, tmp_path, ["ethanol"])

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 from ase import units
+from support.mutated import copper
+from support.program_outputs import cp2k_output, outcar, vasprun
 
-from pytest_mlff.datasets import open_dataset
+from pytest_mlff.datasets import Frames, open_dataset
 from pytest_mlff.errors import MlffError
 from pytest_mlff.specs import DatasetOption
 
@@ -156,3 +158,43 @@ def test_a_file_that_is_no_hdf5(tmp_path: Path) -> None:
     (tmp_path / "a.h5").write_text("hello")
     with pytest.raises(MlffError, match=r"a\.h5: cannot be read as HDF5"):
         _source("a.h5", tmp_path)
+
+
+@pytest.mark.parametrize("name", ["OUTCAR", "vasprun.xml", "run.out"])
+def test_outputs_of_programs(tmp_path: Path, name: str) -> None:
+    """Labels and signs of stress as EMT gave them, through the units that the program prints."""
+    frames = copper(3)
+    option: dict[str, str] = {}
+    if name == "OUTCAR":
+        (tmp_path / name).write_text(outcar(frames))
+    elif name == "vasprun.xml":
+        (tmp_path / name).write_text(vasprun(frames))
+    else:
+        pytest.importorskip("dpdata")
+        frames = frames[:1]
+        (tmp_path / name).write_text(cp2k_output(frames[0]))
+        option = {"format": "cp2k/output"}
+    wanted = Frames.from_atoms(frames)
+    source = _source(name, tmp_path, **option)
+    found = source.load(source.molecules[0]).frames
+    np.testing.assert_array_equal(found.numbers, wanted.numbers)
+    assert found.pbc.all()
+    for key, digits in (
+        ("positions", 1e-12), ("cell", 1e-12), ("energy", 1e-9), ("forces", 1e-8), ("stress", 1e-9)
+    ):  # fmt: skip
+        np.testing.assert_allclose(
+            getattr(found, key), getattr(wanted, key), rtol=1e-7, atol=digits, err_msg=key
+        )
+
+
+@pytest.mark.parametrize(
+    "option, message",
+    [({"units": "Hartree"}, "is read in eV and Å"), ({"energy_key": "e"}, "is read in eV and Å"),
+     ({"format": "cp2k/nothing"}, "cannot be read as cp2k/nothing"), ({}, "holds no frames")],
+)  # fmt: skip
+def test_bad_outputs_of_programs(tmp_path: Path, option: dict[str, Any], message: str) -> None:
+    pytest.importorskip("dpdata")
+    text = cp2k_output(copper(1)[0]).replace("SCF run converged", "SCF run NOT converged")
+    (tmp_path / "a.out").write_text(text)
+    with pytest.raises(MlffError, match=message):
+        _source("a.out", tmp_path, **({"format": "cp2k/output"} | option)).load("a")

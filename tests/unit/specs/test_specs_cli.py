@@ -5,13 +5,19 @@ from __future__ import annotations
 import argparse
 import json
 import re
+from typing import TYPE_CHECKING
 
 import pytest
+from ase.io import write
+from support.mutated import copper
 
 from pytest_mlff.cli.specs import register
 from pytest_mlff.errors import MlffError
 from pytest_mlff.run.plan import plan_spec
 from pytest_mlff.specs.json_schema import schema_text
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def run(*words: str) -> int:
@@ -55,13 +61,17 @@ def test_show_own_file_whose_data_is_not_there(
     assert "own/spec/mol-n100/force_mae[each]  ≤ 45 meV/Å" in out
 
 
-def test_validate(write_spec, capsys: pytest.CaptureFixture[str]) -> None:
+def test_validate(
+    write_spec, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     good = write_spec()
     bad = write_spec(("max: 45", "max: x"), name="bad.yaml")
     assert run("validate", good.name, "quick") == 0
     out, err = capsys.readouterr()
     assert out.splitlines() == [
-        "OK own/spec (embedded: 4 variants, rmd17: 4 variants)",
+        "OK own/spec (embedded: 4 variants, rmd17: 4 variants, not opened since aspirin, ethanol "
+        "is not here: --data DIR)",
         "OK quick/quick (embedded: 7 variants, rmd17: 7 variants)",
     ]
     assert err == ""
@@ -115,3 +125,37 @@ def test_schema(tmp_path, capsys: pytest.CaptureFixture[str]) -> None:
     assert (tmp_path / "s.json").read_text(encoding="utf-8") == printed
     assert run("schema", "--output", str(tmp_path)) == 4
     assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+def test_validate_opens_files_of_records(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Own records always; published ones where they lie, or with --data."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    (tmp_path / "pytest.ini").touch()
+    (tmp_path / "datasets").mkdir()
+    (tmp_path / "datasets/ours.yaml").write_text(
+        "schema_version: 1\ntitle: ours\nformat: extxyz\nunits: eV\ncitation: us\n"
+        'files: "{system}.extxyz"\nsystems: {cu: {species: [Cu]}}\n'
+    )
+    text = (
+        "schema_version: 1\ntitle: t\nsource: {paper: p, section: s}\nvariant: all\n"
+        "datasets: {ours: {}}\nframes:\n  test: {systems: cu, start: 50}\n"
+        "cases: [{metric: force_mae}]\n"
+    )
+    (tmp_path / "s.yaml").write_text(text)
+    assert run("validate", "s.yaml") == 4
+    assert "ours cu not found in" in capsys.readouterr().err
+    write(tmp_path / "datasets/cu.extxyz", copper(4))
+    assert run("validate", "s.yaml") == 4
+    assert "no known time order, but the test frames are cut by a time" in capsys.readouterr().err
+    (tmp_path / "s.yaml").write_text(text.replace(", start: 50", ""))
+    assert run("validate", "s.yaml") == 0
+    published = text.replace("ours", "rmd17").replace("cu", "ethanol")
+    (tmp_path / "s.yaml").write_text(published)
+    capsys.readouterr()
+    assert run("validate", "s.yaml") == 0
+    assert "not opened since ethanol is not here" in capsys.readouterr().out
+    assert run("validate", "s.yaml", "--data", "datasets") == 4
+    assert "rmd17 ethanol not found in datasets" in capsys.readouterr().err
