@@ -10,8 +10,8 @@ if TYPE_CHECKING:
 
     from pytest_mlff.datasets.frames import Frames
     from pytest_mlff.datasets.integrity.result import IntegrityResult
-    from pytest_mlff.metrics.measurement import Measurement
     from pytest_mlff.metrics.registry import Metric
+    from pytest_mlff.metrics.simulated import Simulated
     from pytest_mlff.potentials.protocol import Potential, Prediction
     from pytest_mlff.specs.operations import Scalar
     from pytest_mlff.store import Store
@@ -73,8 +73,8 @@ class Inputs(Protocol):
     def data_check(self) -> IntegrityResult:
         """What the check of data `metric` finds."""
 
-    def simulated(self) -> Measurement:
-        """The metric of the simulation that the spec asks for; one serves all cases."""
+    def simulated(self) -> Simulated:
+        """The simulation that the spec asks for; one serves all cases."""
 
     def other_precisions(self) -> Mapping[str, Potential]:
         """The same model in the other precisions that its format can be opened in."""

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from pytest_mlff.metrics.pictures import Shown
 from pytest_mlff.statistics.evidence import FrameSeries, Pooled
 from pytest_mlff.statistics.interval import FEWEST_DOF, FEWEST_FRAMES
 
@@ -44,6 +45,8 @@ class Measurement:
         Several lines for whoever has to fix it.
     counterexample : Counterexample or None
         The smallest structure that breaks a law.
+    shown : Shown
+        Curves and the like, for figures.
     """
 
     value: float
@@ -57,6 +60,7 @@ class Measurement:
     reason: str = ""
     detail: str = ""
     counterexample: Any = field(default=None, repr=False, compare=False)
+    shown: Shown = field(default=Shown(), repr=False, compare=False)
 
     @property
     def nonfinite_frames(self) -> int:

@@ -79,6 +79,8 @@ class Metric:
         A threshold is then a ``min``, else a ``max``.
     per_species : bool
         Whether it can be taken over the atoms of one species.
+    per_pair : bool
+        Whether it can be taken over pairs of two elements, such as ``C-H``.
     evidence : {"frames", "replicates", "none"}
         What stands behind a value: correlated frames, independent repetitions, or nothing that
         can be compared with a baseline.
@@ -111,6 +113,7 @@ class Metric:
     label: str = ""
     foretells: str | None = None
     ensembles: tuple[str, ...] = ()
+    per_pair: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "needs", frozenset(self.needs))

@@ -52,7 +52,8 @@ class StructureReference:
         return radial(self.frames, self.r_max)
 
     @cached_property
-    def _halves(self) -> tuple[Radial, Radial]:
+    def halves(self) -> tuple[Radial, Radial]:
+        """Curves of the first and of the second half of the reference."""
         middle = len(self.frames) // 2
         first = radial(self.frames.select(slice(0, middle)), self.r_max)
         return first, radial(self.frames.select(slice(middle, None)), self.r_max)
@@ -62,7 +63,7 @@ class StructureReference:
 
         An error near it says nothing against a model.
         """
-        first, second = self._halves
+        first, second = self.halves
         return self.between(metric, pair, first, second)
 
     def of(self, trajectory: Trajectory, *, skip_ps: float = 0.0) -> ReplicaStructure:
@@ -143,6 +144,21 @@ class ReplicaStructure:
         return pseudo_values(lambda mask: self._of(metric, pair, mask), self.start_of)
 
     def _of(self, metric: str, pair: str, mask: NDArray[np.bool_]) -> float:
+        merged = self.merged(pair, mask)
+        return self.reference.between(metric, pair, merged, self.reference.curves)
+
+    def merged(self, pair: str = ALL_PAIRS, mask: NDArray[np.bool_] | None = None) -> Radial:
+        """Curves of one pair over the frames of some replicas, or of all, together.
+
+        Raises
+        ------
+        NotSupportedError
+            If there are no frames.
+        MlffError
+            If the element pair is unknown.
+        """
+        if mask is None:
+            mask = np.ones(len(self.curves), dtype=bool)
         taken = [one for one, wanted in zip(self.curves, mask, strict=True) if wanted and one]
         if not taken:
             raise NotSupportedError("no replica lived long enough to have a structure")
@@ -152,5 +168,4 @@ class ReplicaStructure:
         shares = np.array([one.n_frames / n_frames for one in taken])
         g = np.tensordot(shares, np.stack([one.g[pair] for one in taken]), axes=1)
         h = np.tensordot(shares, np.stack([one.h[pair] for one in taken]), axes=1)
-        merged = Radial(taken[0].r, {pair: g}, {pair: h}, n_frames)
-        return self.reference.between(metric, pair, merged, self.reference.curves)
+        return Radial(taken[0].r, {pair: g}, {pair: h}, n_frames)

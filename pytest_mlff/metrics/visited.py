@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pytest_mlff.potentials.protocol import Potential
     from pytest_mlff.simulation.trajectory import Trajectory
 
-__all__ = ["VisitedErrors", "visited_errors"]
+__all__ = ["VisitedErrors", "visited_errors", "visited_frames"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,6 +30,8 @@ class VisitedErrors:
     Attributes
     ----------
     time_ps : ndarray, shape (n_times,)
+    every : int
+        Stored frames from one time to the next.
     energy_violation, force_violation : ndarray, shape (n_times, n_replicas)
         Dimensionless; energies are counted from the reference energies of the species.
     energy_mae : ndarray, shape (n_times, n_replicas)
@@ -39,6 +41,7 @@ class VisitedErrors:
     """
 
     time_ps: NDArray[np.float64]
+    every: int
     energy_violation: NDArray[np.float64]
     force_violation: NDArray[np.float64]
     energy_mae: NDArray[np.float64]
@@ -75,16 +78,7 @@ def visited_errors(
     """
     times = np.arange(0, len(trajectory.time_ps), every)
     shape = (len(times), trajectory.n_replicas)
-    kept = []
-    for replica in range(trajectory.n_replicas):
-        one = trajectory.frames(replica)
-        assert one.time_index is not None
-        wanted = one.time_index % (every * trajectory.settings.stride) == 0
-        if wanted.any():
-            kept.append(one.select(np.flatnonzero(wanted)))
-    if not kept:
-        raise NotSupportedError("no frame was visited")
-    frames = Frames.concatenate(kept)
+    frames, alive = visited_frames(trajectory, every)
     ours, theirs = evaluate(model, frames), evaluate(oracle, frames)
     zero = reference_energies.of(frames)
     n_atoms = len(trajectory.numbers)
@@ -99,11 +93,35 @@ def visited_errors(
         "energy_mae": MEV * np.abs(ours.energy - theirs.energy) / n_atoms,
         "force_mae": MEV * np.abs(forces - forces_ref).mean(axis=(1, 2)),
     }
-    # Frames lie replica after replica.
-    alive = trajectory.alive[times].T
     found = {}
     for name, values in columns.items():
         table = np.full(alive.shape, np.nan)
         table[alive] = values
         found[name] = table.T.reshape(shape)
-    return VisitedErrors(time_ps=trajectory.time_ps[times], **found)
+    return VisitedErrors(time_ps=trajectory.time_ps[times], every=every, **found)
+
+
+def visited_frames(trajectory: Trajectory, every: int) -> tuple[Frames, NDArray[np.bool_]]:
+    """Each so many-th stored frame of every replica, replica after replica.
+
+    Returns
+    -------
+    frames : Frames
+    alive : ndarray of bool, shape (n_replicas, n_times)
+        Which of the times a replica reached.
+
+    Raises
+    ------
+    NotSupportedError
+        If no frame was visited.
+    """
+    kept = []
+    for replica in range(trajectory.n_replicas):
+        one = trajectory.frames(replica)
+        assert one.time_index is not None
+        wanted = one.time_index % (every * trajectory.settings.stride) == 0
+        if wanted.any():
+            kept.append(one.select(np.flatnonzero(wanted)))
+    if not kept:
+        raise NotSupportedError("no frame was visited")
+    return Frames.concatenate(kept), trajectory.alive[::every].T

@@ -8,6 +8,7 @@ long as it consists of primitives; only there are arrays packed into text.
 from __future__ import annotations
 
 import base64
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from pytest_mlff.run.planned_case import PlannedCase
     from pytest_mlff.run.session import Session
 
-__all__ = ["arrays_of", "attachment_of", "hand_over", "keep_for_report", "take"]
+__all__ = ["arrays_of", "attachment_of", "hand_over", "keep_for_report", "shown_of", "take"]
 
 _ATTRIBUTE = "mlff_attachment"
 _KEY = pytest.StashKey[dict[str, Any]]()
@@ -37,6 +38,12 @@ def attachment_of(
 
     found: dict[str, Any] = {"detail": outcome.detail}
     worst = _worst_frame(session, one, outcome)
+    if outcome.measurement is not None:
+        shown = outcome.measurement.shown
+        found |= {"pictures": [asdict(picture) for picture in shown.pictures]}
+        found |= {} if shown.film is None else {"film": asdict(shown.film)}
+        if shown.moment is not None:
+            worst = structure_of(shown.moment[0], 0, shown.moment[1])
     if worst is not None:
         found["worst_frame"] = worst.model_dump()
     broken = outcome.counterexample
@@ -97,6 +104,20 @@ def take(report: pytest.TestReport) -> dict[str, Any] | None:
     """Take an attachment off a report, which pytest keeps until the end of the run."""
     found: dict[str, Any] | None = report.__dict__.pop(_ATTRIBUTE, None)
     return found
+
+
+def shown_of(attachment: Mapping[str, Any]) -> dict[str, Any]:
+    """Fields of a case record that an attachment holds."""
+    from pydantic import TypeAdapter
+
+    from pytest_mlff.reports.model import CaseRecord
+
+    fields: dict[str, Any] = {**CaseRecord.model_fields}
+    return {
+        name: TypeAdapter(fields[name].annotation).validate_python(attachment[name])
+        for name in ("detail", "worst_frame", "counterexample", "pictures", "film")
+        if name in attachment
+    }
 
 
 def arrays_of(attachment: Mapping[str, Any]) -> dict[str, Any]:

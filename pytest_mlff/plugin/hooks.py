@@ -147,6 +147,7 @@ class ActivePlugin:
 
         models = self.session.evaluation.models
         models.training_notice = self.waiting.training_teller(session.config)
+        self.session.evaluation.simulations.notice = self.waiting.writer(session.config)
         if not self.worker:
             self.log.close(session.config)
             models.notice = self.waiting.teller(session.config)

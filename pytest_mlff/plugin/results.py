@@ -12,14 +12,13 @@ from _pytest.junitxml import xml_key
 from pytest_mlff.errors import MlffError
 from pytest_mlff.gate.outcome import Outcome
 from pytest_mlff.gate.threshold import RED, Judgement, Verdict
-from pytest_mlff.plugin.attachment import arrays_of, take
+from pytest_mlff.plugin.attachment import arrays_of, shown_of, take
 from pytest_mlff.reports.headline import (
     ANOTHER_LEVEL,
     is_of_another_level,
     known_violations,
     unjudged_models,
 )
-from pytest_mlff.reports.model import StructureRecord
 from pytest_mlff.reports.properties import PREFIX, from_properties, record_of
 from pytest_mlff.reports.stream import ReportStream
 from pytest_mlff.run.baseline_summary import KeptValues, Notice, closing_lines, update_baselines
@@ -135,11 +134,7 @@ class Tally:
         if found is None:
             return
         nodeid = report.nodeid
-        self._beside[nodeid] = {"detail": found["detail"]} | {
-            name: StructureRecord(**found[name])
-            for name in ("worst_frame", "counterexample")
-            if name in found
-        }
+        self._beside[nodeid] = shown_of(found)
         one = self.session.by_nodeid.get(nodeid)
         if "entry" in found and one is not None and one.source is not None:
             label = self.gate.label(one.source)

@@ -33,21 +33,34 @@ class Waiting:
     case: str = ""
 
     def teller(self, config: pytest.Config) -> Callable[[str, float, int, int], None]:
-        """What writes a line past the capture of output: model, seconds, frames done and in all."""
+        """What tells of a model that computes: its name, seconds, frames done and in all."""
+        write = self.writer(config)
 
         def tell(model: str, seconds: float, done: int, total: int) -> None:
-            terminal = config.pluginmanager.getplugin("terminalreporter")
-            capture = config.pluginmanager.getplugin("capturemanager")
-            if terminal is None or capture is None or not self.case:
-                return
             far = f"{done} of {total} frames" if total else "no word yet"
-            with capture.global_and_fixture_disabled():
-                terminal.ensure_newline()
-                terminal.write_line(
-                    f"mlff: {self.case}: {model} has computed for {seconds:.0f} s ({far})"
-                )
+            write(f"{model} has computed for {seconds:.0f} s ({far})")
 
         return tell
+
+    def writer(self, config: pytest.Config) -> Callable[[str], None]:
+        """What writes a line of the running case past the capture of output."""
+
+        def write(text: str) -> None:
+            terminal = config.pluginmanager.getplugin("terminalreporter")
+            capture = config.pluginmanager.getplugin("capturemanager")
+            worker = os.environ.get("PYTEST_XDIST_WORKER")
+            if capture is None or not self.case or (worker is None and terminal is None):
+                return
+            line = f"mlff: {self.case}: {text}"
+            with capture.global_and_fixture_disabled():
+                if worker is not None:
+                    # Past the controller, whose terminal that may be.
+                    print(f"[{worker}] {line}", file=sys.stderr, flush=True)
+                else:
+                    terminal.ensure_newline()
+                    terminal.write_line(line)
+
+        return write
 
     def training_teller(self, config: pytest.Config) -> Teller:
         """What says how far a training is: in one line on a terminal, in a line a minute in a log.

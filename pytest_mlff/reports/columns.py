@@ -69,7 +69,7 @@ def columns_of(report: Report) -> list[Column]:
     columns = [
         Column(name, _KINDS.get(name, "text"), tuple(_cell(case, name) for case in cases))
         for name in CaseRecord.model_fields
-        if name != "evidence"
+        if name not in ("evidence", "pictures", "film")
     ]
     variants = {_key(variant): variant.axes for variant in report.variants}
     columns += _spread("axis_", [variants.get(_key(case), {}) for case in cases])

@@ -9,6 +9,8 @@ from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from pytest_mlff.metrics.pictures import Film, Picture  # noqa: TC001 - pydantic reads it
+
 __all__ = [
     "SCHEMA_FILE",
     "SCHEMA_VERSION",
@@ -59,7 +61,9 @@ class CaseRecord(_Record):
     spec: str
     variant: str
     metric: str
-    species: str | None = Field(description="Chemical symbol; null for all atoms.")
+    species: str | None = Field(
+        description="Chemical symbol, or two for a pair; null for all atoms."
+    )
     group: str | None = Field(
         default=None,
         description="`label=value` of the frames it is taken over (`group_by`); null for all.",
@@ -93,6 +97,8 @@ class CaseRecord(_Record):
         default=None, description="The smallest structure found that breaks a law."
     )
     detail: str = Field(default="", description="Several lines for whoever has to fix it.")
+    pictures: list[Picture] = Field(default=[], description="Curves behind the value.")
+    film: Film | None = Field(default=None, description="Frames of a simulation, to be played.")
 
     @property
     def limit(self) -> str:

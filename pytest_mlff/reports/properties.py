@@ -21,7 +21,9 @@ _ALONE = Standing()
 
 
 # These are for reports, which get them beside the properties: a property is one line.
-_NO_PROPERTIES = {"evidence", "nodeid", "worst_frame", "counterexample", "detail"}
+_NO_PROPERTIES = {
+    "evidence", "nodeid", "worst_frame", "counterexample", "detail", "pictures", "film",
+}  # fmt: skip
 
 
 def record_of(outcome: Outcome, nodeid: str, standing: Standing = _ALONE) -> CaseRecord:

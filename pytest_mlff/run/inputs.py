@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pytest_mlff.datasets.splits import FrameSets
     from pytest_mlff.metrics.measurement import Measurement
     from pytest_mlff.metrics.registry import Metric
+    from pytest_mlff.metrics.simulated import Simulated
     from pytest_mlff.potentials.protocol import Potential, Prediction
     from pytest_mlff.run.data_checks import Soundness
     from pytest_mlff.run.models import Models
@@ -160,17 +161,17 @@ class CaseInputs:
         """What the check of data `metric` finds."""
         return self.checks.check(self.metric.id, self.sets)
 
-    def simulated(self) -> Measurement:
-        """The metric of the simulation that the spec asks for."""
+    def simulated(self) -> Simulated:
+        """The simulation that the spec asks for."""
         variant, plan = self.case.variant, self.planned.spec.simulate
         assert plan is not None  # checked when the spec was read
-        return self.simulations.measure(
-            self.metric.id,
+        return self.simulations.simulated(
             self.potential,
             self.frames,
             plan,
             self.seed,
             level=self.planned.test_level(variant),
+            training=self.training_frames,
         )
 
     def other_precisions(self) -> Mapping[str, Potential]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import TYPE_CHECKING
@@ -54,7 +55,7 @@ class PlannedSpec:
         single = tuple(
             case
             for variant in self.variants
-            for case in cases_of(variant, self.test_species(variant), partial(self.groups, variant))
+            for case in cases_of(variant, self._symbols(variant), partial(self.groups, variant))
         )
         return (*single, *pooled_cases(self.spec, self.variants))
 
@@ -108,6 +109,19 @@ class PlannedSpec:
                 }
             )
         )
+
+    def _symbols(self, variant: Variant) -> tuple[str, ...]:
+        """As `test_species`; where cases are of pairs, twice what a frame holds twice."""
+        found = self.test_species(variant)
+        if not any(
+            metric_named(one.metric).per_pair and "each" in one.species for one in self.spec.cases
+        ):
+            return found
+        from pytest_mlff.datasets.splits import cut
+
+        frame = cut(variant, self.source, self.others).test_frames.select([0])
+        counts = Counter(frame.atoms(0).get_chemical_symbols())
+        return tuple(symbol for symbol in found for _ in range(min(2, counts[symbol])))
 
     def groups(self, variant: Variant, label: str) -> tuple[str, ...]:
         """Values of a label of frames that occur in the test frames of a variant, sorted."""

@@ -26,7 +26,7 @@ class CasePlan(SpecModel):
     species: PlanSpecies = Field(
         default=("all",),
         description="`all` atoms together, `each` species of the test frames, both in a list, "
-        "or chemical symbols.",
+        "or chemical symbols; of g(r) and h(r) pairs such as C-H.",
     )
     group_by: Annotated[str, Field(min_length=1)] | None = Field(
         default=None,
@@ -45,8 +45,16 @@ class CasePlan(SpecModel):
     def _problems(self) -> Iterator[Problem]:
         """Units and species fit the metric; every threshold can apply to some case."""
         metric = metric_named(self.metric)
-        if not metric.per_species and self.species != ("all",):
-            yield ("species",), f"must be all; {metric.id} is not taken per species"
+        for word in self.species:
+            kind = "pair" if "-" in word else "symbol"
+            if word == "all" or (metric.per_pair and (kind == "pair" or word == "each")):
+                continue
+            if not metric.per_species and not metric.per_pair:
+                yield ("species",), f"must be all; {metric.id} is not taken per species"
+            elif metric.per_pair:
+                yield ("species",), f"{metric.id} is of pairs such as C-H, not of {word!r}"
+            elif kind == "pair":
+                yield ("species",), f"{metric.id} is not taken over pairs such as {word!r}"
         if not self.thresholds and metric.needs_threshold:
             yield ("thresholds",), f"is missing or empty; {metric.id} is held against one"
         if self.group_by is not None and not metric.of_frames:
@@ -80,7 +88,9 @@ def _idle_species(case: CasePlan, threshold: ThresholdPlan) -> str | None:
         if word == "each":
             reached = any(other != "all" for other in case.species)
         else:
-            reached = word in case.species or (word in SYMBOLS and "each" in case.species)
+            reached = word in case.species or (
+                SYMBOLS.issuperset(word.split("-")) and "each" in case.species
+            )
         if not reached:
             return word
     return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -60,7 +61,7 @@ class Case:
     metric : str
         Metric or law.
     species : str or None
-        Chemical symbol; None for all atoms.
+        Chemical symbol, or two for a pair; None for all atoms.
     threshold : Threshold or None
         What the value is held against; None for a metric that is reported but not judged.
     options : mapping of str to scalar
@@ -123,7 +124,8 @@ def cases_of(
     variant : Variant
         From :func:`~pytest_mlff.specs.expand.expand`.
     species : sequence of str
-        Chemical symbols in the test frames.
+        Chemical symbols in the test frames; one that a frame holds twice stands twice, so that
+        it is known to have pairs.
     groups : callable
         From a label of frames to its values in the test frames.
 
@@ -133,7 +135,7 @@ def cases_of(
         If a case has no threshold, or a species is asked for that the test frames do
         not hold.
     """
-    present = sorted(set(species))
+    present = sorted(species)
     cases = []
     for index, plan in enumerate(variant.spec.cases):
         by = plan.group_by
@@ -220,13 +222,15 @@ def _symbols(
     """Species of a plan's cases, None for all atoms; all atoms first, symbols sorted."""
     symbols: list[str | None] = [None] if "all" in plan.species else []
     if "each" in plan.species:
-        return symbols + list(present)
+        pairs = sorted({f"{a}-{b}" for a, b in itertools.combinations(present, 2)})
+        return symbols + (pairs if metric_named(plan.metric).per_pair else sorted(set(present)))
     named = sorted(word for word in plan.species if word != "all")
-    missing = [symbol for symbol in named if symbol not in present]
+    known = ", ".join(sorted(set(present)))
+    missing = [symbol for word in named for symbol in word.split("-") if symbol not in present]
     if missing:
         raise MlffError(
             f"{variant.spec.at('cases', index, 'species')}: variant {variant.id}: the test frames "
-            f"hold no {missing[0]} (species: {', '.join(present)}); `each` takes those that are "
+            f"hold no {missing[0]} (species: {known}); `each` takes those that are "
             "there"
         )
     return symbols + list(named)

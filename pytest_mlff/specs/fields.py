@@ -59,10 +59,16 @@ def _words(value: Any) -> tuple[str, ...]:
     return words
 
 
+def _is_species(word: str) -> bool:
+    """Whether it is a chemical symbol, or a pair of them in the order of the alphabet."""
+    symbols = word.split("-")
+    return len(symbols) <= 2 and symbols == sorted(symbols) and SYMBOLS.issuperset(symbols)
+
+
 def _species(value: Any) -> tuple[str, ...]:
     words = _words(value)
     for word in words:
-        if word not in _SPECIES_WORDS and word not in SYMBOLS:
+        if word not in _SPECIES_WORDS and not _is_species(word):
             near = did_you_mean(word, {*SYMBOLS, *_SPECIES_WORDS})
             raise ValueError(f"{word!r} is no chemical symbol, nor all or each{near}")
     if len(set(words)) < len(words):
@@ -83,7 +89,7 @@ def _atom_types(value: Any) -> dict[int, str]:
 
 def _plan_species(value: Any) -> tuple[str, ...]:
     words = _species(value)
-    if "each" in words and any(word in SYMBOLS for word in words):
+    if "each" in words and any(_is_species(word) for word in words):
         raise ValueError("'each' already has every symbol; name one or the other")
     return words
 
@@ -180,7 +186,12 @@ def _one_or_many(item: dict[str, Any]) -> dict[str, Any]:
 
 # Two choices, so that editors offer the words and still take every symbol.
 _SPECIES_SCHEMA = _one_or_many(
-    {"anyOf": [{"enum": ["all", "each"]}, {"type": "string", "pattern": "^[A-Z][a-z]?$"}]}
+    {
+        "anyOf": [
+            {"enum": ["all", "each"]},
+            {"type": "string", "pattern": "^[A-Z][a-z]?(-[A-Z][a-z]?)?$"},
+        ]
+    }
 )
 
 

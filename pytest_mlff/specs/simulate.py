@@ -43,6 +43,19 @@ class SimulationPlan(SpecModel):
         description="Time in ps from the start that structure and temperature leave out.",
     )
 
+    reference: Literal["frames", "oracle"] = Field(
+        default="frames",
+        description="What structure is held against: the test frames, or a simulation by the "
+        "method of their labels with the same starts, velocities and noise.",
+    )
+    structure_limit: float | None = Field(
+        default=None,
+        gt=0,
+        allow_inf_nan=False,
+        description="A replica is no longer sound where the g(r) of some element pair is off by "
+        "more than this within 1 ps: mean |g - g_ref| times r_max, Å (3 for water, 1 for LiPS).",
+    )
+
     @property
     def n_steps(self) -> int:
         """Steps, from `steps` or `ps`, rounded to whole strides."""

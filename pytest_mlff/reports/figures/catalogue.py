@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from pytest_mlff.reports.figures.cross import cross_molecule_chart
+from pytest_mlff.reports.figures.dynamics import dynamics_figures, error_beside_stability
 from pytest_mlff.reports.figures.grouped import grouped_windows
 from pytest_mlff.reports.figures.loss import loss_curves
 from pytest_mlff.reports.figures.models import model_comparison
@@ -52,10 +53,15 @@ def figures_of(report: Report) -> list[Figure]:
     groups, models = groups_of(report), models_of(report)
     drafts = [
         _Draft(figure)
-        for figure in (threshold_overview(report), model_comparison(groups, models))
+        for figure in (
+            threshold_overview(report),
+            model_comparison(groups, models),
+            error_beside_stability(groups, models),
+        )
         if figure is not None
     ]
     for group in groups:
+        drafts += [_Draft(figure, group.name) for figure in dynamics_figures(group, models)]
         for model in models or (None,):
             drafts += _of_group(group, model)
     drafts += _losses(report.trainings)

@@ -25,7 +25,7 @@ __all__ = [
     "XYPanel",
 ]
 
-Mark = Literal["line", "points", "both", "tick"]
+Mark = Literal["line", "points", "both", "tick", "band"]
 
 
 @dataclass(frozen=True)
@@ -85,10 +85,13 @@ class Series:
         Where undecided, half the width that is to be expected; None where nothing is.
     hover : tuple of str
         A line for each point.
-    mark : {"line", "points", "both", "tick"}
-        ``"tick"`` is a short bar across a category, e.g. a mean.
+    mark : {"line", "points", "both", "tick", "band"}
+        ``"tick"`` is a short bar across a category, e.g. a mean; ``"band"`` an area from `low`
+        to `high`.
     dashed, thin : bool
         Style of the line.
+    steps : bool
+        Whether each value holds up to the next x.
     in_legend : bool
         Whether the legend lists it.
     """
@@ -104,6 +107,7 @@ class Series:
     mark: Mark = "both"
     dashed: bool = False
     thin: bool = False
+    steps: bool = False
     in_legend: bool = True
 
     @property

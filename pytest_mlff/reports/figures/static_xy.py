@@ -92,7 +92,15 @@ def _style(series: Series) -> dict[str, Any]:
 
 def _draw_series(axes: Axes, series: Series, *, horizontal: bool) -> None:
     style = _style(series)
-    axes.plot(series.x, series.y, **style)
+    if series.mark == "band":
+        axes.fill_between(
+            series.x, _numbers(series.low), _numbers(series.high), color=style["color"],
+            alpha=0.9 if series.role == "empty" else 0.2, linewidth=0, zorder=1,
+            step="post" if series.steps else None,
+        )  # fmt: skip
+        return
+    drawstyle = "steps-post" if series.steps else "default"
+    axes.plot(series.x, series.y, drawstyle=drawstyle, **style)
     if not series.low:
         return
     measured = series.x if horizontal else series.y
@@ -126,6 +134,19 @@ def _draw_series(axes: Axes, series: Series, *, horizontal: bool) -> None:
         )  # fmt: skip
 
 
+def _handle(series: Series) -> Any:
+    from matplotlib.lines import Line2D
+    from matplotlib.patches import Patch
+
+    if series.mark == "band":
+        return Patch(color=colour(series.role), linewidth=0)
+    return Line2D([], [], **_style(series))
+
+
+def _numbers(ends: Sequence[float | None]) -> list[float]:
+    return [float("nan") if end is None else end for end in ends]
+
+
 def legend_entries(panels: Sequence[XYPanel]) -> list[tuple[Any, str]]:
     """Handles and labels of all panels, each label once, thresholds last."""
     from matplotlib.lines import Line2D
@@ -134,7 +155,7 @@ def legend_entries(panels: Sequence[XYPanel]) -> list[tuple[Any, str]]:
     for panel in panels:
         for series in panel.series:
             if series.in_legend and series.label not in found:
-                found[series.label] = Line2D([], [], **_style(series))
+                found[series.label] = _handle(series)
     for panel in panels:
         for index, limit in enumerate(panel.limits):
             dash = _DASHES[index % len(_DASHES)]

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
+from pytest_mlff.metrics.pictures import FILM_STEP_ANGSTROM
 from pytest_mlff.reports.headline import severity
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from pytest_mlff.metrics.pictures import Film
     from pytest_mlff.reports.model import CaseRecord, Report, StructureRecord
 
 __all__ = ["FIELDS", "case_data", "elements"]
@@ -67,7 +70,10 @@ def case_data(report: Report) -> dict[str, Any]:
         "rows": rows,
         "structures": structures.values,
         "provenances": provenances.values,
-        "elements": elements(_structures(report.cases)),
+        "films": _films(report.cases),
+        "elements": elements(
+            [*_structures(report.cases), *(case.film for case in report.cases if case.film)]
+        ),
         "models": list(dict.fromkeys(case.model for case in report.cases)),
     }
 
@@ -112,7 +118,31 @@ def _structures(cases: Iterable[CaseRecord]) -> Iterable[StructureRecord]:
                 yield found
 
 
-def elements(structures: Iterable[StructureRecord]) -> dict[str, dict[str, Any]]:
+def _films(cases: Iterable[CaseRecord]) -> list[dict[str, Any]]:
+    """Films with the rotation from which to look at their first frame."""
+    import base64
+
+    import numpy as np
+
+    found = []
+    for case in cases:
+        film = case.film
+        if film is None:
+            continue
+        try:
+            steps = np.frombuffer(base64.b64decode(film.positions), dtype="<i2").astype(float)
+        except ValueError:
+            continue
+        if steps.size != 3 * len(film.symbols) * len(film.time_ps) or not film.symbols:
+            continue  # a file can hold anything
+        first = FILM_STEP_ANGSTROM * steps.reshape(-1, len(film.symbols), 3)[0]
+        name = " ".join(filter(None, (f"{case.spec} {case.variant}", case.model)))
+        content = {**asdict(film), "step": FILM_STEP_ANGSTROM, "view": _view(first.tolist())}
+        found.append({"name": name, "film": content})
+    return found
+
+
+def elements(structures: Iterable[StructureRecord | Film]) -> dict[str, dict[str, Any]]:
     """How to draw the elements that occur.
 
     Covalent radii (Cordero et al., Dalton Trans. 2008, 2832) and the colours chemists are
@@ -124,7 +154,7 @@ def elements(structures: Iterable[StructureRecord]) -> dict[str, dict[str, Any]]
         Symbol to ``radius`` (Å), ``colour`` (three integers, 0–255); symbols that are no
         elements are left out.
     """
-    symbols = sorted({symbol for structure in structures for symbol in structure.symbols})
+    symbols = sorted({symbol for one in structures for symbol in one.symbols})
     if not symbols:
         return {}
     from ase.data import atomic_numbers, covalent_radii

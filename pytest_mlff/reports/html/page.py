@@ -32,7 +32,8 @@ if TYPE_CHECKING:
 __all__ = ["render_html", "require_html"]
 
 _SCRIPTS: Final = (
-    "common.js", "theme.js", "cases.js", "molecule.js", "details.js", "plots.js", "start.js",
+    "common.js", "theme.js", "cases.js", "molecule.js", "details.js", "film.js", "plots.js",
+    "start.js",
 )  # fmt: skip
 _STYLES: Final = ("page.css", "cases.css", "details.css", "print.css")
 _NOSCRIPT_ROWS: Final = 200
@@ -101,6 +102,7 @@ def render_html(report: Report) -> str:
         variants=sorted(report.variants, key=lambda one: one.unsupported is None),
         trainings=[(one, draw_loss(one)) for one in report.trainings],
         plots=plots,
+        films=any(case.film for case in report.cases),
         data=script_json(case_data(report)),
         early=early,
         script=script,

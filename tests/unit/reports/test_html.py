@@ -167,7 +167,7 @@ def test_the_script_gets_every_case_once_and_unrounded(report: Report, parsed: P
     assert len(found) == len(rows)
     for case in report.cases:
         row = found[case.model, case.case_id, case.dataset]
-        content = case.model_dump()
+        content = case.model_dump(exclude={"pictures", "film"})
         for name in ("worst_frame", "counterexample"):
             expected, number = content.pop(name), row[name]
             if expected is None:

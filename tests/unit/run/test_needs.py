@@ -11,7 +11,7 @@ import pytest
 from pytest_mlff.datasets.splits import cut
 from pytest_mlff.errors import MlffError
 from pytest_mlff.metrics import registry
-from pytest_mlff.metrics.registry import Metric, Need
+from pytest_mlff.metrics.registry import Metric, Need, metric_named
 from pytest_mlff.run.needs import LAW_RUN, PASS, TRAINING, TRAJECTORY, ProductName, needs_of
 from pytest_mlff.run.options import Located
 from pytest_mlff.run.plan import plan_spec
@@ -58,6 +58,7 @@ def test_metrics_of_a_simulation_share_its_trajectory() -> None:
         one
         for spec in ("egraffbench/dynamics.yaml", "egraffbench/dynamics_nve.yaml")
         for one in _cases(spec, "demo")
+        if metric_named(one.case.metric).ensembles
     ]
     needs = {(one.planned.spec.name, one.case.variant.id, needs_of(one)) for one in cases}
     assert {need.kind for _, _, (need,) in needs} == {TRAJECTORY}

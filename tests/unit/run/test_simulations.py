@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import warnings
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,8 +13,10 @@ import pytest
 from support.closed_forms import PairPotential, morse
 
 from pytest_mlff.datasets.frames import Frames
-from pytest_mlff.errors import NotSupportedError
-from pytest_mlff.metrics.registry import metrics
+from pytest_mlff.errors import MlffError, NotSupportedError
+from pytest_mlff.metrics.pictures import FILM_STEP_ANGSTROM
+from pytest_mlff.metrics.registry import metric_named, metrics
+from pytest_mlff.metrics.simulated import Simulated
 from pytest_mlff.run import simulations
 from pytest_mlff.run.simulations import Simulations, settings_of
 from pytest_mlff.simulation import Trajectory
@@ -22,6 +26,7 @@ from pytest_mlff.store import Store, StoreWarning
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from pytest_mlff.metrics.measurement import Measurement
     from pytest_mlff.potentials.protocol import Prediction
 
 MORSE = morse(depth=2.0, width=1.5, length=1.6)
@@ -31,6 +36,11 @@ PLAN = SimulationPlan(
 )  # fmt: skip
 LEVEL = "GFN2-xTB"
 SIMULATED_IDS = [one.id for one in metrics().values() if one.ensembles]
+# The others need the oracle, or a cell.
+OF_PAIRS = [
+    "rdf_jsd", "wright_factor", "distance_distribution_mae", "energy_drift", "temperature_error",
+    "stability_time",
+]  # fmt: skip
 NVE = PLAN.model_copy(update={"ensemble": "nve"})
 
 
@@ -44,6 +54,26 @@ def frames(count: int = 30) -> Frames:
     return replace(made, energy=np.zeros(count))
 
 
+def measure(
+    simulations: Simulations,
+    metric: str,
+    potential: Any,
+    frames: Frames,
+    plan: SimulationPlan,
+    seed: int,
+    *,
+    level: str,
+    species: str | None = None,
+    training: Frames | None = None,
+) -> Measurement:
+    """A case of a simulation."""
+    run = simulations.simulated(potential, frames, plan, seed, level=level, training=training)
+    one = metric_named(metric)
+    inputs = SimpleNamespace(metric=one, species=species, simulated=lambda: run)
+    found: Measurement = one.measured(inputs)
+    return found
+
+
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
     return Store(tmp_path / "store")
@@ -53,29 +83,29 @@ def test_a_simulation_is_made_once_for_all_metrics_and_later_runs(store: Store) 
     potential = PairPotential(MORSE)
     mine = Simulations(store)
     values = {
-        name: mine.measure(name, potential, frames(), PLAN, 0, level=LEVEL).value
+        name: measure(mine, name, potential, frames(), PLAN, 0, level=LEVEL).value
         for name in ("rdf_jsd", "wright_factor", "temperature_error", "stability_time")
     }
     assert potential.batches == PLAN.n_steps + 1
     again = PairPotential(MORSE)
     later = Simulations(store)
     for name, value in values.items():
-        assert later.measure(name, again, frames(), PLAN, 0, level=LEVEL).value == value
+        assert measure(later, name, again, frames(), PLAN, 0, level=LEVEL).value == value
     assert again.batches == simulations.SPOT_CHECKS  # and nothing but these
     trusting = PairPotential(MORSE)
-    Simulations(store, trust="full").measure("rdf_jsd", trusting, frames(), PLAN, 0, level=LEVEL)
+    measure(Simulations(store, trust="full"), "rdf_jsd", trusting, frames(), PLAN, 0, level=LEVEL)
     assert trusting.batches == 0
     for changes in ({"seed": 1}, {"plan": PLAN.model_copy(update={"friction": 10.0})}):
         other = PairPotential(MORSE)
         asked: Any = {"plan": PLAN, "seed": 0, **changes}
-        Simulations(store).measure("rdf_jsd", other, frames(), **asked, level=LEVEL)
+        measure(Simulations(store), "rdf_jsd", other, frames(), **asked, level=LEVEL)
         assert other.batches == PLAN.n_steps + 1
 
 
 def test_what_has_no_digest_is_not_kept(store: Store) -> None:
     for _ in range(2):
         potential = PairPotential(MORSE, digest=None)
-        Simulations(store).measure("rdf_jsd", potential, frames(), PLAN, 0, level=LEVEL)
+        measure(Simulations(store), "rdf_jsd", potential, frames(), PLAN, 0, level=LEVEL)
         assert potential.batches == PLAN.n_steps + 1
 
 
@@ -120,10 +150,12 @@ def test_a_forged_trajectory_is_made_again(store: Store, monkeypatch: pytest.Mon
         Simulations(store).of(PairPotential(MORSE), frames(), settings)
 
 
-@pytest.mark.parametrize("metric", [one for one in SIMULATED_IDS if "violation" not in one])
+@pytest.mark.parametrize("metric", OF_PAIRS)
 def test_each_metric_has_an_interval_of_its_starts(store: Store, metric: str) -> None:
     plan = NVE if metric == "energy_drift" else PLAN
-    found = Simulations(store).measure(metric, PairPotential(MORSE), frames(), plan, 0, level=LEVEL)
+    found = measure(
+        Simulations(store), metric, PairPotential(MORSE), frames(), plan, 0, level=LEVEL
+    )
     assert np.isfinite(found.value)
     assert found.ci_low is not None
     assert found.ci_high is not None
@@ -133,8 +165,8 @@ def test_each_metric_has_an_interval_of_its_starts(store: Store, metric: str) ->
 
 
 def test_a_sound_model_is_stable_and_no_more_is_claimed(store: Store) -> None:
-    found = Simulations(store).measure(
-        "stability_time", PairPotential(MORSE), frames(), PLAN, 0, level=LEVEL
+    found = measure(
+        Simulations(store), "stability_time", PairPotential(MORSE), frames(), PLAN, 0, level=LEVEL
     )
     assert found.value == pytest.approx(0.03)
     assert found.evidence["died"] == 0
@@ -156,11 +188,11 @@ def test_a_model_that_explodes_has_no_value_but_a_time(store: Store, metric: str
     plan = NVE if metric == "energy_drift" else PLAN
     potential = Explodes(MORSE, digest=None)
     mine = Simulations(store)
-    found = mine.measure(metric, potential, frames(), plan, 0, level=LEVEL)
+    found = measure(mine, metric, potential, frames(), plan, 0, level=LEVEL)
     assert np.isnan(found.value)
     assert "replicas exploded" in str(found.evidence["nonfinite"])
     assert "not finite" in str(found.evidence["nonfinite"])
-    stable = mine.measure("stability_time", potential, frames(), plan, 0, level=LEVEL)
+    stable = measure(mine, "stability_time", potential, frames(), plan, 0, level=LEVEL)
     assert stable.value < 0.03
     assert "not finite" in str(stable.evidence["first_death"])
 
@@ -168,27 +200,102 @@ def test_a_model_that_explodes_has_no_value_but_a_time(store: Store, metric: str
 def test_the_oracle_labels_nothing_of_another_method(store: Store) -> None:
     """Mutant: the distance between two methods would be the model's violation."""
     for metric in ("energy_violation", "force_violation"):
-        with pytest.raises(NotSupportedError, match="computes GFN2-xTB, not PBE"):
-            Simulations(store).measure(metric, PairPotential(MORSE), frames(), PLAN, 0, level="PBE")
+        with pytest.raises(NotSupportedError, match="computes GFN2-xTB or EMT, not PBE"):
+            measure(
+                Simulations(store), metric, PairPotential(MORSE), frames(), PLAN, 0, level="PBE"
+            )
 
 
-class _Oracle(PairPotential):
-    """Stands in for the oracle."""
-
-    @classmethod
-    def wrap(cls, *_: Any, **__: Any) -> PairPotential:
-        return cls(MORSE)
+@pytest.fixture
+def oracle(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same pairs stand in for the oracle."""
+    monkeypatch.setattr(Simulated, "oracle", property(lambda _: PairPotential(MORSE)))
 
 
+@pytest.mark.usefixtures("oracle")
 @pytest.mark.parametrize("scale, expected", [(1.0, 0.0), (1.1, 0.1 / 2.1)])
-def test_violations_on_the_way(
-    store: Store, monkeypatch: pytest.MonkeyPatch, scale: float, expected: float
-) -> None:
-    monkeypatch.setattr("pytest_mlff.potentials.families.ase.AsePotential", _Oracle)
-    monkeypatch.setattr("pytest_mlff.datasets.oracle.calculator", lambda: None)
+def test_violations_on_the_way(store: Store, scale: float, expected: float) -> None:
     potential = PairPotential(MORSE, force_scale=scale)
     mine = Simulations(store)
-    forces = mine.measure("force_violation", potential, frames(), PLAN, 0, level=LEVEL)
+    forces = measure(mine, "force_violation", potential, frames(), PLAN, 0, level=LEVEL)
     assert forces.value == pytest.approx(expected)
-    energy = mine.measure("energy_violation", potential, frames(), PLAN, 0, level=LEVEL)
+    energy = measure(mine, "energy_violation", potential, frames(), PLAN, 0, level=LEVEL)
     assert energy.value == 0.0
+
+
+@pytest.mark.usefixtures("oracle")
+@pytest.mark.parametrize("metric", ["energy_violation", "force_violation"])
+def test_violations_at_equal_times(store: Store, metric: str) -> None:
+    """The oracle as its own model never parts from itself; a stiffer model does."""
+    at_equal = f"{metric}_equal_times"
+    same = measure(
+        Simulations(store), at_equal, PairPotential(MORSE), frames(), PLAN, 0, level=LEVEL
+    )
+    assert same.value == 0.0
+    stiff = PairPotential(MORSE, force_scale=1.1, digest="stiff")
+    off = measure(Simulations(store), at_equal, stiff, frames(), PLAN, 0, level=LEVEL)
+    (picture,) = off.shown.pictures
+    (shown,) = picture.curves
+    at_start = 0.1 / 2.1 if metric == "force_violation" else 0.0
+    assert shown.y[0] == pytest.approx(at_start, rel=1e-4)
+    assert shown.y[-1] > 1.5 * shown.y[0]
+    assert off.value > same.value
+
+
+def test_a_pair_of_elements_has_a_value_and_a_floor_of_its_own(store: Store) -> None:
+    mine, mixed = Simulations(store), frames()
+    mixed.numbers[:] = np.tile([8, 6, 6, 6], 30)
+    found = {
+        pair: measure(
+            mine, "rdf_jsd", PairPotential(MORSE), mixed, PLAN, 0, level=LEVEL, species=pair
+        )
+        for pair in (None, "C-O", "C-C")
+    }
+    assert len({one.value for one in found.values()}) == 3
+    assert len({one.evidence["noise_floor"] for one in found.values()}) == 3
+    for one in found.values():
+        above = float(one.evidence["above_floor"])
+        assert above == pytest.approx(one.value - float(one.evidence["noise_floor"]))
+    with pytest.raises(MlffError, match="no element pair 'O-O'; choose from all, C-C, C-O"):
+        measure(mine, "rdf_jsd", PairPotential(MORSE), mixed, PLAN, 0, level=LEVEL, species="O-O")
+
+
+def test_what_is_shown_of_a_simulation_that_dies(store: Store) -> None:
+    """The film ends at the death, and the moment is a frame that was visited alive."""
+    potential = Explodes(MORSE, digest=None)
+    found = measure(Simulations(store), "stability_time", potential, frames(), PLAN, 0, level=LEVEL)
+    shown = found.shown
+    assert shown.film is not None
+    assert shown.moment is not None
+    assert np.isfinite(shown.moment[0].positions).all()
+    assert "not finite" in shown.moment[1]
+    assert shown.film.time_ps[-1] < 0.03
+    steps = np.frombuffer(base64.b64decode(shown.film.positions), dtype="<i2").reshape(-1, 4, 3)
+    first = steps[0] * FILM_STEP_ANGSTROM
+    trajectory = Simulations(store).of(Explodes(MORSE, digest=None), frames(), settings_of(PLAN, 0))
+    start = trajectory.positions[0, 0]
+    assert first == pytest.approx(start - start.mean(axis=0), abs=1e-3)
+    (survival,) = shown.pictures
+    assert survival.curves[0].y[0] == 1.0
+    assert survival.curves[0].y[-1] < 1.0
+
+
+def test_a_long_simulation_says_how_far_it_is(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(simulations, "_SECONDS_BETWEEN_LINES", 0.0)
+    said: list[str] = []
+    potential = PairPotential(MORSE)
+    Simulations(store, notice=said.append).of(potential, frames(), settings_of(PLAN, 0))
+    assert len(said) == PLAN.n_steps - 1
+    assert f"{potential.info.name} has simulated 0.015 of 0.03 ps in 4 replicas" in said[29]
+
+
+def test_errors_are_shown_up_to_the_explosion(store: Store) -> None:
+    potential = Explodes(MORSE, digest=None)
+    found = measure(
+        Simulations(store), "temperature_error", potential, frames(), PLAN, 0, level=LEVEL
+    )
+    assert np.isnan(found.value)
+    (picture,) = found.shown.pictures
+    assert picture.level == PLAN.temperature

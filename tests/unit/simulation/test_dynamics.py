@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import tracemalloc
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -346,6 +347,7 @@ def test_a_trajectory_survives_a_file() -> None:
 
 KILLED = """
 import sys
+import tracemalloc
 from pathlib import Path
 from test_dynamics import NVT, MORSE, starts
 from support.closed_forms import PairPotential
@@ -459,3 +461,18 @@ def test_deaths_survive_a_stop(tmp_path: Path) -> None:
     found = simulate(broken, begin, settings, folder=tmp_path)
     assert np.array_equal(whole.positions, found.positions, equal_nan=True)
     assert found.reasons == whole.reasons
+
+
+def test_memory_of_many_replicas_is_that_of_their_frames(tmp_path: Path) -> None:
+    """200 replicas: the stored frames, once more while they are put together, and a chunk."""
+    settings = replace(NVT, replicas=200, starts=5, steps=100)
+    simulate(PairPotential(MORSE), starts(5), replace(settings, steps=1))  # imports
+    tracemalloc.start()
+    try:
+        made = simulate(PairPotential(MORSE), starts(5), settings, folder=tmp_path / "run")
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    stored = sum(array.nbytes for array in made.to_arrays().values())
+    assert stored < 4e6
+    assert peak < 2.5 * stored + 2**21

@@ -8,7 +8,7 @@ import pytest
 
 from pytest_mlff.errors import MlffError
 from pytest_mlff.run.simulations import settings_of
-from pytest_mlff.specs import load_spec
+from pytest_mlff.specs import cases_of, expand, load_spec
 
 if TYPE_CHECKING:
     from conftest import Writer
@@ -53,6 +53,34 @@ def test_what_makes_no_sense_is_one_line(write_spec: Writer, old: str, new: str,
     with pytest.raises(MlffError, match=said) as caught:
         load_spec(path)
     assert "spec.yaml:" in str(caught.value).splitlines()[0]
+
+
+def test_each_takes_the_pairs_that_are_there(write_spec: Writer) -> None:
+    pairs = (CASE[0], "metric: rdf_jsd\n    species: [all, each]")
+    spec = load_spec(write_spec(pairs, UNIT, with_key(SIMULATE)))
+    variant = expand(spec, "rmd17")[0]
+    # Two carbons, one oxygen: no pair of oxygens.
+    found = [case.name for case in cases_of(variant, ["O", "C", "C"])]
+    assert found == ["rdf_jsd", "rdf_jsd[C-C]", "rdf_jsd[C-O]"]
+
+
+@pytest.mark.parametrize(
+    "species, said",
+    [
+        ("[all, C]", "rdf_jsd is of pairs such as C-H, not of 'C'"),
+        ("[H-C]", "'H-C' is no chemical symbol"),
+        ("[C-H, each]", "'each' already has every symbol"),
+    ],
+)
+def test_pairs_are_named_in_one_way(write_spec: Writer, species: str, said: str) -> None:
+    pairs = (CASE[0], f"metric: rdf_jsd\n    species: {species}")
+    with pytest.raises(MlffError, match=said):
+        load_spec(write_spec(pairs, UNIT, with_key(SIMULATE)))
+
+
+def test_errors_of_atoms_are_of_no_pairs(write_spec: Writer) -> None:
+    with pytest.raises(MlffError, match="force_mae is not taken over pairs such as 'C-H'"):
+        load_spec(write_spec(("species: [all, each]", "species: [all, C-H]")))
 
 
 def test_a_metric_needs_its_ensemble(write_spec: Writer) -> None:

@@ -157,7 +157,7 @@ mlff.details = (() => {
         one.detail === "" ? "" : mlff.element("pre", { class: "detail" }, one.detail),
         facts(one),
         structure(one, one.counterexample, "Counterexample", "counterexample"),
-        structure(one, one.worst_frame, "Worst frame", "worst-frame"),
+        structure(one, one.worst_frame, one.evidence.died ? "Moment of death" : "Worst frame", "worst-frame"),
         evidence(one),
       ),
     );
@@ -209,5 +209,5 @@ mlff.details = (() => {
     linked();
   };
 
-  return { start, open };
+  return { start, open, download };
 })();

@@ -57,7 +57,8 @@ mlff.molecule = (() => {
 
   const picture = (structure, name) => {
     made += 1;
-    const { symbols, positions, atom_errors: errors } = structure;
+    const { symbols, atom_errors: errors } = structure;
+    let { positions } = structure;
     const box = structure.cell ? corners(structure.cell) : [];
     const every = [...positions, ...box];
     const middle = [0, 1, 2].map((k) => {
@@ -102,14 +103,18 @@ mlff.molecule = (() => {
       i, j,
       halves: [i, j].map((k) => mlff.svg("line", { stroke: shade(look(symbols[k]).colour, 0.82) })),
     }));
-    for (const stick of sticks) {
-      // From surface to surface: a stick from the centre would lie on top of its own atom.
+    const span = ({ i, j }) => Math.hypot(...positions[i].map((x, k) => x - positions[j][k])) || 1;
+    /** From surface to surface: a stick from the centre would lie on top of its own atom. */
+    const ends = (stick) => {
       const [a, b] = [positions[stick.i], positions[stick.j]];
-      const length = Math.hypot(...a.map((x, k) => x - b[k])) || 1;
+      const length = span(stick);
       const along = (share) => a.map((x, k) => x + share * (b[k] - x));
       const from = Math.min(0.45, (0.85 * atoms[stick.i].radius) / length);
       const to = 1 - Math.min(0.45, (0.85 * atoms[stick.j].radius) / length);
-      stick.ends = [along(from), along((from + to) / 2), along(to)];
+      return [along(from), along((from + to) / 2), along(to)];
+    };
+    for (const stick of sticks) {
+      stick.length = span(stick);
       stick.node = mlff.svg("g", { class: "bond" }, mlff.svg("line", { class: "bond__edge" }), ...stick.halves);
     }
     const frame = box.length ? EDGES.map(() => mlff.svg("line", { class: "cell" })) : [];
@@ -152,8 +157,11 @@ mlff.molecule = (() => {
         }
         items.push([z, node]);
       }
-      for (const { ends, halves, node } of sticks) {
-        const [a, half, b] = ends.map(seen);
+      for (const stick of sticks) {
+        const { halves, node } = stick;
+        // Of a film: what is half as long again is no bond any more.
+        node.style.display = span(stick) > 1.5 * stick.length ? "none" : "";
+        const [a, half, b] = ends(stick).map(seen);
         const width = 0.11 * (a.size + b.size);
         set(node.firstChild, { x1: a.x, y1: a.y, x2: b.x, y2: b.y, "stroke-width": width + 1.2 });
         set(halves[0], { x1: a.x, y1: a.y, x2: half.x, y2: half.y, "stroke-width": width });
@@ -233,7 +241,8 @@ mlff.molecule = (() => {
       );
     }
     tools.append(mlff.element("button", { type: "button", class: "quiet", onclick: reset }, "Reset"));
-    return mlff.element("div", { class: "molecule-box" }, svg, tools);
+    const whole = mlff.element("div", { class: "molecule-box" }, svg, tools);
+    return { whole, tools, show: (moved) => { positions = moved; draw(); } };
   };
 
   /** Extended XYZ, as ASE and OVITO read it. */
@@ -266,13 +275,14 @@ mlff.molecule = (() => {
 
   return {
     xyz,
+    picture,
     /** Picture, words and XYZ of a structure. */
     view(structure, name) {
       const drawable = structure.view !== null && structure.symbols.length <= LARGEST;
       return [
         mlff.element("p", { class: "note" }, structure.note),
         drawable
-          ? picture(structure, name)
+          ? picture(structure, name).whole
           : mlff.element(
               "p", { class: "empty" },
               structure.view === null
