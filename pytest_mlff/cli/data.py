@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_mlff.cli import datasets
+from pytest_mlff.cli import datasets, relabel
 from pytest_mlff.errors import MlffError
 
 if TYPE_CHECKING:
@@ -59,6 +59,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     generate.set_defaults(run=_generate)
 
     datasets.register(commands)
+    relabel.register(commands)
 
     export = commands.add_parser("export", help="write the exact frames of a fixture variant")
     export.add_argument("spec", metavar="SPEC", help="e.g. saibench/sample_efficiency or a path")

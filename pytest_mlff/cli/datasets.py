@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Never
+from typing import TYPE_CHECKING, Any, Never
 
 from pytest_mlff.errors import MlffError
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from tqdm import tqdm
 
     from pytest_mlff.datasets.dataset import Dataset
     from pytest_mlff.datasets.record import DatasetRecord
 
-__all__ = ["data_folder", "register"]
+__all__ = ["data_folder", "opened", "register"]
 
 
 def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -304,29 +304,49 @@ def _relabelled(folder: Path, frames: int, seed: int) -> int:
     return 1 if failed else 0
 
 
-def _convert(options: argparse.Namespace) -> int:
-    from pytest_mlff.datasets import Frames, open_dataset
-    from pytest_mlff.datasets.export import write_frames
+def opened(source: str, said: Mapping[str, Any], data: Path | None) -> list[Dataset]:
+    """The systems that ``DATASET[:SYSTEM]`` or a path of own files names.
+
+    Parameters
+    ----------
+    source : str
+        As on the command line.
+    said : mapping
+        What the command line says of the files, by the keys of specs.
+    data : Path or None
+        Where published datasets lie.
+
+    Raises
+    ------
+    MlffError
+        If there is none, or a file is not in order.
+    """
+    from pytest_mlff.datasets import open_dataset
     from pytest_mlff.datasets.record import record_names
     from pytest_mlff.specs import DatasetOption
 
-    name, _, system = str(options.source).partition(":")
+    name, _, system = source.partition(":")
+    if name in record_names(Path.cwd()) and not Path(source).exists():
+        found = open_dataset(name, DatasetOption(**said), data_dir=data, spec_dir=Path.cwd())
+    else:
+        system = ""
+        option = DatasetOption(path=source, **said)
+        found = open_dataset("own", option, spec_dir=Path.cwd())
+    if system and system not in found.molecules:
+        raise MlffError(f"{name} has no system {system!r}; it has {', '.join(found.molecules)}")
+    return [found.load(one) for one in ([system] if system else found.molecules)]
+
+
+def _convert(options: argparse.Namespace) -> int:
+    from pytest_mlff.datasets import Frames
+    from pytest_mlff.datasets.export import write_frames
+
     said = {
         key: getattr(options, key)
         for key in ("units", "format", "energy_key", "forces_key", "stress_key", "virial_key")
         if getattr(options, key) is not None
     }
-    if name in record_names(Path.cwd()) and not Path(options.source).exists():
-        source = open_dataset(
-            name, DatasetOption(**said), data_dir=options.data, spec_dir=Path.cwd()
-        )
-    else:
-        system = ""
-        option = DatasetOption(path=options.source, **said)
-        source = open_dataset("own", option, spec_dir=Path.cwd())
-    if system and system not in source.molecules:
-        raise MlffError(f"{name} has no system {system!r}; it has {', '.join(source.molecules)}")
-    datasets = [source.load(one) for one in ([system] if system else source.molecules)]
+    datasets = opened(options.source, said, options.data)
     frames = Frames.concatenate([one.frames for one in datasets])
     levels = ", ".join(sorted({one.level_of_theory for one in datasets}))
     write_frames(frames, options.out, levels)

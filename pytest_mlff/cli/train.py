@@ -123,7 +123,7 @@ def _run(arguments: argparse.Namespace) -> int:
         raise MlffError("nothing to train: no spec of the suite cuts training frames that fit")
     ready = {one.job.digest for one in trainings if stored_result(one.job) is not None}
     missing = [one for one in trainings if one.job.digest not in ready]
-    variants = sum(len(one.variants) for one in trainings)
+    variants = len({name for one in trainings for name in one.variants})
     print(
         f"{len(trainings)} trainings for {variants} variants: {len(ready)} in the store, "
         f"{len(missing)} to do"
@@ -142,7 +142,7 @@ def _copy(trainings: Sequence[Wanted], folder: Path) -> None:
         result = stored_result(one.job)
         if result is None:
             continue
-        for name in one.variants:
+        for name in one.tested:
             target = folder / f"{name.rpartition('/')[2]}{result.checkpoint.suffix}"
             try:
                 folder.mkdir(parents=True, exist_ok=True)
@@ -151,8 +151,13 @@ def _copy(trainings: Sequence[Wanted], folder: Path) -> None:
                 raise MlffError(
                     f"{target}: cannot be written ({error.strerror or error})"
                 ) from error
-        if result.reference_energies:
+        if result.plus and one.tested:
             print(
-                f"{one.variants[0]}: trained without reference energies, which a bare checkpoint "
+                f"{one.tested[0]}: learnt what is to be added to {result.plus}, which a bare "
+                "checkpoint does not hold; test it through the recipe"
+            )
+        if result.reference_energies and one.tested:
+            print(
+                f"{one.tested[0]}: trained without reference energies, which a bare checkpoint "
                 "does not hold; test it through the recipe"
             )

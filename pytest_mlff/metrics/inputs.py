@@ -70,6 +70,25 @@ class Inputs(Protocol):
     def strictness(self) -> str | None:
         """How many trials of a law the command line asks for; None for what the spec says."""
 
+    @property
+    def axes(self) -> Mapping[str, Scalar]:
+        """Where on the axes of its spec the case stands."""
+
+    def axis(self, name: str) -> tuple[Scalar, ...]:
+        """All values of an axis in this run, sorted as the variants are."""
+
+    def across(self, **axes: Scalar) -> Inputs:
+        """What the same case has at another variant: that with these values, and else most alike.
+
+        Raises `MlffError` where there is none, or two are.
+        """
+
+    def training_cost(self) -> float:
+        """Core-seconds that the model's training took, with stages before it and their labels.
+
+        Raises `NotSupportedError` where the model was not trained by a recipe.
+        """
+
     def data_check(self) -> IntegrityResult:
         """What the check of data `metric` finds."""
 

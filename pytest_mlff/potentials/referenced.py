@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,12 +13,14 @@ from pytest_mlff.store import digest_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
     from pytest_mlff.datasets.frames import Frames
+    from pytest_mlff.datasets.oracles import Oracle
 
-__all__ = ["NamedPotential", "ReferencedPotential"]
+__all__ = ["DeltaPotential", "NamedPotential", "ReferencedPotential"]
 
 
 class _Wrapped:
@@ -97,3 +100,45 @@ class ReferencedPotential(_Wrapped):
             frames.frame_of_atom, weights=table[frames.numbers], minlength=len(frames)
         ).astype(np.float64)
         return found
+
+
+@dataclass(frozen=True, eq=False)
+class DeltaPotential(_Wrapped):
+    """What a cheap method says, and what a network has learnt to add to it.
+
+    Attributes
+    ----------
+    inner : Potential
+        Trained on differences.
+    oracle : str
+        The cheap method, see :mod:`pytest_mlff.datasets.oracles`.
+    folder : Path
+        Where a user's own is searched.
+    """
+
+    inner: Potential
+    oracle: str
+    folder: Path
+
+    @property
+    def info(self) -> PotentialInfo:
+        """Identity of the network, with the cheap method in its digest."""
+        info = self.inner.info
+        if info.digest is None:
+            return info
+        digest = digest_of({"model": info.digest, "plus": self.cheap.key})
+        return replace(info, digest=digest)
+
+    @cached_property
+    def cheap(self) -> Oracle:
+        """The cheap method."""
+        from pytest_mlff.datasets.oracles import oracle_named
+
+        return oracle_named(self.oracle, self.folder)
+
+    def predict(self, frames: Frames) -> Prediction:
+        """The sum of both; no stress."""
+        from pytest_mlff.datasets.oracles import computed_labels
+
+        found, added = self.inner.predict(frames), computed_labels(frames, self.cheap)
+        return Prediction(found.energy + added.energy, found.forces + added.forces, None)

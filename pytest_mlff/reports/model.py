@@ -171,11 +171,17 @@ class TrainingRecord(_Record):
     suite: str
     spec: str
     variant: str
+    stage: str = Field(default="", description="Stage of the recipe; empty where it has none.")
     digest: str = Field(description="Address of the checkpoint in the store.")
     trainer: str
     seed: int
     budget_seconds: float
     seconds: float = Field(description="Time spent, over all attempts.")
+    core_seconds: float | None = Field(default=None, description="Processor time spent.")
+    label_seconds: float = Field(
+        default=0.0, description="Core-seconds that labels of an oracle took."
+    )
+    n_frames: int | None = Field(default=None, description="Frames that it trained on.")
     steps: int | None
     planned_steps: int | None = Field(
         default=None, description="Steps that the recipe asks for, where it does."

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from pytest_mlff.run.plan import PlannedSpec
     from pytest_mlff.specs import Case, Variant
     from pytest_mlff.store import Store
-    from pytest_mlff.training.runner import TrainingJob, TrainingResult
+    from pytest_mlff.training.job import TrainingJob, TrainingResult
 
 __all__ = ["Evaluation"]
 
@@ -170,7 +170,7 @@ class Evaluation:
         if source.text == "demo":
             known = known or DEMO_LEVEL
         trained = self.models.recipe(source) is not None
-        return known or (planned.training_level(variant) if trained else None)
+        return known or (self.models.trained_level(source, planned, variant) if trained else None)
 
     def _pooled(self, case: Case, planned: PlannedSpec, source: Located) -> Outcome:
         """Measure over all variants of a spec, from the passes that their own cases read."""

@@ -148,6 +148,45 @@ class CaseInputs:
         return replace(found, evidence={**found.evidence, **worst})
 
     @property
+    def axes(self) -> Mapping[str, Scalar]:
+        """Where the variant stands."""
+        return self.case.variant.values
+
+    def axis(self, name: str) -> tuple[Scalar, ...]:
+        """All values of an axis in this run."""
+        if name not in self.axes:
+            raise MlffError(f"{self.metric.id} needs an axis {name!r} in its spec")
+        return tuple(dict.fromkeys(one.values[name] for one in self.planned.variants))
+
+    def across(self, **axes: Scalar) -> CaseInputs:
+        """The same case at the variant with these values that is most like this one."""
+        fits = [
+            one
+            for one in self.planned.variants
+            if all(one.values.get(name) == value for name, value in axes.items())
+        ]
+        alike = [sum(one.values[name] == own for name, own in self.axes.items()) for one in fits]
+        best = [one for one, same in zip(fits, alike, strict=True) if same == max(alike)]
+        if len(best) != 1:
+            asked = ", ".join(f"{name} {value}" for name, value in axes.items())
+            found = "no variant" if not best else f"{len(best)} variants alike"
+            raise MlffError(f"{self.metric.id}: the spec has {found} with {asked}")
+        sets = self.models.frame_sets(self.planned, best[0])
+        return replace(self, case=replace(self.case, variant=best[0]), sets=sets)
+
+    def training_cost(self) -> float:
+        """Core-seconds of the model's training and all before it."""
+        from pytest_mlff.training.runner import stored_result
+
+        job = None
+        if self.source is not None and self.potential is not None:  # trained by now
+            job = self.models.job(self.source, self.planned, self.case.variant)
+        if job is None:
+            raise NotSupportedError("a model that no recipe has trained has no cost")
+        found = [stored_result(one) for one in job.lineage]
+        return sum(one.core_seconds + one.label_seconds for one in found if one is not None)
+
+    @property
     def seed(self) -> int:
         """Seed of everything that is drawn."""
         return self.models.options.seed

@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from pytest_mlff.run.plan import PlannedSpec
     from pytest_mlff.specs import Variant
     from pytest_mlff.store import Store
+    from pytest_mlff.training.job import TrainingJob, TrainingResult
     from pytest_mlff.training.progress import Teller
     from pytest_mlff.training.recipe import Recipe
-    from pytest_mlff.training.runner import TrainingJob, TrainingResult
     from pytest_mlff.training.trainers.protocol import Trainer
 
 __all__ = ["Models"]
@@ -79,7 +79,7 @@ class Models:
         self.adapters = tuple(adapters)
         self.threads = threads
         self.trained = 0
-        self._frame_sets = frame_sets
+        self.frame_sets = frame_sets
         self._train = train
         self._potentials: dict[tuple[Located, str | None, str | None], Potential] = {}
         self._failures: dict[tuple[Located, str | None, str | None], MlffError] = {}
@@ -184,17 +184,27 @@ class Models:
         found = self.recipe(source)
         if found is None:
             return None
-        from pytest_mlff.training.runner import training_job
+        from pytest_mlff.training.job import training_job
 
         recipe, trainer = found
         return training_job(
             recipe,
             trainer,
-            self._frame_sets(planned, variant),
+            self.frame_sets(planned, variant),
             store_root=self.options.store_dir,
             variant=f"{planned.spec.suite}/{planned.spec.name}/{variant.id}",
             reference=planned.spec.reference_energies,
+            names=variant.names,
         )
+
+    def trained_level(self, source: Located, planned: PlannedSpec, variant: Variant) -> str | None:
+        """Level of theory that a recipe's model has learnt; None where it is not known."""
+        from pytest_mlff.datasets.oracles import oracle_named
+
+        job = self.job(source, planned, variant)
+        if job is None or job.stage is None or job.stage.labels is None:
+            return planned.training_level(variant)
+        return oracle_named(job.stage.labels, job.recipe.path.parent).method
 
     def potential(
         self, source: Located, variant: str | None = None, planned: PlannedSpec | None = None
@@ -311,31 +321,25 @@ class Models:
         from pytest_mlff.training.runner import run_job, stored_result
 
         teller = self.training_notice
-        if teller is not None and (early := foresight(job)) and stored_result(job) is None:
-            teller.tell(job.variant, early, False)
-        with watching(job, teller):
-            result = run_job(job)
-        remember_pace(job, result)
+        for one in job.lineage:
+            if teller is not None and (early := foresight(one)) and stored_result(one) is None:
+                teller.tell(one.title, early, False)
+            with watching(one, teller):
+                result = run_job(one)
+            remember_pace(one, result)
         return result
 
     def _loaded(self, source: Located, job: TrainingJob, result: TrainingResult) -> Potential:
-        from pytest_mlff.potentials.host.load import LoadRequest
         from pytest_mlff.potentials.process import start
-        from pytest_mlff.training.trainers.registry import BUILTIN_TRAINERS
+        from pytest_mlff.training.job import load_request
 
-        request = LoadRequest(
-            str(result.checkpoint),
-            str(source.folder),
+        request = load_request(
+            job,
+            result,
             device=self.options.device,
             dtype=self.options.dtype,
             threads=self.threads,
-            trained=True,
-            # What NequIP wrote a moment ago in our own store needs no warning.
-            trusted=job.recipe.content.trainer in BUILTIN_TRAINERS,
-            name=job.recipe.name,
             shown=source.text,
-            reference_energies=result.reference_energies,
-            surroundings={} if job.recipe.python else None,
         )
         return start(
             request,

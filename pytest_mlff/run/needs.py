@@ -82,6 +82,10 @@ def needs_of(one: PlannedCase) -> tuple[ProductName, ...]:
     named: list[ProductName] = []
     if one.source.is_recipe and chosen.train is not None:
         text = f"{model}, {dataset}, train {train}, validation {validation}"
+        # A recipe's stages have further sets, and it may name axes that cut no frames.
+        more = {name: _window(some, spec.seed) for name, some in chosen.others.items()}
+        more |= {axis: str(variant.values[axis]) for axis in variant.idle_axes}
+        text += "".join(f", {name} {value}" for name, value in more.items())
         named.append(ProductName(TRAINING, text))
         model = text  # one model per training
     needs = metric_named(one.case.metric).needs

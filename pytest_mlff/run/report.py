@@ -48,9 +48,12 @@ def header(session: Session, gate: RegressionGate, *, loaded: bool) -> list[str]
             opened = session.evaluation.models.recipe(source)
             if opened is not None:
                 recipe, trainer = opened
+                stages = (
+                    f", stages {', '.join(recipe.content.stages)}" if recipe.content.stages else ""
+                )
                 lines.append(
                     f"mlff: recipe {recipe.name} (trainer {trainer.name}, seed "
-                    f"{recipe.content.seed}, {recipe.content.budget} s a variant)"
+                    f"{recipe.content.seed}, {recipe.content.budget} s a training{stages})"
                 )
         lines += [
             f"mlff: baseline of {gate.label(source)}: {name}"

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pytest_mlff.run.options import Located
     from pytest_mlff.run.plan import PlannedSpec
     from pytest_mlff.specs import Variant
-    from pytest_mlff.training.runner import TrainingJob
+    from pytest_mlff.training.job import TrainingJob
 
 __all__ = ["Trainings", "Wanted", "wanted_trainings"]
 
@@ -29,10 +29,13 @@ class Wanted:
         The training.
     variants : tuple of str
         ``<suite>/<spec>/<variant>`` of each.
+    tested : tuple of str
+        Those at which its model is the one that is tested, and not a stage before it.
     """
 
     job: TrainingJob
     variants: tuple[str, ...]
+    tested: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -42,7 +45,7 @@ class Trainings:
     Attributes
     ----------
     wanted : tuple of Wanted
-        In the order of the places, each training once.
+        In the order of the places, each training once; stages after those they follow from.
     unsupported : tuple of str
         One line for each variant whose frames cannot be cut.
     at_fault : tuple of str
@@ -74,6 +77,7 @@ def wanted_trainings(
     """
     jobs: dict[str, TrainingJob] = {}
     names: dict[str, dict[str, None]] = {}
+    tested: dict[str, dict[str, None]] = {}
     unsupported: dict[str, None] = {}
     at_fault: dict[str, None] = {}
     models = evaluation.models
@@ -92,7 +96,12 @@ def wanted_trainings(
         except MlffError as error:
             at_fault.setdefault(f"{of}/{variant.id}: {error}")
             continue
-        jobs.setdefault(job.digest, job)
-        names.setdefault(job.digest, {}).setdefault(f"{of}/{variant.id}")
-    wanted = tuple(Wanted(job, tuple(names[digest])) for digest, job in jobs.items())
+        tested.setdefault(job.digest, {}).setdefault(f"{of}/{variant.id}")
+        for one in job.lineage:
+            jobs.setdefault(one.digest, one)
+            names.setdefault(one.digest, {}).setdefault(f"{of}/{variant.id}")
+    wanted = tuple(
+        Wanted(job, tuple(names[digest]), tuple(tested.get(digest, ())))
+        for digest, job in jobs.items()
+    )
     return Trainings(wanted, tuple(unsupported), tuple(at_fault))

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pytest_mlff.run.plan import PlannedSpec
     from pytest_mlff.run.session import Session
     from pytest_mlff.specs import Variant
+    from pytest_mlff.training.job import TrainingJob, TrainingResult
 
 __all__ = ["recipe_records", "training_records", "variant_records"]
 
@@ -80,29 +81,41 @@ def training_records(session: Session) -> list[TrainingRecord]:
                 result = None if job is None else stored_result(job)
                 if job is None or result is None:
                     continue
-                content = job.recipe.content
-                found.append(
-                    TrainingRecord(
-                        model=job.recipe.name,
-                        suite=planned.spec.suite,
-                        spec=planned.spec.name,
-                        variant=variant.id,
-                        digest=result.digest,
-                        trainer=content.trainer,
-                        seed=content.seed,
-                        budget_seconds=content.budget,
-                        seconds=result.seconds,
-                        steps=result.steps,
-                        planned_steps=result.planned_steps,
-                        reference_energies=dict(result.reference_energies),
-                        reference_note=result.reference_note,
-                        loss=[
-                            LossPoint(step=step, seconds=None, train_loss=loss, validation=watched)
-                            for step, loss, watched in result.loss
-                        ],
-                    )
-                )
+                found += [
+                    _training_record(planned, variant, one, done)
+                    for one in job.lineage
+                    if (done := stored_result(one)) is not None
+                ]
     return found
+
+
+def _training_record(
+    planned: PlannedSpec, variant: Variant, job: TrainingJob, result: TrainingResult
+) -> TrainingRecord:
+    content = job.recipe.content
+    return TrainingRecord(
+        model=job.recipe.name,
+        suite=planned.spec.suite,
+        spec=planned.spec.name,
+        variant=variant.id,
+        stage=job.name,
+        digest=result.digest,
+        trainer=content.trainer,
+        seed=int(job.key["seed"]),
+        budget_seconds=content.budget,
+        seconds=result.seconds,
+        core_seconds=result.core_seconds,
+        label_seconds=result.label_seconds,
+        n_frames=len(job.train),
+        steps=result.steps,
+        planned_steps=result.planned_steps,
+        reference_energies=dict(result.reference_energies),
+        reference_note=result.reference_note,
+        loss=[
+            LossPoint(step=step, seconds=None, train_loss=loss, validation=watched)
+            for step, loss, watched in result.loss
+        ],
+    )
 
 
 def recipe_records(session: Session) -> list[ModelRecord]:

@@ -11,7 +11,7 @@ from typing import Annotated
 from pydantic import BeforeValidator, Field
 
 from pytest_mlff.metrics.registry import metric_named
-from pytest_mlff.specs.fields import SYMBOLS, MetricName, OptionValue, PlanSpecies
+from pytest_mlff.specs.fields import SYMBOLS, ExpressionText, MetricName, OptionValue, PlanSpecies
 from pytest_mlff.specs.model import Problem, SpecModel, as_tuple
 from pytest_mlff.specs.threshold_plan import ThresholdPlan
 from pytest_mlff.units import ALSO_WRITTEN
@@ -27,6 +27,9 @@ class CasePlan(SpecModel):
         default=("all",),
         description="`all` atoms together, `each` species of the test frames, both in a list, "
         "or chemical symbols; of g(r) and h(r) pairs such as C-H.",
+    )
+    where: ExpressionText | None = Field(
+        default=None, description="Condition on axes and `dataset` of variants that have the case."
     )
     group_by: Annotated[str, Field(min_length=1)] | None = Field(
         default=None,

@@ -139,6 +139,8 @@ def cases_of(
     cases = []
     for index, plan in enumerate(variant.spec.cases):
         by = plan.group_by
+        if not _asked(variant, index, plan):
+            continue
         for group in (None, *_groups(variant, index, by, groups)):
             if group == "all":
                 raise MlffError(
@@ -164,6 +166,14 @@ def cases_of(
                 threshold = None if chosen is None else _read(variant, index, *chosen, names)
                 cases.append(Case(variant, plan.metric, symbol, threshold, plan.options, by, group))
     return tuple(cases)
+
+
+def _asked(variant: Variant, index: int, plan: CasePlan) -> bool:
+    try:
+        return plan.where is None or plan.where.condition(variant.names)
+    except ExpressionError as error:
+        at = variant.spec.at("cases", index, "where")
+        raise MlffError(f"{at}: variant {variant.id}: {error}") from None
 
 
 def _groups(

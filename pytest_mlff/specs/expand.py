@@ -110,6 +110,19 @@ class Variant:
         return {role: axes.pop() for role, axes in used.items() if len(axes) == 1}
 
     @property
+    def idle_axes(self) -> tuple[str, ...]:
+        """Axes that no set of frames names: what is left for a recipe to read."""
+        plans = self.spec.frames.by_role().values()
+        used = {
+            axis
+            for plan in plans
+            for axis in (
+                _templated(plan) | _named(plan.start) | _named(plan.end) | _named(plan.count)
+            )
+        }
+        return tuple(axis for axis in self.values if axis not in used)
+
+    @property
     def option(self) -> DatasetOption:
         """What the spec says of this variant's dataset."""
         return self.spec.datasets[self.dataset]

@@ -133,6 +133,7 @@ _MUST_BE = {
     "model_type": "a mapping",
     "tuple_type": "a list",
     "finite_number": "finite",
+    "greater_than": "above {gt:g}",
     "greater_than_equal": "at least {ge:g}",
     "less_than_equal": "at most {le:g}",
     "string_too_short": "some text",

@@ -124,7 +124,8 @@ class SpecFile(SpecModel):
             yield ("cases",), "names no case"
         yield from _check_cases(self)
         yield from _check_simulated(self)
-        whole = {case.metric for case in self.cases if "all" in case.species}
+        everywhere = [case for case in self.cases if case.where is None]
+        whole = {case.metric for case in everywhere if "all" in case.species}
         for index, wanted in enumerate(self.pooled):
             if wanted not in whole or not metric_named(wanted).comparable:
                 yield ("pooled", index), f"{wanted} is no error metric of this spec over all atoms"
@@ -164,6 +165,8 @@ def _check_dataset(name: str, option: DatasetOption, spec: SpecFile) -> Iterator
 def _check_cases(spec: SpecFile) -> Iterator[Problem]:
     asked: dict[str, set[str]] = {}
     for index, case in enumerate(spec.cases):
+        if case.where is not None:
+            yield from _check_names(("cases", index, "where"), case.where, spec)
         for number, threshold in enumerate(case.thresholds):
             if threshold.where is not None:
                 at = ("cases", index, "thresholds", number, "where")

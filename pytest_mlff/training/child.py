@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import importlib
 import os
 import runpy
 import signal
@@ -47,6 +48,8 @@ def main(arguments: list[str]) -> None:
     """
     die_with_parent(int(arguments[0]))
     sys.argv = ["nequip-train", *arguments[1:]]
+    # NequIP has to know the weights of frames by name before it reads any.
+    importlib.import_module("pytest_mlff.training.nequip_losses")
     try:
         runpy.run_module("nequip.scripts.train", run_name="__main__", alter_sys=True)
     except SystemExit as ended:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
+
+    import numpy as np
+    from numpy.typing import NDArray
 
     from pytest_mlff.datasets.frames import Frames
 
@@ -41,6 +44,11 @@ class TrainingFixture:
         Threads the training may use.
     reference_energies : mapping of str to float
         Energy per atom in eV that was subtracted, by species; empty where none was.
+    start : Path or None
+        Checkpoint to begin with, where a stage follows from another.
+    loss : mapping of str to mapping
+        What a stage minimises, where not the trainer's own loss: its name (``bias_aware``,
+        ``score_matching``, ``denoising``) with its settings; empty otherwise.
     """
 
     variant: str
@@ -53,3 +61,13 @@ class TrainingFixture:
     budget_seconds: int
     threads: int
     reference_energies: Mapping[str, float]
+    start: Path | None = None
+    loss: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    @property
+    def weights(self) -> NDArray[np.float64] | None:
+        """How much the forces of each training frame count, of mean one; shape (n_frames,).
+
+        They stand in the file, too, as ``frame_weight``; None where all count alike.
+        """
+        return self.train.per_frame.get("frame_weight")

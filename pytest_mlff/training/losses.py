@@ -12,7 +12,7 @@ from pytest_mlff.errors import MlffError
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["bias_aware_weights", "score_matching_loss"]
+__all__ = ["bias_aware_weights", "denoising_forces", "frame_distances", "score_matching_loss"]
 
 
 def bias_aware_weights(
@@ -65,11 +65,50 @@ def bias_aware_weights(
         raise MlffError(f"gamma is {gamma}: it must be positive, in the unit of the forces")
     if not (np.isfinite(teacher).all() and np.isfinite(cheap).all()):
         raise MlffError("a force of the teacher or a cheap label is not finite")
-    starts = np.concatenate([[0], np.cumsum(atoms)[:-1]])
-    distances = np.add.reduceat(np.abs(teacher - cheap).sum(axis=1), starts) / (3.0 * atoms)
+    distances = frame_distances(teacher, cheap, atoms)
     # The nearest frame's weight is 1 before normalisation, so a small γ cannot give 0/0.
     weights = np.exp(-(distances - distances.min()) / gamma)
     return np.asarray(weights / weights.mean())
+
+
+def frame_distances(
+    forces: NDArray[np.float64], others: NDArray[np.float64], counts: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """Mean over the atoms and components of each frame of |F − F_other|, shape (n_frames,)."""
+    starts = np.concatenate([[0], np.cumsum(counts)[:-1]])
+    sums = np.add.reduceat(np.abs(forces - others).sum(axis=1), starts)
+    return np.asarray(sums / (3.0 * counts))
+
+
+def denoising_forces(
+    positions: NDArray[np.float64],
+    sigma: float,
+    kT: float,  # noqa: N803
+    seed: int,
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Shake frames without labels, and say what forces would lead back.
+
+    With positions R + σε, ε normal, the score of the smoothed density is −E[ε]/σ, so −k_BT ε/σ
+    is a label without bias for its forces (Vincent, Neural Comput. 2011, 23, 1661).
+
+    Parameters
+    ----------
+    positions : ndarray, shape (n_atoms of all frames, 3)
+        Å.
+    sigma : float
+        Width of the noise in Å.
+    kT : float
+        k_BT of the trajectory in eV.
+    seed : int
+        Of the noise.
+
+    Returns
+    -------
+    positions, forces : ndarray
+        In Å and eV/Å.
+    """
+    noise = np.random.default_rng(seed).standard_normal(positions.shape)
+    return positions + sigma * noise, -kT / sigma * noise
 
 
 def score_matching_loss(forces: Any, divergence: Any, kT: float) -> Any:  # noqa: N803

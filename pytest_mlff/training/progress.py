@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
-    from pytest_mlff.training.runner import TrainingJob, TrainingResult
+    from pytest_mlff.training.job import TrainingJob, TrainingResult
 
 __all__ = [
     "Progress",
@@ -174,7 +174,7 @@ def watching(job: TrainingJob, teller: Teller | None) -> Iterator[None]:
             far = watched.look()
             if far is not None and (said is None or far.step != said):
                 said = far.step
-                teller.tell(job.variant, str(far), True)
+                teller.tell(job.title, str(far), True)
 
     thread = threading.Thread(target=look, daemon=True)
     thread.start()

@@ -1,34 +1,49 @@
 """Recipes: YAML that says how a trainer fits a model to the frames of a fixture variant."""
 
 # pydantic reads the annotations when the classes are made.
-# ruff: noqa: TC003
+# ruff: noqa: TC001, TC003
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field, PlainValidator
 
 from pytest_mlff.errors import MlffError
 from pytest_mlff.potentials.card import interpreter
+from pytest_mlff.specs.expression import Expression, unknown_name
 from pytest_mlff.specs.load import load_checked
+from pytest_mlff.specs.model import Problem, SpecModel
+from pytest_mlff.specs.operations import Scalar
+from pytest_mlff.specs.template import fill, template_names
 from pytest_mlff.specs.wording import shown
 from pytest_mlff.specs.yaml_source import read_yaml
 from pytest_mlff.store import digest_of
 from pytest_mlff.training.code import code_of, modules_named
+from pytest_mlff.training.stages import Stage, ends_of, stage_problems, unknown_stage
 
-__all__ = ["Recipe", "RecipeFile", "TrainingResources", "load_recipe"]
-
-
-class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+__all__ = ["Recipe", "RecipeFile", "TrainingResources", "load_recipe", "merged"]
 
 
-class TrainingResources(_Model):
+def _seed(value: Any) -> int | Expression:
+    if isinstance(value, str):
+        return Expression(value)
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise ValueError(f"must be a whole number, or an axis of the spec, is {value!r}")
+    if value < 0:
+        raise ValueError(f"must be at least 0, is {value}")
+    return value
+
+
+_Seed = Annotated[int | Expression, PlainValidator(_seed)]
+
+
+class TrainingResources(SpecModel):
     """What one training needs of a machine or a cluster."""
 
     cpus: int = Field(default=1, ge=1, description="Cores, and threads of the trainer.")
@@ -43,7 +58,7 @@ class TrainingResources(_Model):
     )
 
 
-class RecipeFile(_Model):
+class RecipeFile(SpecModel):
     """The content of one recipe file."""
 
     schema_version: Literal[1] = Field(description="Version of this format.")
@@ -56,7 +71,9 @@ class RecipeFile(_Model):
         description="Interpreter, or folder of a virtual environment, that trains and evaluates.",
     )
     budget: int = Field(ge=1, description="Seconds of training, the same for every variant.")
-    seed: int = Field(default=0, ge=0, description="Seed of weights and data order.")
+    seed: _Seed = Field(
+        default=0, description="Seed of weights and data order, or the axis of the spec that is it."
+    )
     checkpoint: str | None = Field(
         default=None,
         min_length=1,
@@ -69,6 +86,18 @@ class RecipeFile(_Model):
     config: dict[str, Any] | str = Field(
         default={}, description="The trainer's own configuration, or the YAML file that holds it."
     )
+    stages: dict[str, Stage] = Field(
+        default={}, description="Trainings that follow from each other; without them there is one."
+    )
+    tested: str | None = Field(
+        default=None,
+        min_length=1,
+        description="Stage whose model is tested, also as a template of axes such as {method}; by "
+        "default the one that no other needs.",
+    )
+
+    def _problems(self) -> Iterator[Problem]:
+        yield from stage_problems(self.stages, self.tested)
 
 
 @dataclass(frozen=True)
@@ -106,7 +135,66 @@ class Recipe:
             "checkpoint": self.content.checkpoint,
             "config": self.config,
         }
+        if self.content.stages:
+            stages = {name: one.model_dump() for name, one in self.content.stages.items()}
+            key["stages"] = json.dumps(stages, default=lambda one: one.text, sort_keys=True)
         return digest_of({**key, "code": self.code} if self.code else key)
+
+    def at(self, names: Mapping[str, Scalar]) -> Recipe:
+        """The recipe with its seed worked out.
+
+        Parameters
+        ----------
+        names : mapping of str to scalar
+            Axes of a variant.
+
+        Raises
+        ------
+        MlffError
+            If the seed names no axis, or is no whole number of at least 0.
+        """
+        seed = self.content.seed
+        if isinstance(seed, int):
+            return self
+        try:
+            value = seed.number(names)
+        except MlffError as error:
+            raise MlffError(f"{shown(self.path)}: seed: {error}") from error
+        if value < 0 or value != int(value):
+            raise MlffError(f"{shown(self.path)}: seed: {seed.text!r} is {value:g}, no seed")
+        return replace(self, content=self.content.model_copy(update={"seed": int(value)}))
+
+    def tested(self, names: Mapping[str, Scalar]) -> str:
+        """Stage whose model is tested at a variant.
+
+        Raises
+        ------
+        MlffError
+            If there is none of the name.
+        """
+        content = self.content
+        if content.tested is None:
+            return ends_of(content.stages)[0]
+        at = f"{shown(self.path)}: tested"
+        for name in template_names(content.tested):
+            if name not in names:
+                raise MlffError(f"{at}: {content.tested!r}: {unknown_name(name, dict(names))}")
+        found = fill(content.tested, names)
+        if found not in content.stages:
+            raise MlffError(f"{at}: {unknown_stage(found, content.stages)}")
+        return found
+
+    def of_stage(self, name: str) -> Recipe:
+        """What one stage is trained by, as a recipe without stages."""
+        stage, content = self.content.stages[name], self.content
+        changed: dict[str, Any] = {
+            "stages": {},
+            "tested": None,
+            "trainer": stage.trainer or content.trainer,
+            "budget": stage.budget or content.budget,
+        }
+        config = merged(self.config, stage.config)
+        return replace(self, content=content.model_copy(update=changed), config=config)
 
     @cached_property
     def code(self) -> dict[str, str]:
@@ -116,6 +204,16 @@ class Recipe:
         file = folder / Path(module).expanduser()
         own = [file if module.endswith(".py") else module] if module else []
         return code_of((*own, *modules_named(self.config)), folder)
+
+
+def merged(config: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """A configuration with some keys replaced, mapping by mapping."""
+    found = dict(config)
+    for key, value in changes.items():
+        inner = found.get(key)
+        both = isinstance(value, dict) and isinstance(inner, dict)
+        found[key] = merged(inner, value) if both else value  # type: ignore[arg-type]
+    return found
 
 
 def load_recipe(path: Path) -> Recipe:

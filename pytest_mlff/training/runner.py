@@ -1,187 +1,35 @@
 """One training, from a picklable job to a checkpoint in the store.
 
 A job is plain data, so that it can run in this process, in another one or on another
-machine that sees the same store. Its address is the digest of everything the outcome
-depends on; a finished training is never repeated, an interrupted one goes on.
+machine that sees the same store. A finished training is never repeated, an interrupted one
+goes on; stages that it follows from are done first.
 """
 
 from __future__ import annotations
 
 import hashlib
+import os
 import time
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pytest_mlff.datasets.export import extxyz_text
 from pytest_mlff.errors import MlffError
 from pytest_mlff.products import FOLDER, Files, Product, find, once
-from pytest_mlff.store import Store, digest_of, write_atomically
+from pytest_mlff.store import Store, write_atomically
 from pytest_mlff.training.fixture import TrainingFixture
+from pytest_mlff.training.job import KIND, TrainingResult
+from pytest_mlff.training.stage_frames import stage_frames
 from pytest_mlff.training.trainers.registry import open_trainer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from pytest_mlff.datasets.frames import Frames
-    from pytest_mlff.datasets.splits import FrameSets
-    from pytest_mlff.training.recipe import Recipe
-    from pytest_mlff.training.trainers.protocol import LossCurve, Trainer
+    from pytest_mlff.training.job import TrainingJob
 
-__all__ = ["TrainingJob", "TrainingResult", "run_job", "stored_result", "training_job"]
+__all__ = ["run_job", "stored_result"]
 
-KIND = "trainings"
 _ATTEMPTS = "attempts.txt"
-
-
-@dataclass(frozen=True, eq=False)
-class TrainingJob:
-    """What one training needs; picklable.
-
-    Attributes
-    ----------
-    store_root : Path
-        Folder of the store, absolute.
-    key : dict
-        Everything the outcome depends on.
-    recipe : Recipe
-        Trainer and its configuration.
-    variant : str
-        ``<suite>/<spec>/<variant>``, for messages; it is not part of the key, since
-        variants with the same training frames share a training.
-    train : Frames
-        Energies in eV, forces in eV/Å.
-    validation : Frames or None
-        Frames the trainer may watch.
-    reference : str
-        ``regression`` to subtract reference energies, or ``none``.
-    """
-
-    store_root: Path
-    key: dict[str, Any]
-    recipe: Recipe
-    variant: str
-    train: Frames
-    validation: Frames | None
-    reference: str
-
-    @property
-    def digest(self) -> str:
-        """Address of the training in the store."""
-        return digest_of(self.key)
-
-    @property
-    def folder(self) -> Path:
-        """Where the trainer works and leaves its files."""
-        return Store(self.store_root).path(KIND, self.key, "")
-
-
-@dataclass(frozen=True)
-class TrainingResult:
-    """A finished training.
-
-    Attributes
-    ----------
-    checkpoint : Path
-        The file to test.
-    sha256 : str
-        Digest of its content.
-    digest : str
-        Address in the store.
-    trained : bool
-        False where it was found in the store.
-    seconds : float
-        Wall time over all attempts.
-    steps : int or None
-        Optimizer steps done.
-    planned_steps : int or None
-        Those that the recipe asks for, where it does.
-    loss : tuple of (int, float or None, float or None)
-        Step, training loss, watched value.
-    reference_energies : mapping of str to float
-        Energy per atom in eV that was subtracted for training, by species.
-    reference_note : str
-        What has to be known of them.
-    """
-
-    checkpoint: Path
-    sha256: str
-    digest: str
-    trained: bool
-    seconds: float
-    steps: int | None
-    planned_steps: int | None
-    loss: LossCurve
-    reference_energies: Mapping[str, float]
-    reference_note: str
-
-
-def training_job(
-    recipe: Recipe,
-    trainer: Trainer,
-    sets: FrameSets,
-    *,
-    store_root: Path,
-    variant: str,
-    reference: str = "none",
-) -> TrainingJob:
-    """Make the job that trains a recipe on the frames of a variant.
-
-    Parameters
-    ----------
-    recipe : Recipe
-        Trainer, configuration, seed and budget.
-    trainer : Trainer
-        Opened from the recipe; its versions are part of the key.
-    sets : FrameSets
-        Frames of the variant.
-    store_root : Path
-        Folder of the store.
-    variant : str
-        ``<suite>/<spec>/<variant>``.
-    reference : str
-        ``none`` or ``regression``.
-
-    Raises
-    ------
-    MlffError
-        If the spec cuts no training frames for the variant.
-    """
-    if sets.train is None or len(sets.train) == 0:
-        raise MlffError(
-            f"{variant}: the spec cuts no training frames, so {recipe.path.name} cannot be trained"
-        )
-    for name, one in (("training", sets.train), ("validation", sets.validation)):
-        if one is None:
-            continue
-        for quantity in ("energy", "forces"):
-            labelled = one.frames.labelled(quantity)
-            if not labelled.all():
-                raise MlffError(
-                    f"{variant}: {len(labelled) - int(labelled.sum())} of {len(labelled)} {name} "
-                    f"frames have no {quantity}; a recipe trains on frames that have both"
-                )
-    digests = sets.digests
-    key = {
-        "recipe": recipe.digest,
-        "trainer": trainer.name,
-        "versions": dict(trainer.versions),
-        "train": digests["train"],
-        "validation": digests.get("validation"),
-        "reference_energies": reference,
-        "seed": recipe.content.seed,
-        "budget": recipe.content.budget,
-    }
-    assert sets.train_frames is not None
-    return TrainingJob(
-        store_root=store_root.absolute(),
-        key=key,
-        recipe=recipe,
-        variant=variant,
-        train=sets.train_frames,
-        validation=sets.validation_frames,
-        reference=reference,
-    )
 
 
 def _product(job: TrainingJob) -> Product[TrainingResult]:
@@ -193,6 +41,9 @@ def _product(job: TrainingJob) -> Product[TrainingResult]:
             "loss": [list(point) for point in result.loss],
             "reference_energies": dict(result.reference_energies),
             "reference_note": result.reference_note,
+            "plus": result.plus,
+            "core_seconds": result.core_seconds,
+            "label_seconds": result.label_seconds,
             "recipe": job.recipe.name,
             "variant": job.variant,
             "sha256": result.sha256,
@@ -213,6 +64,9 @@ def _product(job: TrainingJob) -> Product[TrainingResult]:
             loss=tuple((step, loss, watched) for step, loss, watched in note["loss"]),
             reference_energies=dict(note["reference_energies"]),
             reference_note=str(note["reference_note"]),
+            plus=note.get("plus"),
+            core_seconds=float(note.get("core_seconds", note["seconds"])),
+            label_seconds=float(note.get("label_seconds", 0.0)),
         )
 
     return Product(KIND, job.key, FOLDER.of(plain, back), make=lambda: _train(job))
@@ -242,11 +96,12 @@ def run_job(job: TrainingJob) -> TrainingResult:
 
 def _train(job: TrainingJob) -> TrainingResult:
     trainer = open_trainer(job.recipe)
-    fixture, note = _fixture(job)
-    started = time.monotonic()
-    before = _seconds_before(job.folder / _ATTEMPTS)
+    before = {name: run_job(parent) for name, parent in job.parents.items()}
+    fixture, note, label_seconds = _fixture(job, before)
+    started, worked = time.monotonic(), _processor_time()
+    earlier = _seconds_before(job.folder / _ATTEMPTS)
     fit = trainer.fit(fixture, job.recipe.config, job.folder)
-    seconds = before + time.monotonic() - started
+    seconds = earlier + time.monotonic() - started
     checkpoint = fit.checkpoint.absolute()
     if not checkpoint.is_relative_to(job.folder):
         kept = job.folder / checkpoint.name
@@ -263,15 +118,38 @@ def _train(job: TrainingJob) -> TrainingResult:
         loss=fit.loss,
         reference_energies=dict(fixture.reference_energies),
         reference_note=note,
+        plus=None if job.stage is None else job.stage.minus,
+        core_seconds=earlier * fixture.threads + _processor_time() - worked,
+        label_seconds=label_seconds,
     )
 
 
-def _fixture(job: TrainingJob) -> tuple[TrainingFixture, str]:
-    """Write the frames where the trainer can read them; also what is to be known of energies."""
+def _processor_time() -> float:
+    """Of this process and of its children that have ended, in s."""
+    return sum(os.times()[:4])
+
+
+def _fixture(
+    job: TrainingJob, before: Mapping[str, TrainingResult]
+) -> tuple[TrainingFixture, str, float]:
+    """Write the frames where the trainer can read them.
+
+    Returns
+    -------
+    fixture : TrainingFixture
+    note : str
+        What is to be known of energies.
+    seconds : float
+        Core-seconds of labels.
+    """
     train, validation = job.train, job.validation
+    seconds = 0.0
+    if job.stage is not None:
+        ready = stage_frames(job, before)
+        train, validation, seconds = ready.train, ready.validation, ready.seconds
     energies: dict[str, float] = {}
     note = ""
-    if job.reference == "regression":
+    if job.reference == "regression" and (job.stage is None or job.stage.has_energies):
         from pytest_mlff.datasets.reference_energies import fit_reference_energies
 
         reference = fit_reference_energies(train)
@@ -284,19 +162,22 @@ def _fixture(job: TrainingJob) -> tuple[TrainingFixture, str]:
             files[role] = job.folder / f"{role}.extxyz"
             write_atomically(job.folder / f"{role}.extxyz", extxyz_text(frames).encode())
     assert files["train"] is not None
+    begin = None if job.stage is None or job.stage.start is None else before[job.stage.start]
     fixture = TrainingFixture(
-        variant=job.variant,
+        variant=job.title,
         train=train,
         validation=validation,
         train_file=files["train"],
         validation_file=files["validation"],
         species=train.species,
-        seed=job.recipe.content.seed,
+        seed=int(job.key["seed"]),
         budget_seconds=job.recipe.content.budget,
         threads=job.recipe.content.resources.cpus,
         reference_energies=energies,
+        start=None if begin is None else begin.checkpoint,
+        loss={} if job.stage is None or job.stage.loss is None else job.stage.loss.said,
     )
-    return fixture, note
+    return fixture, note, seconds
 
 
 def _not_kept(job: TrainingJob, error: OSError) -> MlffError:

@@ -47,6 +47,8 @@ class LoadRequest:
         What the model is called, and what ``--mlff-model`` said, where not ``source`` itself.
     reference_energies : mapping of str to float
         Energy per atom in eV that training has left out, by species.
+    plus : str or None
+        Oracle whose labels are added to what the model says (delta learning).
     level : str or None
         Level of theory; None for what the model says.
     capabilities : mapping of str to bool
@@ -67,6 +69,7 @@ class LoadRequest:
     name: str | None = None
     shown: str | None = None
     reference_energies: Mapping[str, float] = field(default_factory=dict)
+    plus: str | None = None
     level: str | None = None
     capabilities: Mapping[str, bool] = field(default_factory=dict)
     surroundings: Mapping[str, str] | None = None
@@ -96,10 +99,16 @@ def load(request: LoadRequest, adapters: Sequence[Adapter] = ()) -> Potential:
     torch = sys.modules.get("torch")
     if torch is not None and request.threads is not None:
         torch.set_num_threads(request.threads)
-    from pytest_mlff.potentials.referenced import NamedPotential, ReferencedPotential
+    from pytest_mlff.potentials.referenced import (
+        DeltaPotential,
+        NamedPotential,
+        ReferencedPotential,
+    )
 
     if request.reference_energies:
         potential = ReferencedPotential(potential, request.reference_energies)
+    if request.plus is not None:
+        potential = DeltaPotential(potential, request.plus, Path(request.folder))
     info = potential.info
     told = replace(
         info,

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pytest_mlff.run.options import Options
     from pytest_mlff.run.session import Session
     from pytest_mlff.run.trainings import Wanted
-    from pytest_mlff.training.runner import TrainingJob, TrainingResult
+    from pytest_mlff.training.job import TrainingJob, TrainingResult
 
 __all__ = ["only_stored", "train_all", "train_for", "will_run"]
 
@@ -77,29 +77,54 @@ def train_all(
 
     failed: dict[str, str] = {}
     finished: list[Wanted] = []
-    with (
-        contextlib.ExitStack() as engines,
-        tqdm(total=len(wanted), desc="training", bar_format=_BAR, disable=None) as bar,
-    ):
-        futures = _submitted(engines, wanted, options, jobs, executors)
-        with _left_in_order(futures, options, bar):
-            for one, future in _finished(futures, bar):
-                place = f"[{len(failed) + len(finished) + 1}/{len(futures)}]"
-                line = _problem(future, one, options.engine)
-                if line is None:
-                    finished.append(one)
-                    remember_pace(one.job, future.result())
-                    bar.write(f"{place} ok {_name(one)}: {_spent(future)}", file=sys.stderr)
+    with tqdm(total=len(wanted), desc="training", bar_format=_BAR, disable=None) as bar:
+        for wave in _waves(wanted):
+            ready = []
+            for one in wave:
+                fault = next((p for p in one.job.parents.values() if p.digest in failed), None)
+                if fault is None:
+                    ready.append(one)
                 else:
-                    failed[one.job.digest] = line
-                    bar.write(f"{place} FAILED {_name(one)}: {line}", file=sys.stderr)
+                    failed[one.job.digest] = f"{one.job.title}: stage {fault.name} failed"
+            with contextlib.ExitStack() as engines:
+                futures = _submitted(engines, ready, options, jobs, executors)
+                with _left_in_order(futures, options, bar):
+                    for one, future in _finished(futures, bar):
+                        place = f"[{len(failed) + len(finished) + 1}/{len(wanted)}]"
+                        line = _problem(future, one, options.engine)
+                        if line is None:
+                            finished.append(one)
+                            remember_pace(one.job, future.result())
+                            bar.write(f"{place} ok {_name(one)}: {_spent(future)}", file=sys.stderr)
+                        else:
+                            failed[one.job.digest] = line
+                            bar.write(f"{place} FAILED {_name(one)}: {line}", file=sys.stderr)
     failed.update(_unseen(finished, options, settle))
     return failed
 
 
+def _waves(wanted: Sequence[Wanted]) -> Iterator[list[Wanted]]:
+    """Trainings in portions: stages after those that they follow from.
+
+    An engine is handed a portion when the one before it has ended, so that no job waits in the
+    place of another.
+    """
+    left = {one.job.digest: one for one in wanted}
+    while left:
+        wave = [
+            one
+            for one in left.values()
+            if not any(parent.digest in left for parent in one.job.parents.values())
+        ]
+        for one in wave:
+            del left[one.job.digest]
+        yield wave
+
+
 def _name(one: Wanted) -> str:
+    stage = f", stage {one.job.name}" if one.job.name else ""
     more = f" (and {len(one.variants) - 1} more)" if len(one.variants) > 1 else ""
-    return one.variants[0] + more
+    return one.variants[0] + stage + more
 
 
 def _problem(future: Future[TrainingResult], one: Wanted, engine: str) -> str | None:
@@ -204,7 +229,7 @@ def _finished(
 
     left = dict(futures)
     running: dict[Future[TrainingResult], Watched] = {}
-    told = time.monotonic()
+    told, before = time.monotonic(), bar.n  # of earlier portions
     while left:
         done, _ = wait(left, timeout=1.0, return_when=FIRST_COMPLETED)
         for future, one in list(left.items()):
@@ -216,7 +241,7 @@ def _finished(
                 del running[future]
                 yield left.pop(future), future
         far = {left[future]: watched.look() for future, watched in running.items()}
-        bar.n = len(futures) - len(left) + sum(at.share for at in far.values() if at)
+        bar.n = before + len(futures) - len(left) + sum(at.share for at in far.values() if at)
         said = [f"{_name(one)}: {at}" for one, at in far.items() if at]
         more = f"{len(running)} running, {len(left) - len(running)} waiting"
         bar.set_postfix_str("; ".join((*said, more)))

@@ -102,11 +102,15 @@ class ApartTrainer:
             name: getattr(fixture, name)
             for name in ("variant", "species", "seed", "budget_seconds", "threads")
         }
-        files = [None if one is None else str(one)
-                 for one in (fixture.train_file, fixture.validation_file)]  # fmt: skip
+        named = (fixture.train_file, fixture.validation_file, fixture.start)
+        files = [None if one is None else str(one) for one in named]
         trainer = {"name": self.name, "folder": str(self.folder), "checkpoint": self.checkpoint}
         task = {
-            "fixture": {**about, "reference_energies": dict(fixture.reference_energies)},
+            "fixture": {
+                **about,
+                "reference_energies": dict(fixture.reference_energies),
+                "loss": fixture.loss,
+            },
             "files": files, "trainer": trainer, "config": config,
         }  # fmt: skip
         (out_dir / _TASK).write_text(json.dumps(task), encoding="utf-8")
@@ -174,13 +178,16 @@ def main(parent: str, folder: str) -> None:
             role, _, name = key.partition("/")
             arrays.setdefault(role, {})[name] = stored[key]
     about = task["fixture"]
-    train_file, validation_file = (None if one is None else Path(one) for one in task["files"])
+    train_file, validation_file, start = (
+        None if one is None else Path(one) for one in task["files"]
+    )
     assert train_file is not None
     fixture = TrainingFixture(
         train=frames_of(arrays["train"]),
         validation=frames_of(arrays["validation"]) if "validation" in arrays else None,
         train_file=train_file,
         validation_file=validation_file,
+        start=start,
         **{**about, "species": tuple(about["species"])},
     )
     name, beside = task["trainer"]["name"], Path(task["trainer"]["folder"])

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["NequipTrainer", "fill", "read_loss_curve"]
 
 _SECTIONS = ("run", "data", "trainer", "training_module")
+_LOSSES = "pytest_mlff.training.nequip_losses"
 _LIBRARIES = ("nequip", "e3nn", "torch", "lightning")
 _LOSS, _WATCHED = "train_loss_step/weighted_sum", "val0_epoch/weighted_sum"
 
@@ -41,7 +42,8 @@ def _below(config: dict[str, Any], *keys: str) -> dict[str, Any]:
 def fill(config: Mapping[str, Any], fixture: TrainingFixture) -> dict[str, Any]:
     """NequIP's configuration with what belongs to a fixture filled in, and nothing else.
 
-    Filled are ``data.train_file_path`` and ``data.val_file_path``, ``data.seed`` and
+    A stage's loss and start take the place of the recipe's. Filled are
+    ``data.train_file_path`` and ``data.val_file_path``, ``data.seed`` and
     ``training_module.model.seed``, ``trainer.max_time``, and type names: the top-level
     ``model_type_names`` and every ``type_names`` or ``model_type_names`` that is ``???``.
 
@@ -61,9 +63,56 @@ def fill(config: Mapping[str, Any], fixture: TrainingFixture) -> dict[str, Any]:
     data["seed"] = fixture.seed
     _below(filled, "training_module", "model")["seed"] = fixture.seed
     filled["trainer"]["max_time"] = _duration(fixture.budget_seconds)
+    _fill_loss(filled, fixture)
+    if fixture.start is not None:
+        _fill_start(filled["training_module"], str(fixture.start), fixture)
     filled["model_type_names"] = list(fixture.species)
     _fill_type_names(filled, list(fixture.species))
     return dict(filled)
+
+
+def _fill_loss(filled: dict[str, Any], fixture: TrainingFixture) -> None:
+    """The loss of a stage, by the classes that its configuration then names."""
+    for name, settings in fixture.loss.items():
+        module = filled["training_module"]
+        own = module.get("loss") or {}
+        coeffs = {"total_energy": 1.0, "forces": 1.0, **(own.get("coeffs") or {})}
+        place = f"{_LOSSES}.BiasAwareLoss"
+        if name == "score_matching":
+            module["loss"] = {"_target_": f"{_LOSSES}.ScoreMatchingLoss", **settings}
+            # Frames without labels have no statistics of them; forces in molecules are of 1 eV/Å.
+            module["model"] |= {"per_type_energy_scales": 1.0, "per_type_energy_shifts": 0.0}
+            return
+        if name == "bias_aware":
+            data = filled["data"]
+            data["include_keys"] = [*data.get("include_keys", ()), "frame_weight"]
+        elif name == "denoising":
+            place = "nequip.train.EnergyForceLoss"
+            coeffs["total_energy"] = 0.0
+        else:
+            raise MlffError(f"trainer nequip knows no loss {name!r}")
+        module["loss"] = {
+            "_target_": place,
+            "coeffs": coeffs,
+            "per_atom_energy": own.get("per_atom_energy", True),
+        }
+
+
+def _fill_start(module: dict[str, Any], checkpoint: str, fixture: TrainingFixture) -> None:
+    """Begin with the weights of a checkpoint, and with the zero of energy of the new labels."""
+    shifts = module["model"].get("per_type_energy_shifts")
+    begun: dict[str, Any] = {
+        "_target_": "nequip.model.ModelFromCheckpoint",
+        "checkpoint_path": checkpoint,
+    }
+    if shifts is None or not fixture.loss.keys() <= {"bias_aware"}:  # no labels of energy
+        module["model"] = begun
+        return
+    module["model"] = {
+        "_target_": "nequip.model.modify",
+        "model": begun,
+        "modifiers": [{"modifier": "modify_PerTypeScaleShift", "shifts": shifts}],
+    }
 
 
 def _fill_type_names(node: Any, names: list[str]) -> None:

@@ -19,8 +19,9 @@ from pytest_mlff.run.trainings import Wanted
 from pytest_mlff.scheduling.engines import registry as engines
 from pytest_mlff.scheduling.xdist.ahead import only_stored, train_all, will_run
 from pytest_mlff.store import Store
+from pytest_mlff.training.job import TrainingJob, training_job
 from pytest_mlff.training.recipe import load_recipe
-from pytest_mlff.training.runner import TrainingJob, run_job, training_job
+from pytest_mlff.training.runner import run_job
 from pytest_mlff.training.trainers.registry import open_trainer
 
 if TYPE_CHECKING:

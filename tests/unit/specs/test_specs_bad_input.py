@@ -10,7 +10,7 @@ from pytest_mlff.specs import cases_of, expand, load_spec
 
 LAST = "provenance: {source: paper, reference: Table 1}"
 BASELINE = "provenance: {source: own_baseline, reference: measured"
-KEYS_OF_CASE = "(keys: group_by, metric, options, species, thresholds)"
+KEYS_OF_CASE = "(keys: group_by, metric, options, species, thresholds, where)"
 
 LOAD = [
     ("unknown key at the top", [("title: A title", "titel: A title")],

@@ -15,8 +15,9 @@ from pytest_mlff.datasets.dataset import Dataset
 from pytest_mlff.datasets.frames import Frames
 from pytest_mlff.datasets.splits import FrameSets, IndexSet
 from pytest_mlff.errors import MlffError
+from pytest_mlff.training.job import TrainingJob, training_job
 from pytest_mlff.training.recipe import load_recipe
-from pytest_mlff.training.runner import TrainingJob, run_job, training_job
+from pytest_mlff.training.runner import run_job
 from pytest_mlff.training.trainers.registry import open_trainer
 
 if TYPE_CHECKING:

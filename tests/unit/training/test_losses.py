@@ -10,6 +10,7 @@ import torch
 
 from pytest_mlff.errors import MlffError
 from pytest_mlff.training import bias_aware_weights, score_matching_loss
+from pytest_mlff.training.losses import denoising_forces
 
 COUNTS = np.array([2, 1, 3])
 CHEAP = np.zeros((6, 3))
@@ -55,6 +56,57 @@ def test_corrupted_frames_are_pushed_down_and_switched_off_weights_are_caught() 
 
     assert auc(bias_aware_weights(teacher, cheap, counts, 0.1)) >= 0.95
     assert auc(np.ones(90)) == pytest.approx(0.5)
+
+
+def _fitted(x, y, weights=None, prior=None, stiffness: float = 1.0) -> np.ndarray:
+    """Weighted ridge regression towards a prior: a model that is begun from another."""
+    w = np.ones(len(x)) if weights is None else weights
+    start = np.zeros(x.shape[1]) if prior is None else prior
+    normal = (x * w[:, None]).T @ x + stiffness * np.eye(x.shape[1])
+    return start + np.linalg.solve(normal, (x * w[:, None]).T @ (y - x @ start))
+
+
+def _gain_of_weights(seed: int, *, switched_off: bool = False) -> float:
+    """Error after fine-tuning without weights less that with them; a third of cheap is corrupt."""
+    rng = np.random.default_rng(seed)
+    n_frames, n_atoms, size = 60, 9, 40
+    truth = rng.normal(size=size)
+    x = rng.normal(size=(n_frames * n_atoms, size))
+    corrupted = np.repeat(np.arange(n_frames) % 3 == 0, n_atoms)
+    near, far = (truth + width * rng.normal(size=size) for width in (0.1, 1.0))
+    cheap = np.where(corrupted, x @ far, x @ near)
+    few = rng.normal(size=(20, size))
+    accurate = few @ truth
+    teacher = x @ _fitted(few, accurate, stiffness=0.1)
+
+    def components(y: np.ndarray) -> np.ndarray:  # one stands for all three of an atom
+        return np.repeat(y[:, None], 3, axis=1)
+
+    gamma = float(np.median(np.abs(teacher - cheap).reshape(n_frames, n_atoms).mean(axis=1)))
+    counts = np.full(n_frames, n_atoms)
+    weights = bias_aware_weights(components(teacher), components(cheap), counts, gamma)
+    if switched_off:
+        weights = np.ones(n_frames)
+    errors = []
+    for w in (None, np.repeat(weights, n_atoms)):
+        tuned = _fitted(few, accurate, prior=_fitted(x, cheap, w))
+        errors.append(float(np.abs(tuned - truth).mean()))
+    return errors[0] - errors[1]
+
+
+def test_weights_lower_the_error_after_fine_tuning_and_none_do_not() -> None:
+    gains = np.array([_gain_of_weights(seed) for seed in range(20)])
+    assert gains.mean() > 4 * gains.std(ddof=1) / math.sqrt(len(gains))  # paired over seeds
+    assert all(_gain_of_weights(seed, switched_off=True) == 0.0 for seed in range(3))
+
+
+def test_denoising_labels_have_the_score_of_the_smoothed_well() -> None:
+    # A well of width s, smoothed by σ, is one of width √(s² + σ²), with forces −kT x / (s² + σ²).
+    kT, sigma, width = 0.043, 0.2, 0.3
+    x = np.random.default_rng(0).normal(scale=width, size=(200_000, 3))
+    shaken, forces = denoising_forces(x, sigma, kT, seed=1)
+    slope = float((shaken * forces).sum() / (shaken**2).sum())
+    assert slope == pytest.approx(-kT / (width**2 + sigma**2), rel=0.02)
 
 
 @pytest.mark.parametrize(

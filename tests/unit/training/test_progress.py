@@ -32,7 +32,7 @@ def job(tmp_path: Path) -> Any:
     folder = tmp_path / "job"
     (folder / "log" / "version_0").mkdir(parents=True)
     return SimpleNamespace(
-        recipe=recipe, folder=folder, store_root=tmp_path / "store", variant="s/spec/n20"
+        recipe=recipe, folder=folder, store_root=tmp_path / "store", title="s/spec/n20"
     )
 
 

@@ -24,7 +24,7 @@ config: {size: 3}
 BAD = [
     ("unknown key", ("budget: 5", "budgets: 5"),
      "recipe.yaml:3: budgets: unknown key; did you mean 'budget'? (keys: budget, checkpoint, "
-     "config, python, resources, schema_version, seed, trainer) (and 1 more)"),
+     "config, python, resources, schema_version, seed, stages, tested, trainer) (and 1 more)"),
     ("no budget", ("budget: 5\n", ""), "recipe.yaml:1: budget: is missing"),
     ("budget of 0 s", ("budget: 5", "budget: 0"),
      "recipe.yaml:3: budget: must be at least 1, is 0"),
