@@ -148,9 +148,9 @@ class ActivePlugin:
         models = self.session.evaluation.models
         models.training_notice = self.waiting.training_teller(session.config)
         self.session.evaluation.simulations.notice = self.waiting.writer(session.config)
+        models.notice = self.waiting.teller(session.config)
         if not self.worker:
             self.log.close(session.config)
-            models.notice = self.waiting.teller(session.config)
         if self.worker or not self.session.joins or only_shows(session.config):
             return
         try:

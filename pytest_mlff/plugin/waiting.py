@@ -18,6 +18,7 @@ __all__ = ["Waiting"]
 
 # A line that takes the place of the last one may be written often, one in a log may not.
 _ON_TERMINAL, _IN_LOG = 2.0, 60.0
+_WORKER = "PYTEST_XDIST_WORKER"
 
 
 @dataclass
@@ -43,46 +44,46 @@ class Waiting:
         return tell
 
     def writer(self, config: pytest.Config) -> Callable[[str], None]:
-        """What writes a line of the running case past the capture of output."""
+        """What writes a line of the running case."""
+        write = _writer(config)
 
-        def write(text: str) -> None:
-            terminal = config.pluginmanager.getplugin("terminalreporter")
-            capture = config.pluginmanager.getplugin("capturemanager")
-            worker = os.environ.get("PYTEST_XDIST_WORKER")
-            if capture is None or not self.case or (worker is None and terminal is None):
-                return
-            line = f"mlff: {self.case}: {text}"
-            with capture.global_and_fixture_disabled():
-                if worker is not None:
-                    # Past the controller, whose terminal that may be.
-                    print(f"[{worker}] {line}", file=sys.stderr, flush=True)
-                else:
-                    terminal.ensure_newline()
-                    terminal.write_line(line)
+        def tell(text: str) -> None:
+            if self.case:
+                write(f"mlff: {self.case}: {text}", False)
 
-        return write
+        return tell
 
     def training_teller(self, config: pytest.Config) -> Teller:
-        """What says how far a training is: in one line on a terminal, in a line a minute in a log.
-
-        A worker of xdist writes past its controller, whose terminal that may be.
-        """
+        """What says how far a training is: in one line on a terminal, a line a minute in a log."""
+        write = _writer(config)
         terminal = config.pluginmanager.getplugin("terminalreporter")
-        capture = config.pluginmanager.getplugin("capturemanager")
-        worker = os.environ.get("PYTEST_XDIST_WORKER")
-        in_place = worker is None and terminal is not None and terminal.isatty
+        in_place = terminal is not None and terminal.isatty and _WORKER not in os.environ
 
         def tell(variant: str, what: str, passing: bool) -> None:
-            if capture is None or (worker is None and terminal is None):
-                return
-            line = f"mlff: training {variant}: {what}"
-            with capture.global_and_fixture_disabled():
-                if worker is not None:
-                    print(f"[{worker}] {line}", file=sys.stderr, flush=True)
-                elif in_place and passing:
-                    terminal.rewrite(line, erase=True)
-                else:
-                    terminal.ensure_newline()
-                    terminal.write_line(line)
+            write(f"mlff: training {variant}: {what}", in_place and passing)
 
         return Teller(tell, _ON_TERMINAL if in_place else _IN_LOG)
+
+
+def _writer(config: pytest.Config) -> Callable[[str, bool], None]:
+    """What writes a line past the capture of output, in place of the last one if so told.
+
+    A worker of xdist writes past its controller, whose terminal that may be.
+    """
+    terminal = config.pluginmanager.getplugin("terminalreporter")
+    capture = config.pluginmanager.getplugin("capturemanager")
+    worker = os.environ.get(_WORKER)
+
+    def write(line: str, in_place: bool) -> None:
+        if capture is None or (worker is None and terminal is None):
+            return
+        with capture.global_and_fixture_disabled():
+            if worker is not None:
+                print(f"[{worker}] {line}", file=sys.stderr, flush=True)
+            elif in_place:
+                terminal.rewrite(line, erase=True)
+            else:
+                terminal.ensure_newline()
+                terminal.write_line(line)
+
+    return write
