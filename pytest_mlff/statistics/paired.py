@@ -167,13 +167,22 @@ class PairedComparison:
     def minimum_detectable(self, alpha: float = ALPHA, power: float = POWER) -> float | None:
         """Smallest true relative worsening that this test sees with probability ``power``.
 
-        None where undecided, and where it would not even see a value of zero.
+        That of a model whose errors are the present ones with the baseline's added or taken away:
+        the scatter of the present change is kept, its size is not. For a worsening by δ beyond the
+        margin, d has the mean δ b and the variance of (a − R b) + δ b, with R the ratio seen.
+
+        None where undecided, and where no worsening, or not even a value of zero, would be seen.
         """
         if self.undecided or self.mean_baseline <= 0.0:
             return None
-        k = _tolerated(self.margin, self._side, self.power)
-        shift = noncentrality(self.dof, alpha, power) * math.sqrt(self._variance(k))
-        ratio = k + self._side * shift / self.mean_baseline
+        seen = self.mean_current / self.mean_baseline
+        nc2 = noncentrality(self.dof, alpha, power) ** 2
+        square = self.mean_baseline**2 - nc2 * self.var_baseline
+        if square <= 0.0:
+            return None
+        middle = self._side * nc2 * (self.covariance - seen * self.var_baseline)
+        shift = (middle + math.sqrt(middle**2 + square * nc2 * self._variance(seen))) / square
+        ratio = _tolerated(self.margin, self._side, self.power) + self._side * shift
         return self._side * float(ratio ** (1.0 / self.power) - 1.0) if ratio > 0.0 else None
 
 

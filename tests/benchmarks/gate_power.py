@@ -8,11 +8,13 @@ pooled tests, half for the cases per system and species. Then frames are drawn a
 
     python tests/benchmarks/gate_power.py OUT.json [--seeds 3]
     python tests/benchmarks/gate_power.py --show OUT.json
+    python tests/benchmarks/gate_power.py --monotone [--seeds 2]
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pytest_mlff.datasets.splits import cut
+from pytest_mlff.gate.standing import BOUND
 from pytest_mlff.metrics.errors import measure
 from pytest_mlff.potentials.batching import evaluate
 from pytest_mlff.run.plan import plan_spec
@@ -212,6 +215,54 @@ def measured(seeds: int) -> dict[str, Any]:
     }
 
 
+def turned_back(seeds: int, suite: Suite) -> str:
+    """Whether a single trajectory that was called worse is let through when it gets worse still.
+
+    200 models between the demo and one that is more than twice as bad, by the mean force MAE: their
+    predictions lie on the line between those of the two.
+    """
+    turned = {"worse, then not": 0, "red, then not": 0}
+    first: list[float] = []
+    cases = 0
+    for seed in range(1, seeds + 1):
+        model = Worsened(seed)
+        demo, far = model.at(0.0, suite.frames), model.at(0.03, suite.frames)
+        places = np.linspace(0.0, 1.0, 41)
+        seen = [mean_change(suite, _between(demo, far, at), demo) for at in places]
+        if seen[-1] < 1.0:
+            raise SystemExit(f"seed {seed}: the far model is only {seen[-1]:+.0%} worse")
+        before = suite.series(demo)
+        told: dict[Any, list[tuple[float, str]]] = {key: [] for key in before}
+        for at in np.interp(np.linspace(0.01, 1.0, 200), seen, places):
+            for key, now in suite.series(_between(demo, far, float(at))).items():
+                one = judge_regressions({"": compare_paired(now, before[key])}, tests=suite.tests)
+                told[key].append((one[""].change or 0.0, one[""].word))
+        for path in map(sorted, told.values()):
+            worse = [word == "worse" for _, word in path]
+            red = [one or change > BOUND for one, (change, _) in zip(worse, path, strict=True)]
+            cases += 1
+            first += [path[worse.index(True)][0]] if any(worse) else []
+            for name, words in zip(turned, (worse, red), strict=True):
+                turned[name] += any(a and not b for a, b in itertools.pairwise(words))
+    return (
+        f"{cases} cases of {suite.name}, 200 worsenings each: {len(first)} called worse at some "
+        f"size (median of the first {np.median(first):+.0%}); {turned}"
+    )
+
+
+def _between(
+    demo: dict[str, Prediction], far: dict[str, Prediction], at: float
+) -> dict[str, Prediction]:
+    return {
+        name: replace(
+            one,
+            energy=one.energy + at * (far[name].energy - one.energy),
+            forces=one.forces + at * (far[name].forces - one.forces),
+        )
+        for name, one in demo.items()
+    }
+
+
 def shown(found: dict[str, Any]) -> str:
     lines = [
         f"{found['replicas']} replicas; seeds {sorted({row['seed'] for row in found['rows']})}",
@@ -269,10 +320,14 @@ def counted(words: Any) -> dict[str, int]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("out", type=Path)
+    parser.add_argument("out", type=Path, nargs="?")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--show", action="store_true")
+    parser.add_argument("--monotone", action="store_true")
     given = parser.parse_args()
+    if given.monotone:
+        print(turned_back(given.seeds, Suite("quick")))
+        return
     if not given.show:
         given.out.write_text(json.dumps(measured(given.seeds)), encoding="utf-8")
     print(shown(json.loads(given.out.read_text(encoding="utf-8"))))
