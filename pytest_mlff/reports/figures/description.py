@@ -119,11 +119,6 @@ class Series:
             if low is None or high is None
         )
 
-    @property
-    def unknown(self) -> tuple[int, ...]:
-        """Undecided points of which not even a rough width is known."""
-        return tuple(k for k in self.undecided if not self.rough or self.rough[k] is None)
-
 
 @dataclass(frozen=True)
 class Limit:

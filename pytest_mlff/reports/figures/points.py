@@ -31,8 +31,8 @@ __all__ = [
 ]
 
 UNDECIDED = (
-    "A hollow mark has an undecided interval: its thin bar is what is to be expected of one, "
-    "“?” that nothing is."
+    "A hollow mark has an undecided interval: its thin bar is what is to be expected of one; "
+    "without a bar, nothing is."
 )
 """Sentence for captions of figures with such marks."""
 

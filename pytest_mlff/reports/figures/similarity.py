@@ -63,7 +63,7 @@ def _beside(group: Group, model: str | None, hint: Metric, told: Metric) -> Figu
         ]
         if not pairs:
             continue
-        left = _panel(part, model, hint, sizes, f"{hint.name}{_of(label)}")
+        left = _panel(part, model, hint, sizes, f"{_name(hint)}{_of(label)}")
         right = _panel(part, model, told, sizes, f"{told.name}, all atoms{_of(label)}")
         panels += [left, right]
         sentences.append(f"{label}: {_correlation(pairs)}" if label else _correlation(pairs))
@@ -72,14 +72,26 @@ def _beside(group: Group, model: str | None, hint: Metric, told: Metric) -> Figu
     return Figure(
         "similarity",
         f"{hint.name} of training window and test window, beside the error",
-        f"Left: {hint.title}; right: the error of the model trained there. Lines join windows of "
-        "one size; bars are 95 % intervals. "
-        f"{UNDECIDED} Rank correlation (Spearman) of the two over windows: "
+        f"Left: {'1 − ' if hint.larger_is_better else ''}{hint.title}; right: the error of the "
+        "model trained there. Lines join windows of one size; bars are 95 % intervals. "
+        f"{UNDECIDED} Rank correlation (Spearman) of {hint.name} and error over windows: "
         f"{'; '.join(sentences)}. Windows overlap, so this interval is narrower than it should be.",
         "similarity",
         tuple(panels),
         columns=2,
     )
+
+
+def _name(metric: Metric) -> str:
+    """On a panel both fall where things get better; cosines lie too close to 1 to be read."""
+    return f"1 − {metric.name}" if metric.larger_is_better else metric.name
+
+
+def _away_from_one(case: CaseRecord) -> CaseRecord:
+    value, low, high = (
+        None if number is None else 1 - number for number in (case.value, case.ci_high, case.ci_low)
+    )
+    return case.model_copy(update={"value": value, "ci_low": low, "ci_high": high})
 
 
 def _of(label: str) -> str:
@@ -105,7 +117,8 @@ def _panel(
         start, size = begin_of(variant), size_of(variant)
         case = group.measured(variant, metric.id, None, model)
         if start is not None and size is not None and case is not None:
-            points.setdefault(size, []).append((start, case))
+            drawn = _away_from_one(case) if metric.larger_is_better else case
+            points.setdefault(size, []).append((start, drawn))
     every = [case for found in points.values() for _, case in found]
     starts = sorted({v for one in group.variants if (v := begin_of(one)) is not None})
     roles = dict(zip(sizes, ordered_roles(len(sizes)), strict=True))
@@ -116,7 +129,7 @@ def _panel(
             ticks=tuple(starts), categories=tuple(f"{start:g}" for start in starts),
         ),
         y=value_axis(
-            metric.name,
+            _name(metric),
             value_unit(every),
             [v for c in every for v in (c.value, *ends_of(c))],
             log=False,

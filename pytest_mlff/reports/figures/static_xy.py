@@ -126,12 +126,6 @@ def _draw_series(axes: Axes, series: Series, *, horizontal: bool) -> None:
     for index in series.undecided:
         place = (series.x[index], series.y[index])
         axes.plot(*place, **{**style, "linestyle": "none", "markerfacecolor": LIGHT.background})
-    for index in series.unknown:
-        axes.annotate(
-            "?", (series.x[index], series.y[index]), xytext=(7, 0) if horizontal else (0, 6),
-            textcoords="offset points", ha="center", va="center" if horizontal else "bottom",
-            color=style["color"], fontsize=9, fontweight="bold",
-        )  # fmt: skip
 
 
 def _handle(series: Series) -> Any:

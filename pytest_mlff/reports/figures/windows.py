@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from pytest_mlff.reports.figures.description import Axis, Bar, Figure, WindowPanel
 from pytest_mlff.reports.figures.points import first_metric, hover_of, metric_labels, missing_text
-from pytest_mlff.reports.figures.scales import colour_scale, with_interval
+from pytest_mlff.reports.figures.scales import colour_scale, ends_of, with_interval
 
 if TYPE_CHECKING:
     from pytest_mlff.reports.figures.rows import Group
@@ -55,8 +55,8 @@ def window_chart(group: Group, model: str | None) -> Figure | None:
         "Training windows, sorted by error",
         "Each bar is the stretch of the trajectory that a model was trained on; the shaded "
         f"stretch is the test. Colour and number: {metric_labels()[metric]} over all atoms in "
-        f"{cases[0].unit} with its 95 % interval, smallest on top."
-        + missing_text(group, drawn, metric, model),
+        f"{cases[0].unit} with its 95 % interval, smallest on top; the colours span "
+        "values and intervals." + missing_text(group, drawn, metric, model),
         "windows",
         made,
         columns=min(2, len(made)),
@@ -92,10 +92,11 @@ def _panel(title: str, group: Group, model: str | None, metric: str) -> WindowPa
         y=Axis("Training window, best on top", ""),
         bars=tuple(bars),
         test=(test[0], test[1]),
-        # Each n has its own scale: on a common one the differences between windows would fade.
+        # Each n has its own scale: on a common one the differences between windows would fade. It
+        # spans the intervals, so that what they do not tell apart has nearly one colour.
         colour=colour_scale(
             metric_labels()[metric],
             measured[0].unit,
-            [c.value for c in measured if c.value is not None],
+            [v for c in measured for v in (c.value, *ends_of(c)) if v is not None],
         ),
     )

@@ -160,7 +160,8 @@ def test_a_config_in_its_own_file_is_read_from_there(folder: Path) -> None:
     assert beside.digest == inside.digest
 
 
-def test_the_shipped_recipe_opens() -> None:
+@pytest.mark.parametrize("name", ["nequip_small", "nequip_medium", "nequip_large"])
+def test_a_shipped_recipe_opens(name: str) -> None:
     pytest.importorskip("nequip")
-    recipe = load_recipe(RECIPE_FOLDER / "nequip_small.yaml")
+    recipe = load_recipe(RECIPE_FOLDER / f"{name}.yaml")
     assert open_trainer(recipe).name == "nequip"
