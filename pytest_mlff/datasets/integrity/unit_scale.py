@@ -38,6 +38,8 @@ STIFFNESS_LIMITS = {"with hydrogen": (10.0, 90.0), "without hydrogen": (8.0, 215
 # H, B, C, N, O, F, Si, P, S, Cl, Ge, As, Se, Br, Te, I
 _NONMETALS = (1, 5, 6, 7, 8, 9, 14, 15, 16, 17, 32, 33, 34, 35, 52, 53)
 _BONDED = 1.25
+# Atoms whose nearest distance varies by more are pulled apart, as in scans of dimers.
+_APART = 2.0
 # Stiffness of common bonds; says only which mistake a factor looks like.
 _TYPICAL = {"with hydrogen": 33.0, "without hydrogen": 35.0}
 _SOME_FRAMES = 500
@@ -131,7 +133,9 @@ def bond_scale(group: Group) -> BondScale | None:
         lengths = np.linalg.norm(vectors, axis=2)
         sums = covalent_radii[group.numbers[atom]] + covalent_radii[group.numbers[others]]
         relative = lengths / sums
-        nearest.append(float(np.median(relative.min(axis=1))))
+        near = relative.min(axis=1)
+        if np.quantile(near, 0.95) < _APART * np.quantile(near, 0.05):
+            nearest.append(float(np.median(near)))
         if group.forces is None:
             continue
         for place in np.flatnonzero((relative < _BONDED).mean(axis=0) >= 0.9):
@@ -152,6 +156,8 @@ def bond_scale(group: Group) -> BondScale | None:
             if stiffness is not None:
                 kind = "with hydrogen" if light.any() else "without hydrogen"
                 found.setdefault(kind, []).append(stiffness)
+    if not nearest:
+        return None
     return BondScale(
         length=float(np.median(nearest)),
         stiffness={kind: float(np.median(many)) for kind, many in sorted(found.items())},

@@ -356,3 +356,17 @@ def test_published_ethanol_repeats_frames(reference_data: Path) -> None:
     assert result.value == len(raw) - len(np.unique(kind)) == 2
     for check in ("energy_force_consistency", "unit_scale"):
         assert check_integrity(check, _of(dataset)).value <= 1
+
+
+def test_atoms_that_are_pulled_apart_tell_no_unit() -> None:
+    """A scan of a dimer has no length of its own; the same pair at rest has."""
+    for apart, judged in ((np.linspace(0.8, 6.0, 60), False), (np.full(60, 3.0), True)):
+        positions = np.zeros((60, 2, 3))
+        positions[:, 1, 0] = apart
+        frames = Frames.of_one_molecule(np.array([6, 8]), positions, energy=np.zeros(60))
+        dataset = Dataset("own", "co", frames, "none", None, "none", "co.npz", frames.digest)
+        if judged:
+            assert check_integrity("unit_scale", _of(dataset)).value > 1
+        else:
+            with pytest.raises(NotSupportedError, match="no bonds between nonmetals"):
+                check_integrity("unit_scale", _of(dataset))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -12,8 +13,13 @@ import pytest
 from scipy import constants
 
 from pytest_mlff.datasets import cut, open_dataset
+from pytest_mlff.datasets.fetch import missing_systems
+from pytest_mlff.datasets.integrity import check_integrity
 from pytest_mlff.datasets.molecules import MOLECULES
+from pytest_mlff.datasets.record import record_named
+from pytest_mlff.datasets.splits import FrameSets, IndexSet
 from pytest_mlff.errors import MlffError, NotSupportedError
+from pytest_mlff.metrics.radial import radial
 from pytest_mlff.specs import DatasetOption, ResolvedSelection, ResolvedSelections
 
 if TYPE_CHECKING:
@@ -176,3 +182,51 @@ def test_published_trajectory(reference_data: Path) -> None:
     dataset = _own(path, time_ordered=True)
     assert len(dataset.frames) == 189
     assert dataset.time_ordered
+
+
+RECORDS = ("rmd17", "md17", "3bpa", "acac", "botnet_ethanol", "ccsdt", "water")
+
+
+@pytest.mark.parametrize("name", RECORDS)
+def test_units_of_everything_by_the_stiffness_of_bonds(reference_data: Path, name: str) -> None:
+    """Each file that lies there: its units are right, or it has no forces or bonds to tell."""
+    source = open_dataset(name, data_dir=reference_data)
+    record = record_named(name)
+    here = set(record.systems) - set(missing_systems(record, reference_data))
+    assert here
+    judged = set()
+    for system in sorted(here):
+        dataset = source.load(system)
+        assert len(dataset.frames) == (record.systems[system].frames or len(dataset.frames))
+        chosen = IndexSet({system: np.arange(len(dataset.frames))}, {system: dataset})
+        try:
+            assert check_integrity("unit_scale", FrameSets(test=chosen)).value <= 1
+        except NotSupportedError:
+            continue
+        judged.add(system)
+        wrong = replace(dataset.frames, forces=np.asarray(dataset.frames.forces) / KCAL_MOL)
+        chosen = IndexSet(chosen.indices, {system: replace(dataset, frames=wrong)})
+        assert check_integrity("unit_scale", FrameSets(test=chosen)).value > 1
+    untold = {"iso_atoms", "isolated_atoms", "test_dimers", "test_norm_mode_874"}
+    untold |= {"test_norm_mode_3005", "test_H_removal", "test_H_transfer", "test_dihedral"}
+    assert here - judged <= untold
+
+
+def test_radial_distribution_of_a_published_run(reference_data: Path) -> None:
+    """The run of GemNet-T on water: the first peak of O-O, against plain numpy."""
+    path = reference_data / "md_runs/water-10k_gemnet-t/atoms.traj"
+    frames = _own(path, time_ordered=True).frames.select(slice(0, None, 20))
+    found = radial(frames)
+    n_atoms, edge = int(frames.counts[0]), float(found.r[-1]) + 0.025
+    oxygen = frames.numbers[:n_atoms] == 8
+    box = np.diag(frames.cell[0])
+    counts = np.zeros(len(found.r))
+    for one in frames.positions.reshape(len(frames), n_atoms, 3)[:, oxygen]:
+        apart = one[:, None] - one[None]
+        apart -= box * np.round(apart / box)
+        counts += np.histogram(np.linalg.norm(apart, axis=-1), len(counts), (1e-6, edge))[0]
+    edges = np.linspace(0.0, edge, len(counts) + 1)
+    shells = 4 / 3 * np.pi * np.diff(edges**3) * oxygen.sum() / np.prod(box)
+    wanted = counts / len(frames) / oxygen.sum() / shells
+    np.testing.assert_allclose(found.g["O-O"], wanted, rtol=0.05, atol=0.05)
+    assert 2.6 < found.r[np.argmax(found.g["O-O"])] < 2.9
