@@ -15,17 +15,20 @@ class CoreSeconds(Callback):
     """
 
     def __init__(self, budget: float) -> None:
-        self.budget, self.before, self.rates = budget, 0.0, None
+        self.budget, self.before, self.started, self.rates = budget, 0.0, 0.0, None
 
     @property
     def spent(self) -> float:
-        return self.before + time.process_time()
+        return self.before + time.process_time() - self.started
 
     def state_dict(self):
         return {"spent": self.spent}
 
     def load_state_dict(self, state):
         self.before = state["spent"]
+
+    def on_train_start(self, *_):
+        self.started = time.process_time()
 
     def on_train_batch_start(self, trainer, *_):
         groups = trainer.optimizers[0].param_groups

@@ -11,8 +11,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pytest_mlff.gate.compare import RankedModel, Ranking
+    from pytest_mlff.gate.records import KeptCase
 
-__all__ = ["as_json", "compare", "register", "shown"]
+__all__ = ["as_json", "compare", "register", "shown", "write_page"]
 
 _MOST = 40
 
@@ -30,7 +31,58 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="JSON report or baseline; together they must hold at least two models",
     )
     parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
-    parser.set_defaults(run=lambda options: compare(options.paths, in_json=options.json))
+    parser.add_argument(
+        "--html", type=Path, metavar="FILE",
+        help="write a page instead: a table for each dataset and metric, whether errors and "
+        "dynamics rank alike, cost",
+    )  # fmt: skip
+    parser.add_argument(
+        "--costs", type=Path, metavar="FILE",
+        help="JSON for that page, such as {\"A\": {\"ms a step\": 3}}",
+    )  # fmt: skip
+    parser.set_defaults(run=_run)
+
+
+def _run(options: argparse.Namespace) -> int:
+    from pytest_mlff.errors import MlffError
+
+    if options.html is not None:
+        return write_page(options.paths, options.html, options.costs)
+    if options.costs is not None:
+        raise MlffError("--costs is for the page of --html=FILE, which is not asked for")
+    return compare(options.paths, in_json=options.json)
+
+
+def write_page(paths: Sequence[Path], target: Path, costs: Path | None = None) -> int:
+    """Write the page of rankings of some reports.
+
+    Raises
+    ------
+    MlffError
+        If a file is no report, or no two models share a case.
+    """
+    from pytest_mlff.errors import MlffError
+    from pytest_mlff.gate.files import read_document, read_models
+    from pytest_mlff.reports.html.rankings_page import read_costs, render_rankings
+    from pytest_mlff.reports.json_report import load_report
+    from pytest_mlff.reports.rankings import rankings_of
+    from pytest_mlff.store import write_atomically
+
+    reports = [load_report(path) for path in paths]
+    runs: dict[str, dict[str, KeptCase]] = {}
+    for path in paths:
+        for model, records in read_models(path, read_document(path, what="report")).items():
+            twice = sorted(runs.get(model, {}).keys() & records)
+            if twice:
+                raise MlffError(f"{path}: {model} has {twice[0]} in another of these reports, too")
+            runs.setdefault(model, {}).update(records)
+    found = rankings_of(reports, runs)
+    if not found.tables:
+        raise MlffError("no two models share a case, so there is nothing to rank")
+    told = None if costs is None else read_costs(costs)
+    write_atomically(target, render_rankings(found, reports, told).encode())
+    print(f"{target}: {len(found.tables)} tables")
+    return 0
 
 
 def compare(paths: Sequence[Path], *, in_json: bool = False) -> int:

@@ -1,4 +1,4 @@
-"""The embedded crystals: copper, Cu₃Au and a copper slab, labelled with ASE's EMT.
+"""The embedded crystals: copper, Cu₃Au, CuAu and a copper slab, labelled with ASE's EMT.
 
 ``python -m pytest_mlff.datasets.metals OUT`` makes them anew: one npz file a system, each frame
 an independent draw and labelled with the kind of its making (``config_type``): ``strained`` (a
@@ -21,19 +21,25 @@ __all__ = ["KINDS", "LEVEL", "SYSTEMS", "generate"]
 
 LEVEL: Final = "EMT"
 KINDS: Final = ("strained", "rattled", "md")
-SYSTEMS: Final = ("cu", "cu3au", "cu_slab")
+# New ones go last: the place of a system seeds its frames.
+SYSTEMS: Final = ("cu", "cu3au", "cu_slab", "cu_hcp", "cuau")
 _EACH: Final = 20
 _SEED: Final = 15
 
 
 def _perfect(system: str) -> Any:
     from ase.build import bulk, fcc111
-    from ase.lattice.compounds import L1_2
+    from ase.lattice.compounds import L1_0, L1_2
 
     if system == "cu_slab":
         return fcc111("Cu", (2, 2, 4), vacuum=6.0)
     if system == "cu3au":
         return L1_2(size=(2, 2, 2), symbol=["Au", "Cu"], latticeconstant=3.74, pbc=True)
+    if system == "cuau":
+        constants = {"a": 3.96, "c": 3.67}
+        return L1_0(size=(2, 2, 2), symbol=["Cu", "Au"], latticeconstant=constants, pbc=True)
+    if system == "cu_hcp":
+        return bulk("Cu", "hcp", a=2.55, c=4.17) * (4, 4, 1)
     return bulk("Cu", cubic=True) * (2, 2, 2)
 
 

@@ -54,6 +54,9 @@ class Inputs(Protocol):
     def whole(self) -> tuple[Frames, Prediction]:
         """All test frames, whatever their group, and what the model says of them."""
 
+    def set_of(self, name: str) -> tuple[Frames, Prediction]:
+        """Another set of frames of the spec by its name, and what the model says of them."""
+
     @property
     def potential(self) -> Potential:
         """The loaded model, which knows every species of `frames`."""

@@ -41,6 +41,7 @@ Need = Literal[
     "frames",
     "training_frames",
     "validation_frames",
+    "in_distribution",
     "datasets",
     "predictions",
     "potential",
@@ -73,8 +74,8 @@ class Metric:
         ``"module:name"``.
     needs : collection of str
         What a case has to have: test ``frames``, ``training_frames``, ``validation_frames``,
-        whole ``datasets``; and of a model ``predictions`` on the test frames, the ``potential``
-        itself, or ``trajectories`` that it ran.
+        frames ``in_distribution``, whole ``datasets``; and of a model ``predictions`` on the test
+        frames, the ``potential`` itself, or ``trajectories`` that it ran.
     larger_is_better : bool
         A threshold is then a ``min``, else a ``max``.
     per_species : bool

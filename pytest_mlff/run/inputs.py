@@ -134,6 +134,11 @@ class CaseInputs:
         frames, prediction = self.whole
         return prediction if self.members is None else prediction.select(frames, self.members)
 
+    def set_of(self, name: str) -> tuple[Frames, Prediction]:
+        """Another set of frames of the spec, and what the model says of them."""
+        frames = self.sets.named[name].frames
+        return frames, self.predict(self.potential, frames)
+
     def measured(self) -> Measurement:
         """The case's measurement, with frames counted in the test set, and groups named."""
         found: Measurement = self.metric.measured(self)

@@ -135,6 +135,11 @@ def _check_simulated(spec: SpecFile) -> Iterator[Problem]:
     simulated = False
     for index, case in enumerate(spec.cases):
         metric = metric_named(case.metric)
+        if "in_distribution" in metric.needs and "in_distribution" not in spec.frames.by_role():
+            yield (
+                ("cases", index, "metric"),
+                f"{case.metric} needs the set in_distribution in frames, to hold the test against",
+            )
         if "trajectories" not in metric.needs:
             continue
         simulated = True

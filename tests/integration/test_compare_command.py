@@ -72,3 +72,27 @@ def test_bad_input_is_one_line(
     assert main(["compare", *paths]) == 4
     (line,) = capsys.readouterr().err.splitlines()
     assert words in line
+
+
+def test_a_page_of_rankings(runs: Pytester, capsys: pytest.CaptureFixture[str]) -> None:
+    """A table for each case, best first, with the ratios and intervals of the command's JSON."""
+    (runs.path / "costs.json").write_text('{"base": {"core-seconds": 25.5}}')
+    capsys.readouterr()
+    assert main(["compare", "a.json", "b.json", "--json"]) == 0
+    worse = json.loads(capsys.readouterr().out)["models"][1]
+    assert main(["compare", "b.json", "a.json", "--html", "p.html", "--costs", "costs.json"]) == 0
+    page = (runs.path / "p.html").read_text(encoding="utf-8")
+    assert "<script" not in page
+    assert "core-seconds" in page
+    for name in IDS:
+        suite_spec, metric = name.rpartition("/")[::2]
+        table = page[page.index(f"<b>{metric}</b>") :]
+        table = table[table.index(suite_spec) : table.index("</table>")]
+        assert table.index(">base<") < table.index(">worse<")
+        assert f"{1 + worse['cases'][name]['change']:.3f}" in table
+    (runs.path / "costs.json").write_text('{"base": 3}')
+    for extra, words in (("costs.json", "must be a number"), ("none.json", "no file of costs")):
+        assert main(["compare", "a.json", "b.json", "--html", "p.html", "--costs", extra]) == 4
+        assert words in capsys.readouterr().err
+    assert main(["compare", "a.json", "b.json", "--costs", "costs.json"]) == 4
+    assert "--html" in capsys.readouterr().err

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from pytest_mlff.reports.model import CaseRecord, Report
 
-__all__ = ["render_html", "require_html"]
+__all__ = ["environment", "render_html", "require_html", "stylesheet"]
 
 _SCRIPTS: Final = (
     "common.js", "theme.js", "cases.js", "molecule.js", "details.js", "film.js", "plots.js",
@@ -85,7 +85,7 @@ def render_html(report: Report) -> str:
     script = checked_script("\n".join(_asset(name) for name in _SCRIPTS))
     counts = Counter(case.verdict for case in report.cases)
     records = {model.name: model for model in report.models}
-    return _environment().get_template("report.html.jinja").render(
+    return environment().get_template("report.html.jinja").render(
         report=report,
         run=report.run,
         headline=headline_of(report),
@@ -106,7 +106,7 @@ def render_html(report: Report) -> str:
         data=script_json(case_data(report)),
         early=early,
         script=script,
-        styles="\n".join(_asset(name) for name in _STYLES),
+        styles=stylesheet(),
         policy=policy([early, script]),
     )  # fmt: skip
 
@@ -120,7 +120,13 @@ def _asset(name: str) -> str:
     return (folder / name).read_text(encoding="utf-8")
 
 
-def _environment() -> jinja2.Environment:
+def stylesheet() -> str:
+    """The style of every page."""
+    return "\n".join(_asset(name) for name in _STYLES)
+
+
+def environment() -> jinja2.Environment:
+    """Templates of pages, which escape what they are given."""
     import jinja2
 
     environment = jinja2.Environment(

@@ -253,9 +253,9 @@ def test_the_check_of_escaping_can_fail(
     if mutant == "data":
         monkeypatch.setattr(page_module, "script_json", json.dumps)
     else:
-        made = page_module._environment()
+        made = page_module.environment()
         made.autoescape = False
-        monkeypatch.setattr(page_module, "_environment", lambda: made)
+        monkeypatch.setattr(page_module, "environment", lambda: made)
     evil = poisoned(small, "</script><img src=x onerror=alert(1)>")
     assert injected(Parsed(render_html(evil)), benign)
 
