@@ -31,6 +31,7 @@ _ROOMS = (
     "history",
     "badge",
     "judge",
+    "comment",
 )
 
 

@@ -37,6 +37,8 @@ def attachment_of(
     from pytest_mlff.reports.structure import structure_of
 
     found: dict[str, Any] = {"detail": outcome.detail}
+    if (counts := _counts(session, one, outcome)) is not None:
+        found["counts"] = counts
     worst = _worst_frame(session, one, outcome)
     if outcome.measurement is not None:
         shown = outcome.measurement.shown
@@ -54,6 +56,24 @@ def attachment_of(
         found["entry"] = pack(record, arrays)
         found["arrays"] = arrays
     return found
+
+
+def _counts(session: Session, one: PlannedCase, outcome: Outcome) -> dict[str, Any] | None:
+    """Predictions against references, where it is of errors of energies or forces."""
+    from pytest_mlff.metrics.registry import metric_named
+    from pytest_mlff.metrics.spread import counted
+    from pytest_mlff.statistics.evidence import FrameSeries
+
+    series = None if outcome.measurement is None else outcome.measurement.series
+    metric = metric_named(one.case.metric)
+    if (
+        metric.labels not in ("energy", "forces")
+        or one.source is None
+        or not isinstance(series, FrameSeries)
+    ):
+        return None
+    inputs = session.evaluation.inputs(one.case, one.planned, one.source)
+    return counted(str(metric.labels), inputs.frames, inputs.prediction, one.case.species)
 
 
 def _worst_frame(session: Session, one: PlannedCase, outcome: Outcome) -> StructureRecord | None:

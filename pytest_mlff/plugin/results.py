@@ -72,6 +72,7 @@ class Tally:
         self.kept = KeptValues()
         self._strict_junit = strict_junit
         self._seconds: dict[str, float] = {}
+        self._counts: dict[str, dict[str, Any]] = {}
         self._beside: dict[str, dict[str, Any]] = {}
         path = session.options.report
         self._stream = None if path is None else ReportStream(path)
@@ -134,6 +135,8 @@ class Tally:
         if found is None:
             return
         nodeid = report.nodeid
+        if "counts" in found:
+            self._counts[nodeid] = found["counts"]
         self._beside[nodeid] = shown_of(found)
         one = self.session.by_nodeid.get(nodeid)
         if "entry" in found and one is not None and one.source is not None:
@@ -182,11 +185,7 @@ class Tally:
     def _report(self, records: list[CaseRecord], status: int | None) -> Report:
         seconds = time.monotonic() - self.session.clock
         return build_report(
-            self.session,
-            self.gate,
-            records,
-            exit_code=status,
-            seconds=seconds,
+            self.session, self.gate, records, self._counts, exit_code=status, seconds=seconds
         )
 
     def finish(self, session: pytest.Session) -> int:

@@ -20,6 +20,7 @@ __all__ = [
     "ModelRecord",
     "Report",
     "RunRecord",
+    "SpreadRecord",
     "StructureRecord",
     "TrainingRecord",
     "VariantRecord",
@@ -212,6 +213,30 @@ class TrainingRecord(_Record):
         )
 
 
+class SpreadRecord(_Record):
+    """Predictions of a model against references, counted over the variants of a spec."""
+
+    model: str
+    suite: str
+    spec: str
+    quantity: str = Field(description="energy or forces.")
+    species: str | None = Field(description="Chemical symbol; null for all atoms.")
+    group: str | None = Field(description="`label=value` of the frames; null for all.")
+    variants: int = Field(description="Variants that were added up.")
+    reach: int = Field(
+        description="The parity grid of 64 by 64 cells ends at ± 2 to this power, meV/atom from "
+        "the mean reference of a composition, or meV/Å."
+    )
+    parity: list[list[int]] = Field(
+        description="Column (reference), row (prediction) and count of cells that are not empty; "
+        "forces count by component."
+    )
+    sizes: list[list[int]] = Field(
+        description="Size of the reference force, size of the error, and count of atoms; cells are "
+        "numbered from 1 meV/Å, four a decade. Of energies errors alone, in meV/atom."
+    )
+
+
 class ModelRecord(_Record):
     """A model that was tested."""
 
@@ -275,6 +300,7 @@ class Report(_Record):
     cases: list[CaseRecord]
     variants: list[VariantRecord] = Field(default=[])
     trainings: list[TrainingRecord] = Field(default=[])
+    spreads: list[SpreadRecord] = Field(default=[])
     residuals: dict[str, Any] | None = Field(
         default=None,
         description="Per-frame values for a paired comparison: `sidecar` (file, sha256) beside "

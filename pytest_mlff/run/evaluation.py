@@ -107,6 +107,20 @@ class Evaluation:
             self._frame_sets[key] = cut(variant, planned.source, planned.others)
         return self._frame_sets[key]
 
+    def inputs(self, case: Case, planned: PlannedSpec, source: Located | None) -> CaseInputs:
+        """What the case's metric is given; nothing is computed before it is asked for."""
+        return CaseInputs(
+            case,
+            planned,
+            source,
+            self.frame_sets(planned, case.variant),
+            self.models,
+            self.passes.of,
+            self.soundness,
+            self.store,
+            self.simulations,
+        )
+
     def evaluate(self, case: Case, planned: PlannedSpec, source: Located | None) -> Outcome:
         """Measure a case and hold it against its threshold; what goes wrong becomes a verdict.
 
@@ -127,17 +141,7 @@ class Evaluation:
                     return self._pooled(case, planned, source)
                 self.require_sound(planned, case.variant)
                 model = self.potential(source, case.variant.id, planned).info.name
-            inputs = CaseInputs(
-                case,
-                planned,
-                source,
-                self.frame_sets(planned, case.variant),
-                self.models,
-                self.passes.of,
-                self.soundness,
-                self.store,
-                self.simulations,
-            )
+            inputs = self.inputs(case, planned, source)
             measurement = inputs.measured()
             measurement = self._with_foresight(case, planned, measurement)
             judgement = _judged(case, measurement)

@@ -5,15 +5,16 @@ from __future__ import annotations
 import hashlib
 import platform
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pytest_mlff.metrics.registry import is_law
 from pytest_mlff.reports.environment import installed
 from pytest_mlff.reports.model import ModelRecord, Report, RunRecord
+from pytest_mlff.reports.spreads import spreads_of
 from pytest_mlff.run.model_names import infos_told_apart
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from pytest_mlff.potentials.protocol import PotentialInfo
     from pytest_mlff.reports.model import CaseRecord
@@ -76,6 +77,7 @@ def build_report(
     session: Session,
     gate: RegressionGate,
     records: Sequence[CaseRecord],
+    counts: Mapping[str, dict[str, Any]],
     *,
     exit_code: int | None,
     seconds: float,
@@ -87,6 +89,8 @@ def build_report(
     session : Session
     gate : RegressionGate
     records : sequence of CaseRecord
+    counts : mapping
+        Node id to predictions against references, where a case counted them.
     exit_code : int or None
         None while the run goes on.
     seconds : float
@@ -156,4 +160,5 @@ def build_report(
         # What a killed run leaves need not hold what its specs and its store say anyway.
         variants=variant_records(session) if ended else [],
         trainings=training_records(session) if ended else [],
+        spreads=spreads_of(records, counts) if ended else [],
     )

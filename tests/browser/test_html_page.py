@@ -37,7 +37,7 @@ FOCUS = 'document.activeElement.closest("tr")?.dataset.place'
 OPEN = 'document.querySelector("#details").open'
 TITLE = 'document.querySelector("#details-title").textContent'
 OVERFLOW = "document.documentElement.scrollWidth - innerWidth"
-PLOT = 'document.querySelectorAll(".plot")'
+PLOT = 'document.querySelectorAll(".plot:not(.plot--narrow)")'
 
 
 @pytest.fixture(scope="session")

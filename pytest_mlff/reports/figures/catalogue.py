@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from pytest_mlff.reports.figures.cross import cross_molecule_chart
 from pytest_mlff.reports.figures.dynamics import dynamics_figures, error_beside_stability
+from pytest_mlff.reports.figures.errors import error_figures
 from pytest_mlff.reports.figures.grouped import grouped_windows
 from pytest_mlff.reports.figures.loss import loss_curves
 from pytest_mlff.reports.figures.models import model_comparison
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
     from pytest_mlff.reports.figures.description import Figure
     from pytest_mlff.reports.figures.rows import Group
-    from pytest_mlff.reports.model import Report, TrainingRecord
+    from pytest_mlff.reports.model import Report, SpreadRecord, TrainingRecord
 
 __all__ = ["figures_of"]
 
@@ -64,6 +65,7 @@ def figures_of(report: Report) -> list[Figure]:
         drafts += [_Draft(figure, group.name) for figure in dynamics_figures(group, models)]
         for model in models or (None,):
             drafts += _of_group(group, model)
+    drafts += _errors(report.spreads)
     drafts += _losses(report.trainings)
     return _named(drafts)
 
@@ -87,6 +89,15 @@ def _of_group(group: Group, model: str | None) -> Iterator[_Draft]:
         for fixed, part in group.split("train_count"):
             if (figure := mae_vs_samples(part, model)) is not None:
                 yield _Draft(figure, group.name, fixed, model or "")
+
+
+def _errors(spreads: Sequence[SpreadRecord]) -> Iterator[_Draft]:
+    parts: dict[tuple[str, str], list[SpreadRecord]] = {}
+    for one in spreads:
+        parts.setdefault((f"{one.suite}/{one.spec}", one.model), []).append(one)
+    for (spec, model), found in parts.items():
+        for figure in error_figures(found):
+            yield _Draft(figure, spec, "", model)
 
 
 def _losses(trainings: Sequence[TrainingRecord]) -> Iterator[_Draft]:

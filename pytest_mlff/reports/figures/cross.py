@@ -43,8 +43,11 @@ def cross_molecule_chart(group: Group, model: str | None) -> Figure | None:
     Returns
     -------
     Figure or None
-        None where no pair has a value.
+        None where no pair has a value, or every molecule is tested on its own training set.
     """
+    places = ("train_systems", "test_systems")
+    if all(len({str(group.place(v, role)) for role in places}) == 1 for v in group.variants):
+        return None
     names = _letters(group)
     rows = list(dict.fromkeys(str(group.place(v, "train_systems")) for v in group.variants))
     columns = list(names)

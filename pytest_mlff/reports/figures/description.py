@@ -17,6 +17,7 @@ __all__ = [
     "Cell",
     "ColourScale",
     "Figure",
+    "GridPanel",
     "Limit",
     "MatrixPanel",
     "Panel",
@@ -304,7 +305,33 @@ class MatrixPanel:
     colour: ColourScale
 
 
-Panel = XYPanel | WindowPanel | MatrixPanel
+@dataclass(frozen=True)
+class GridPanel:
+    """Counts on a square grid, over a diagonal line.
+
+    Attributes
+    ----------
+    title : str
+        Above the panel.
+    x, y : Axis
+        Both from minus to plus ``reach``; their limits may show less.
+    reach : float
+        End of the grid.
+    cells : int
+        Along each edge.
+    counts : tuple of (int, int, int)
+        Column, row and count of each cell that is not empty.
+    """
+
+    title: str
+    x: Axis
+    y: Axis
+    reach: float
+    cells: int
+    counts: tuple[tuple[int, int, int], ...]
+
+
+Panel = XYPanel | WindowPanel | MatrixPanel | GridPanel
 
 
 @dataclass(frozen=True)

@@ -23,13 +23,15 @@ _URL = re.compile(r"url\(#([^)]+)\)")
 _FONT = re.compile(r"(font: [^'\";]*?)'[^;\"]*")
 
 
-def inline_svg(figure: Figure) -> str:
+def inline_svg(figure: Figure, *, narrow: bool = False) -> str:
     """A figure as an ``<svg>`` element for an HTML page.
 
     Parameters
     ----------
     figure : Figure
         What to show; title and caption are left to the page.
+    narrow : bool
+        Laid out for a phone.
 
     Returns
     -------
@@ -43,11 +45,11 @@ def inline_svg(figure: Figure) -> str:
     MissingExtraError
         If matplotlib is not installed.
     """
-    root = drawing(figure, bare=True)
+    root = drawing(figure, bare=True, narrow=narrow)
     metadata = root.find(f"{SVG}metadata")
     if metadata is not None:
         root.remove(metadata)
-    _rename(root, f"figure-{figure.id}-")
+    _rename(root, f"figure-{figure.id}-{'n-' if narrow else ''}")
     for node in root.iter():
         for name in ("style", "fill", "stroke"):
             if name in node.attrib:

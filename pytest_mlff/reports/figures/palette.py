@@ -1,8 +1,9 @@
 """Colours by role, for light and for dark pages.
 
 The hues are those of Okabe and Ito (*Color Universal Design*, 2008), which colour-blind
-readers can tell apart; on dark pages the darker ones are lightened. Yellow is left out: it
-cannot be read on white. Marks differ in shape as well, so that nothing hangs on colour alone.
+readers can tell apart, with darker ones for models; on dark pages the darker ones are lightened.
+Yellow is left out: it cannot be read on white. Marks differ in shape as well, so that nothing
+hangs on colour alone.
 """
 
 from __future__ import annotations
@@ -28,7 +29,12 @@ _HUES: Final = {
     "green": ("#008c66", "#2fc79b"),
     "purple": ("#b0578d", "#e394c2"),
     "orange": ("#b87900", "#f0b02e"),
-    "sky": ("#2f8fc4", "#86cdf5"),
+    "teal": ("#00647a", "#62c4dc"),
+    "olive": ("#6f7d00", "#b5c94a"),
+    "brown": ("#7a4a2b", "#b98a6a"),
+    "wine": ("#7d1d3f", "#d9607a"),
+    "navy": ("#23307a", "#b09cff"),
+    "slate": ("#39424c", "#c3ccd6"),
     "foreground": ("#1f2328", "#e6e8eb"),
     "muted": ("#7b828b", "#7b828b"),
     "pale": ("#d9dce1", "#3d434b"),
@@ -47,7 +53,7 @@ _ROLES: Final = {
     "failed": "vermillion",
     "regressed": "orange",
     "undecided": "purple",
-    "reported": "sky",
+    "reported": "teal",
     "best": "green",
     "worst": "vermillion",
     "typical": "blue",
@@ -56,7 +62,8 @@ ROLES: Final = (
     *_ROLES, *(f"series-{k}" for k in range(6)), *(f"step-{k}" for k in range(101)),
 )  # fmt: skip
 """Roles that between them have every colour that a figure may use."""
-_SERIES: Final = ("blue", "vermillion", "green", "purple", "orange", "sky")
+# None of them a verdict's: a model must not look red or green.
+_SERIES: Final = ("blue", "olive", "wine", "brown", "navy", "slate")
 _SHAPES: Final = ("circle", "square", "triangle-up", "diamond", "triangle-down", "cross")
 _SHAPED: Final = {"all": 0, "species-C": 1, "species-H": 2, "species-O": 3, "species-N": 4}
 

@@ -24,12 +24,14 @@ __all__ = [
     "rough_of",
     "short",
     "spaced",
+    "tick_labels",
     "value_axis",
     "with_interval",
 ]
 
 _LOG_MARGIN = 0.06
 _MARGIN = 0.07
+_RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def short(value: float) -> str:
@@ -105,9 +107,10 @@ def ordered_roles(count: int) -> list[str]:
 
 
 def log_ticks(low: float, high: float) -> tuple[float, ...]:
-    """Round values within [low, high] for a logarithmic axis, at least three if that is possible.
+    """Round values within [low, high] for a logarithmic axis, three to six if that is possible.
 
-    Decades if they suffice, otherwise 1-2-5, otherwise finer steps.
+    Decades if they suffice, every second or third where they are many, otherwise 1-2-5,
+    otherwise finer steps.
     """
     first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
     found: tuple[float, ...] = ()
@@ -121,7 +124,17 @@ def log_ticks(low: float, high: float) -> tuple[float, ...]:
         )
         if len(found) >= 3:
             break
-    return found
+    return found[:: -(-len(found) // 6)]
+
+
+def tick_labels(ticks: Sequence[float]) -> tuple[str, ...]:
+    """Powers of ten as such where the ticks are nothing else, plain numbers otherwise."""
+    powers = [round(math.log10(tick)) for tick in ticks]
+    if len(ticks) < 3 or any(
+        tick != float(f"1e{p}") for tick, p in zip(ticks, powers, strict=True)
+    ):
+        return tuple(f"{tick:.12g}" for tick in ticks)
+    return tuple("10" + str(power).translate(_RAISED) for power in powers)
 
 
 def spaced(values: Sequence[float], *, log: bool, most: int = 9) -> tuple[float, ...]:
@@ -156,4 +169,4 @@ def value_axis(label: str, unit: str, values: Iterable[float | None], *, log: bo
     if not log or reach is None:
         return Axis(label, unit, log=log, limits=reach)
     ticks = log_ticks(*reach)
-    return Axis(label, unit, True, reach, ticks, tuple(f"{tick:.12g}" for tick in ticks))
+    return Axis(label, unit, True, reach, ticks, tick_labels(ticks))

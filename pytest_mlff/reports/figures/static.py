@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import io
 import textwrap
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 from xml.etree import ElementTree
 
 from pytest_mlff.errors import MissingExtraError
-from pytest_mlff.reports.figures.description import MatrixPanel, WindowPanel, XYPanel
+from pytest_mlff.reports.figures.description import GridPanel, MatrixPanel, WindowPanel, XYPanel
 from pytest_mlff.reports.figures.palette import LIGHT, colour
 from pytest_mlff.reports.figures.static_chart import draw_matrix, draw_windows
+from pytest_mlff.reports.figures.static_grid import draw_grid
 from pytest_mlff.reports.figures.static_xy import draw_xy, legend_entries
 from pytest_mlff.reports.figures.tips import NO_TEXT, Tips, add_titles
 
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 __all__ = ["draw", "drawing", "render"]
 
 _DPI = 144
+NARROW: Final = 3.4
+"""Width of a drawing for a phone in inches."""
 _STYLE: Mapping[str, Any] = {
     "font.size": 9,
     "font.family": "DejaVu Sans",
@@ -71,7 +74,7 @@ def draw(figure: Figure) -> Canvas:
     return _draw(figure, Tips(), bare=False)
 
 
-def _draw(figure: Figure, tips: Tips, *, bare: bool) -> Canvas:
+def _draw(figure: Figure, tips: Tips, *, bare: bool, narrow: bool = False) -> Canvas:
     """Draw a figure; a bare one has neither title, caption nor background."""
     try:
         import matplotlib.style
@@ -82,8 +85,11 @@ def _draw(figure: Figure, tips: Tips, *, bare: bool) -> Canvas:
 
     with matplotlib.style.context(["default", dict(_STYLE)]):
         columns = max(1, min(figure.columns, len(figure.panels)))
+        if narrow:
+            small = all(isinstance(panel, GridPanel) for panel in figure.panels)
+            columns = min(columns, 2 if small else 1)
         rows = -(-len(figure.panels) // columns)
-        width, heights = _size(figure, rows, columns)
+        width, heights = _size(figure, rows, columns, narrow=narrow)
         caption = [] if bare else textwrap.wrap(figure.caption, int(width * 15))
         canvas = Canvas(
             figsize=(width, sum(heights) + (0.1 if bare else 0.45) + 0.17 * len(caption)),
@@ -94,16 +100,23 @@ def _draw(figure: Figure, tips: Tips, *, bare: bool) -> Canvas:
         for index, panel in enumerate(figure.panels):
             axes = canvas.add_subplot(grid[index // columns, index % columns])
             if isinstance(panel, WindowPanel):
-                draw_windows(axes, panel, tips)
+                draw_windows(axes, panel, tips, narrow=narrow)
             elif isinstance(panel, MatrixPanel):
                 draw_matrix(axes, panel, tips)
+            elif isinstance(panel, GridPanel):
+                draw_grid(axes, panel, small=narrow and columns > 1)
             else:
-                draw_xy(axes, panel, tips)
+                draw_xy(axes, panel, tips, narrow=narrow)
         entries = legend_entries([p for p in figure.panels if isinstance(p, XYPanel)])
         if len(entries) > 1:
             handles, labels = zip(*entries, strict=True)
             wrapped = [label.replace(": ", ":\n") for label in labels]
-            canvas.legend(handles, wrapped, loc="outside right upper")
+            if narrow:
+                longest = max(len(line) for label in wrapped for line in label.split("\n"))
+                beside = max(1, min(4, 44 // (longest + 6)))
+                canvas.legend(handles, wrapped, loc="outside lower center", ncols=beside)
+            else:
+                canvas.legend(handles, wrapped, loc="outside right upper")
         if bare:
             canvas.patch.set_visible(False)
             for axes in canvas.axes:
@@ -121,22 +134,26 @@ def _draw(figure: Figure, tips: Tips, *, bare: bool) -> Canvas:
     return canvas
 
 
-def _size(figure: Figure, rows: int, columns: int) -> tuple[float, list[float]]:
+def _size(figure: Figure, rows: int, columns: int, *, narrow: bool) -> tuple[float, list[float]]:
     """Width and the height of each row of panels in inches."""
 
     def height(panel: Panel) -> float:
         if isinstance(panel, WindowPanel):
-            return 1.0 + 0.24 * max(len(panel.bars), 4)
+            return 1.0 + (0.36 if narrow else 0.24) * max(len(panel.bars), 4)
         if isinstance(panel, MatrixPanel):
             return 1.0 + 0.3 * max(len(panel.rows), 4)
+        if isinstance(panel, GridPanel):
+            return 1.8 if narrow and columns > 1 else 3.1
         if panel.horizontal:
-            return 1.0 + 0.22 * max(len(panel.y.categories), 4)
+            return 1.0 + (0.36 if narrow else 0.22) * max(len(panel.y.categories), 4)
         return 2.7 if rows > 1 else 4.2
 
     heights = [
         max(height(panel) for panel in figure.panels[row * columns : (row + 1) * columns])
         for row in range(rows)
     ]
+    if narrow:
+        return NARROW, heights
     return (9.5 if columns == 1 else 11.0), heights
 
 
@@ -161,7 +178,7 @@ def render(figure: Figure, file_format: str) -> bytes:
     return _saved(draw(figure), file_format, {"Software": None})
 
 
-def drawing(figure: Figure, *, bare: bool = False) -> ElementTree.Element:
+def drawing(figure: Figure, *, bare: bool = False, narrow: bool = False) -> ElementTree.Element:
     """A figure as the root of an SVG, with a line for the pointer beside each value.
 
     Parameters
@@ -170,6 +187,8 @@ def drawing(figure: Figure, *, bare: bool = False) -> ElementTree.Element:
         What to show.
     bare : bool
         Without title, caption and background, which a page has itself.
+    narrow : bool
+        For a phone: panels below each other, labels and legend above and below what they name.
 
     Raises
     ------
@@ -177,7 +196,7 @@ def drawing(figure: Figure, *, bare: bool = False) -> ElementTree.Element:
         If matplotlib is not installed.
     """
     tips = Tips()
-    canvas = _draw(figure, tips, bare=bare)
+    canvas = _draw(figure, tips, bare=bare, narrow=narrow)
     # Neither the time nor the version of a library belongs into a file that may be compared.
     fixed = {"Date": None, "Creator": None, "Title": figure.title}
     ElementTree.register_namespace("", "http://www.w3.org/2000/svg")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pytest_mlff.reports.figures.palette import LIGHT, SCALE, colour, contrasting, scale_colour
-from pytest_mlff.reports.figures.scales import colour_ticks, fraction
+from pytest_mlff.reports.figures.scales import colour_ticks, fraction, tick_labels
 from pytest_mlff.reports.figures.static_xy import set_axis
 
 if TYPE_CHECKING:
@@ -16,8 +16,11 @@ if TYPE_CHECKING:
 
 __all__ = ["draw_matrix", "draw_windows"]
 
+_SHORT = 4
+"""Letters of a name that fit above a column."""
 
-def _colour_bar(axes: Axes, scale: ColourScale, pad: float = 0.02) -> None:
+
+def _colour_bar(axes: Axes, scale: ColourScale, pad: float = 0.02, *, below: bool = False) -> None:
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import LinearSegmentedColormap, LogNorm, Normalize
 
@@ -27,19 +30,20 @@ def _colour_bar(axes: Axes, scale: ColourScale, pad: float = 0.02) -> None:
     if canvas is None:
         return
     bar = canvas.colorbar(
-        ScalarMappable(norm, shades), ax=axes, label=scale.title, shrink=0.8, aspect=25, pad=pad
-    )
+        ScalarMappable(norm, shades), ax=axes, label=scale.title, shrink=0.8, aspect=25, pad=pad,
+        location="bottom" if below else "right",
+    )  # fmt: skip
     if ticks := colour_ticks(scale):
-        bar.set_ticks(list(ticks), labels=[f"{tick:.12g}" for tick in ticks])
+        bar.set_ticks(list(ticks), labels=list(tick_labels(ticks)))
         bar.minorticks_off()
     bar.outline.set_visible(False)
 
 
-def draw_windows(axes: Axes, panel: WindowPanel, tips: Tips) -> None:
-    """Draw a window chart with its colour bar."""
+def draw_windows(axes: Axes, panel: WindowPanel, tips: Tips, *, narrow: bool = False) -> None:
+    """Draw a window chart with its colour bar, which stands below a narrow one."""
     axes.set_title(panel.title)
     set_axis(axes, "x", panel.x)
-    axes.set_ylabel(panel.y.title)
+    axes.set_ylabel("" if narrow else panel.y.title)
     axes.axvspan(*panel.test, color=LIGHT.shade, zorder=0)
     axes.text(sum(panel.test) / 2, -0.62, "test", ha="center", va="bottom", fontsize=8)
     for row, bar in enumerate(panel.bars):
@@ -48,19 +52,23 @@ def draw_windows(axes: Axes, panel: WindowPanel, tips: Tips) -> None:
         else:
             face, line = scale_colour(fraction(panel.colour, bar.value)), "-"
         (drawn,) = axes.barh(
-            row, bar.end - bar.begin, 0.72, left=bar.begin, linewidth=0.7,
+            row, bar.end - bar.begin, 0.4 if narrow else 0.72, left=bar.begin, linewidth=0.7,
             facecolor=face, edgecolor=colour("muted"), linestyle=line,
         )  # fmt: skip
         tips.add(drawn, [bar.hover])
+        text, place, shift, align = bar.text, 1.0, (5, 0), "center"
+        if narrow:
+            text, place, shift, align = f"{bar.label}: {bar.text}", 0.0, (2, 6), "bottom"
         axes.annotate(
-            bar.text, (1.0, row), xycoords=("axes fraction", "data"), xytext=(5, 0),
-            textcoords="offset points", va="center", fontsize=8,
+            text, (place, row), xycoords=("axes fraction", "data"), xytext=shift,
+            textcoords="offset points", va=align, fontsize=7 if narrow else 8,
             color=colour("limit") if bar.value is None else LIGHT.text,
         )  # fmt: skip
-    axes.set_yticks(range(len(panel.bars)), [bar.label for bar in panel.bars])
+    labels = [] if narrow else [bar.label for bar in panel.bars]
+    axes.set_yticks(range(len(labels)), labels)
     axes.tick_params(axis="y", length=0)
     axes.set_ylim(len(panel.bars) - 0.4, -0.6)
-    _colour_bar(axes, panel.colour, pad=0.05)
+    _colour_bar(axes, panel.colour, pad=0.05, below=narrow)
 
 
 def draw_matrix(axes: Axes, panel: MatrixPanel, tips: Tips) -> None:
@@ -87,19 +95,26 @@ def draw_matrix(axes: Axes, panel: MatrixPanel, tips: Tips) -> None:
         tips.add(axes.add_patch(box), [cell.hover])
         axes.text(*place, cell.text, ha="center", va="center", fontsize=8, color=text)
     ticks = [*range(len(panel.members)), *(shift + c for c in range(len(panel.columns)))]
-    axes.set_xticks(ticks, [*panel.members, *panel.columns])
+    names = [*panel.members, *panel.columns]
+    axes.set_xticks(ticks, names)
     axes.set_yticks(range(len(panel.rows)), list(panel.rows))
     axes.tick_params(length=0)
     axes.xaxis.set_ticks_position("top")
+    longest = max(map(len, names))
+    if longest > _SHORT:
+        axes.tick_params(axis="x", labelrotation=40)
+        for label in axes.get_xticklabels():
+            label.set(ha="left", rotation_mode="anchor")
     axes.set_xlim(-0.7, shift + len(panel.columns) - 0.5)
     axes.set_ylim(len(panel.rows) - 0.5, -0.5)
     for first, count, text in (
         (0, len(panel.members), "trained on"),
         (shift, len(panel.columns), "tested on"),
     ):
+        above = 20 if longest <= _SHORT else 14 + 4 * longest
         axes.annotate(
             text, (first + (count - 1) / 2, 1.0), xycoords=("data", "axes fraction"),
-            xytext=(0, 20), textcoords="offset points", ha="center", fontsize=9,
+            xytext=(0, above), textcoords="offset points", ha="center", fontsize=9,
         )  # fmt: skip
     axes.set_ylabel(panel.y.title)
     for side in ("left", "bottom"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import TYPE_CHECKING, Any, Literal
 
 from pytest_mlff.reports.figures.palette import LIGHT, colour, marker
@@ -20,6 +21,8 @@ _SHAPES = {
     "circle": "o", "square": "s", "triangle-up": "^", "diamond": "D", "triangle-down": "v",
     "cross": "X",
 }  # fmt: skip
+_SHORT, _WIDE = 6, 34
+"""Letters of a tick and of an axis that have room on a phone."""
 _DASHES: tuple[Literal["--", ":", "-."], ...] = ("--", ":", "-.")
 
 
@@ -41,8 +44,8 @@ def set_axis(axes: Axes, which: str, axis: Axis) -> None:
         getattr(axes, f"set_{which}lim")(*axis.limits)
 
 
-def draw_xy(axes: Axes, panel: XYPanel, tips: Tips) -> None:
-    """Draw a panel of points and lines."""
+def draw_xy(axes: Axes, panel: XYPanel, tips: Tips, *, narrow: bool = False) -> None:
+    """Draw a panel of points and lines; a narrow one has no room for text beside it."""
     axes.set_title(panel.title)
     set_axis(axes, "x", panel.x)
     set_axis(axes, "y", panel.y)
@@ -73,6 +76,27 @@ def draw_xy(axes: Axes, panel: XYPanel, tips: Tips) -> None:
             tips.add(marks, series.hover)
     if panel.horizontal:
         axes.tick_params(axis="y", length=0, labelsize=7.5)
+    if narrow:
+        _fit_phone(axes, panel)
+
+
+def _fit_phone(axes: Axes, panel: XYPanel) -> None:
+    """Labels of rows above their marks, those of columns aslant, a long title in two lines."""
+    axes.set_title("\n".join(textwrap.wrap(panel.title, 46)))
+    if len(panel.x.title) > _WIDE:
+        axes.set_xlabel(panel.x.title.replace(" (", "\n("))
+    if panel.horizontal:
+        axes.set_yticklabels([])
+        axes.set_ylabel("")
+        for row, text in zip(panel.y.ticks, panel.y.categories, strict=True):
+            axes.annotate(
+                text, (0.0, row), xycoords=("axes fraction", "data"), xytext=(2, 5),
+                textcoords="offset points", fontsize=7,
+            )  # fmt: skip
+    elif max(map(len, panel.x.categories), default=0) > _SHORT and not panel.x.log:
+        axes.tick_params(axis="x", labelrotation=30)
+        for label in axes.get_xticklabels():
+            label.set(ha="right", rotation_mode="anchor")
 
 
 def _style(series: Series) -> dict[str, Any]:

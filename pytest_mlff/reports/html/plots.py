@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pytest_mlff.reports.figures import figures_of
+from pytest_mlff.reports.figures.description import MatrixPanel
 from pytest_mlff.reports.figures.inline import inline_svg
 
 if TYPE_CHECKING:
@@ -24,12 +25,15 @@ class Plot:
         As the figure has them.
     svg : str
         The drawing as markup.
+    narrow : str
+        The same for a phone; empty for a matrix, which is as wide as its columns.
     """
 
     id: str
     title: str
     caption: str
     svg: str
+    narrow: str
 
 
 def plots_of(report: Report) -> tuple[Plot, ...]:
@@ -41,6 +45,14 @@ def plots_of(report: Report) -> tuple[Plot, ...]:
         If there are figures and matplotlib is not installed.
     """
     return tuple(
-        Plot(figure.id, figure.title, figure.caption, inline_svg(figure))
+        Plot(
+            figure.id,
+            figure.title,
+            figure.caption,
+            inline_svg(figure),
+            ""
+            if any(isinstance(panel, MatrixPanel) for panel in figure.panels)
+            else inline_svg(figure, narrow=True),
+        )
         for figure in figures_of(report)
     )

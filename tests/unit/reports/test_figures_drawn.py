@@ -21,7 +21,7 @@ from support.sample_reports import saibench_report
 
 from pytest_mlff.errors import MissingExtraError, MlffError
 from pytest_mlff.reports.figures import figures_of, write_figures
-from pytest_mlff.reports.figures.description import WindowPanel, XYPanel
+from pytest_mlff.reports.figures.description import MatrixPanel, WindowPanel, XYPanel
 from pytest_mlff.reports.figures.inline import inline_svg
 from pytest_mlff.reports.figures.palette import (
     DARK,
@@ -31,8 +31,9 @@ from pytest_mlff.reports.figures.palette import (
     contrasting,
     scale_colour,
 )
-from pytest_mlff.reports.figures.scales import limits, log_ticks, short, spaced
+from pytest_mlff.reports.figures.scales import limits, log_ticks, short, spaced, tick_labels
 from pytest_mlff.reports.figures.static import draw, render
+from pytest_mlff.reports.model import SpreadRecord
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -198,7 +199,7 @@ def lines(figure: Figure) -> list[str]:
             found += [text for series in panel.series for text in series.hover]
         elif isinstance(panel, WindowPanel):
             found += [bar.hover for bar in panel.bars]
-        else:
+        elif isinstance(panel, MatrixPanel):
             found += [cell.hover for cell in panel.cells]
     return found
 
@@ -360,3 +361,72 @@ def test_png_checker_sees_a_broken_file() -> None:
     content[60] ^= 1
     with pytest.raises(AssertionError):
         check_png(bytes(io.BytesIO(content).read()))
+
+
+def test_powers_of_ten_are_written_as_such() -> None:
+    assert tick_labels(log_ticks(3e-4, 2e3)) == ("10⁻³", "10⁻¹", "10¹", "10³")
+    assert tick_labels(log_ticks(0.5, 200)) == ("10⁰", "10¹", "10²")
+    assert tick_labels((20.0, 50.0, 100.0)) == ("20", "50", "100")
+
+
+def lab(text: str) -> tuple[float, float, float]:
+    """CIELAB of a colour, D65."""
+    parts = [int(text[k : k + 2], 16) / 255 for k in (1, 3, 5)]
+    rgb = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in parts]
+    mixed = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]])
+    x, y, z = np.cbrt(mixed @ rgb / [0.95047, 1.0, 1.08883])
+    return 116 * y - 16, 500 * (x - y), 200 * (y - z)
+
+
+@pytest.mark.parametrize("theme", [LIGHT, DARK], ids=lambda theme: theme.name)
+def test_no_model_has_the_colour_of_a_verdict(theme) -> None:
+    verdicts = ("passed", "failed", "regressed", "undecided", "reported")
+    for k, verdict in itertools.product(range(6), verdicts):
+        apart = math.dist(lab(colour(f"series-{k}", theme)), lab(colour(verdict, theme)))
+        assert apart > 20, (k, verdict)  # 2.3 can just be told apart, side by side
+
+
+def spreads(species: tuple[str | None, ...], group: str | None = None) -> list[SpreadRecord]:
+    rng = np.random.default_rng(0)
+    made = []
+    for name in species:
+        counts = [[int(k), int(k + rng.integers(-1, 2)), 7] for k in range(20, 44)]
+        made.append(
+            SpreadRecord(
+                model="model", suite="s", spec="t", quantity="forces", species=name, group=group,
+                variants=2, reach=12, parity=counts, sizes=[[k, k - 5, 9] for k in range(4, 12)],
+            )
+        )  # fmt: skip
+    return made
+
+
+def test_errors_by_element_and_by_group() -> None:
+    found = [*spreads((None, "C", "H")), *spreads((None,), "phase=liquid")]
+    report = small("sample_efficiency").model_copy(update={"spreads": found})
+    made = {figure.id: figure for figure in figures_of(report)}
+    parity, errors = made["parity-forces"], made["errors-forces"]
+    assert [panel.title for panel in parity.panels] == ["all", "phase=liquid", "C", "H"]
+    assert [panel.title for panel in errors.panels] == [
+        "By element", "By group", "Against the size of the force",
+    ]  # fmt: skip
+    shares = [sum(series.y) for series in errors.panels[0].series]
+    assert shares == pytest.approx([100.0] * 3)
+    against = errors.panels[2].series[0]
+    # Every atom of a size has its error in one cell: the median is the middle of that cell.
+    assert against.y == pytest.approx([10 ** ((k - 4.5) / 4) for k in range(4, 12)])
+    for name in ("parity-forces", "errors-forces"):
+        assert etree.fromstring(inline_svg(made[name])).tag == f"{SVG}svg"
+
+
+@pytest.mark.parametrize("name", ["overview", "windows", "mae-vs-samples"])
+def test_a_phone_has_its_own_layout(name: str) -> None:
+    root = etree.fromstring(inline_svg(FIGURES[name], narrow=True))
+    width = int(re.match(r"width: (\d+)px", root.get("style"))[1])
+    assert width <= 327  # 375 px less the margins of the page and of the figure
+    assert sorted(text for *_, text in tips(root)) == sorted(lines(FIGURES[name]))
+    # What is drawn takes most of it: the frame of a panel, and not its labels.
+    spans = []
+    for path in root.iter(f"{SVG}path"):
+        places = [float(x) for x in re.findall(r"[ML] (-?[\d.]+) ", path.get("d") or "")]
+        spans.append(max(places, default=0.0) - min(places, default=0.0))
+    assert max(spans) * 4 / 3 > 0.55 * width
