@@ -1,4 +1,4 @@
-"""Draw ``terminal.svg``: a real run of the main job, as the terminal shows it.
+"""Draw ``terminal.svg``: a real run on a model with a fault, as the terminal shows it.
 
 Run as ``python docs/figures/terminal.py`` with this package's ``nequip`` extra and rich.
 """
@@ -15,8 +15,27 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
-COMMAND = "pytest --mlff-model=demo"
-WIDTH = 92
+COMMAND = (
+    "pytest --mlff-model=candidate.py:make --mlff-suite=laws/rotation"
+    " --mlff-suite=laws/force_consistency"
+)
+WIDTH = 100
+CANDIDATE = """\
+from nequip.ase import NequIPCalculator
+
+from pytest_mlff.potentials.loading import DEMO_MODEL
+
+
+class Scaled(NequIPCalculator):
+    def calculate(self, *arguments, **settings):
+        super().calculate(*arguments, **settings)
+        self.results["forces"] = 1.02 * self.results["forces"]
+
+
+def make():
+    return Scaled._from_saved_model(str(DEMO_MODEL), device="cpu")
+"""
+"""The demo model with forces that are two per cent too large, and so not its energy's gradient."""
 
 
 def main() -> None:
@@ -25,14 +44,17 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name) / "my-model"
         folder.mkdir()
-        (folder / "test_own.py").write_text("def test_own_unit():\n    pass\n")
+        (folder / "candidate.py").write_text(CANDIDATE)
         shown = subprocess.run(
             [sys.executable, "-m", *COMMAND.split(), "-p", "no:cacheprovider"],
-            cwd=folder, env=environment, capture_output=True, text=True, check=True,
+            cwd=folder, env=environment, capture_output=True, text=True, check=False,
         ).stdout  # fmt: skip
         # Which folder this was drawn in is nobody's business.
         shown = re.sub(r"rootdir: .*", "rootdir: my-model", shown)
         shown = re.sub(r"\nplugins: .*", "", shown)
+        shown = shown.replace(f"{folder}/", "")
+        # How busy the machine was that drew it, either.
+        shown = re.sub(r"\nmlff: .* has computed for .*", "", shown)
     console = Console(record=True, width=WIDTH, file=open(os.devnull, "w"))  # noqa: PTH123, SIM115
     console.print(Text(f"$ {COMMAND}", style="bold"))
     console.print(Text.from_ansi(shown.rstrip()))
