@@ -99,15 +99,18 @@ def structure(inputs: Inputs, run: Simulated) -> Measurement:
 @_of_all_that_live(_errors)
 def visited(inputs: Inputs, run: Simulated) -> Measurement:
     """An error on the frames visited, labelled by the oracle."""
+    if run.visited.lost:
+        shown = Shown((_errors(inputs, run),))
+        return measured(inputs.metric, run, math.nan, None, shown, nonfinite=run.visited.lost)
     table: NDArray[np.float64] = getattr(run.visited, _TABLES[inputs.metric.id])
     values = per_start(table.mean(axis=0), run.trajectory.start_of)
-    shown = [_errors(inputs, run)]
+    drawn = [_errors(inputs, run)]
     evidence: dict[str, float | int | str] = {}
     if inputs.metric.id == "force_violation":
         warning, evidence = pictures.early_warning(run)
-        shown += warning
+        drawn += warning
     found = measured(
-        inputs.metric, run, float(values.mean()), values, Shown(tuple(shown)), **evidence
+        inputs.metric, run, float(values.mean()), values, Shown(tuple(drawn)), **evidence
     )
     return _with_replicates(found, values, run)
 

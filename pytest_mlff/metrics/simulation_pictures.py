@@ -184,7 +184,8 @@ def early_warning(run: Simulated) -> tuple[list[Picture], dict[str, float | int 
         correlation += f" ({quality.correlation_low:.2f} to {quality.correlation_high:.2f})"
     picture = Picture(
         "warning",
-        (curve("points", 1.0 - best, errors),),
+        # Not 0, for a logarithmic axis: a cosine is known no better.
+        (curve("points", np.maximum(1.0 - best, 1e-9), errors),),
         note=f"rank correlation {correlation} over {len(errors)} frames, distance to {name} frames",
     )
     return [picture], {one: value for one, value in told.items() if value is not None}

@@ -14,6 +14,7 @@ import pytest
 from support.poison import POISONS, poisoned
 from support.sample_reports import many_cases, saibench_report
 
+from pytest_mlff.metrics.pictures import film_of
 from pytest_mlff.reports.formats import report_formats
 from pytest_mlff.reports.headline import severity
 from pytest_mlff.reports.html import page as page_module
@@ -628,3 +629,24 @@ def test_the_policy_is_in_force(browser: Browser, page_file: Path) -> None:
     assert len(page.complaints) >= 4
     assert all("Content Security Policy" in one for one in page.complaints)
     page.close()
+
+
+def test_a_film_is_played_to_its_end(new_page: NewPage, report: Report, tmp_path: Path) -> None:
+    positions = np.zeros((30, 3, 3))
+    positions[:, 1, 0] = 0.96 + np.arange(30) * 0.05  # a bond that tears
+    positions[:, 2, 1] = 0.96
+    film = film_of(np.array([8, 1, 1]), positions, np.arange(30) * 0.01, None, "replica 0 dies")
+    cases = [case.model_copy(update={"film": film}) for case in report.cases[:1]]
+    page = new_page()
+    page.open(without_figures(tmp_path / "film.html", report.model_copy(update={"cases": cases})))
+    clock = 'document.querySelector(".film__clock").textContent'
+    bonds = (
+        '[...document.querySelectorAll(".film .bond")]'
+        '.filter((one) => one.style.display !== "none").length'
+    )
+    assert page.run(clock) == "0.000 ps"
+    assert page.run(bonds) == 2
+    page.run('document.querySelector(".film__play").click()')
+    page.wait_for(f'{clock} === "0.290 ps"')
+    assert page.run(bonds) == 1
+    assert "replica 0 dies" in page.run('document.querySelector(".film figcaption").textContent')

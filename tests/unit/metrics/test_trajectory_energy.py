@@ -16,6 +16,7 @@ from pytest_mlff.datasets.reference_energies import ReferenceEnergies
 from pytest_mlff.errors import NotSupportedError
 from pytest_mlff.metrics.trajectory_energy import energy_drift, temperature_error
 from pytest_mlff.metrics.visited import visited_errors
+from pytest_mlff.potentials.failures import FrameError
 from pytest_mlff.potentials.protocol import Prediction
 from pytest_mlff.simulation import SimulationSettings, Trajectory, simulate
 
@@ -149,3 +150,26 @@ def test_dead_replicas_have_no_errors() -> None:
             replace(made, alive=np.zeros_like(alive)), PairPotential(MORSE), PairPotential(MORSE),
             ZERO,
         )  # fmt: skip
+
+
+class Gives(PairPotential):
+    """An oracle that has no answer where the first atom is beyond a place."""
+
+    def predict(self, frames: Frames) -> Prediction:
+        if frames.positions[0, 0] > self.twist:
+            raise FrameError("oracle", 0, "did not converge")
+        return PairPotential(self.pair).predict(frames)
+
+
+def test_a_replica_is_followed_as_far_as_the_oracle_goes() -> None:
+    """Mutant: left out alone, the frames that no method describes would flatter the model."""
+    made = run(PairPotential(MORSE), steps=100)
+    place = float(np.sort(made.positions[3:, 2, 0, 0])[-2])
+    model = PairPotential(MORSE, force_scale=1.1)
+    found = visited_errors(made, model, Gives(MORSE, twist=place), ZERO)
+    beyond = made.positions[:, :, 0, 0] > np.float32(place)
+    followed = ~np.logical_or.accumulate(beyond, axis=0)
+    assert 0 < followed.sum() < followed.size
+    assert np.array_equal(np.isfinite(found.force_mae), followed)
+    assert found.force_violation[followed] == pytest.approx(0.1 / 2.1)
+    assert found.lost == "oracle has no answer on a frame visited: did not converge"
