@@ -10,9 +10,10 @@ from pytest_mlff.reports.figures.description import MatrixPanel
 from pytest_mlff.reports.figures.inline import inline_svg
 
 if TYPE_CHECKING:
+    from pytest_mlff.reports.figures.description import Figure
     from pytest_mlff.reports.model import Report
 
-__all__ = ["Plot", "plots_of"]
+__all__ = ["Plot", "plot_of", "plots_of"]
 
 
 @dataclass(frozen=True)
@@ -44,15 +45,22 @@ def plots_of(report: Report) -> tuple[Plot, ...]:
     MissingExtraError
         If there are figures and matplotlib is not installed.
     """
-    return tuple(
-        Plot(
-            figure.id,
-            figure.title,
-            figure.caption,
-            inline_svg(figure),
-            ""
-            if any(isinstance(panel, MatrixPanel) for panel in figure.panels)
-            else inline_svg(figure, narrow=True),
-        )
-        for figure in figures_of(report)
+    return tuple(map(plot_of, figures_of(report)))
+
+
+def plot_of(figure: Figure) -> Plot:
+    """A figure for a page, in both layouts.
+
+    Raises
+    ------
+    MissingExtraError
+        If matplotlib is not installed.
+    """
+    wide = any(isinstance(panel, MatrixPanel) for panel in figure.panels)
+    return Plot(
+        figure.id,
+        figure.title,
+        figure.caption,
+        inline_svg(figure),
+        "" if wide else inline_svg(figure, narrow=True),
     )

@@ -7,11 +7,10 @@ import math
 from typing import TYPE_CHECKING
 
 from pytest_mlff.errors import MlffError
-from pytest_mlff.reports.figures.inline import inline_svg
 from pytest_mlff.reports.figures.rankings import ranking_figure
 from pytest_mlff.reports.html.embed import policy
 from pytest_mlff.reports.html.page import environment, require_html, stylesheet
-from pytest_mlff.reports.html.plots import Plot
+from pytest_mlff.reports.html.plots import plot_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -73,7 +72,7 @@ def render_rankings(
         ranking_figure(found.tables, metric)
         for metric in dict.fromkeys(table.metric for table in found.tables)
     )
-    plots = [Plot(one.id, one.title, one.caption, inline_svg(one)) for one in drawn if one]
+    plots = [plot_of(one) for one in drawn if one]
     models = {model.name: model for report in reports for model in report.models}
     page = environment().get_template("rankings.html.jinja")
     return page.render(
