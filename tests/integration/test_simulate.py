@@ -119,3 +119,46 @@ def test_errors_on_the_way_are_held_against_a_baseline(pytester: Pytester) -> No
     status, case = run("off_by_8_percent", "--mlff-baseline=b.json")
     assert case["regressed"] is None
     assert status == 1
+
+
+CRYSTAL = """\
+schema_version: 1
+title: Short dynamics of copper
+source: {paper: own, section: own}
+datasets: {metals: }
+variant: cu
+frames: {test: {molecules: cu}}
+simulate:
+  {ensemble: nvt_langevin, temperature: 600, timestep: 4, steps: 40, stride: 1, replicas: 2,
+   reference: oracle, structure_limit: 1}
+cases:
+  - metric: rdf_jsd
+    species: [all, each]
+  - metric: vdos_jsd
+  - metric: diffusivity
+    species: [all, each]
+  - metric: force_violation
+  - metric: energy_violation_equal_times
+  - metric: stability_time
+"""
+
+
+def test_the_oracle_as_its_own_model_on_a_crystal(pytester: Pytester) -> None:
+    """Every distance from the reference is none; the case says what that distance's floor is."""
+    pytest.importorskip("freud")
+    pytester.makefile(".yaml", own=CRYSTAL)
+    pytester.runpytest_inprocess(
+        "--mlff-model=ase.calculators.emt:EMT", "--mlff-suite=own.yaml", "--mlff-only",
+        "--mlff-report=report.json", "--mlff-level=EMT",
+    )  # fmt: skip
+    cases = {case["case_id"]: case for case in read_json(pytester.path / "report.json")["cases"]}
+    found = {name.rpartition("/")[2]: case for name, case in cases.items()}
+    assert {case["verdict"] for case in found.values()} == {"reported"}
+    for name in ("rdf_jsd", "rdf_jsd[Cu-Cu]", "vdos_jsd", "force_violation"):
+        assert found[name]["value"] == pytest.approx(0.0, abs=1e-5)
+    assert found["energy_violation_equal_times"]["value"] == pytest.approx(0.0, abs=1e-12)
+    assert found["rdf_jsd"]["evidence"]["noise_floor"] > 1e-4
+    assert found["diffusivity"]["value"] == pytest.approx(found["diffusivity[Cu]"]["value"])
+    assert found["stability_time"]["value"] == pytest.approx(0.16)
+    assert {one["kind"] for one in found["rdf_jsd"]["pictures"]} == {"rdf"}
+    assert len(found["stability_time"]["film"]["time_ps"]) == 41
