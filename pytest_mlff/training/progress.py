@@ -6,7 +6,7 @@ import contextlib
 import math
 import threading
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pytest_mlff.products import JSON, Entry, find, keep
@@ -95,7 +95,6 @@ class Watched:
     """
 
     job: TrainingJob
-    _begun: float = field(default_factory=lambda: time.monotonic())  # noqa: PLW0108 (looked up when called)
     _first: tuple[float, int] | None = None
 
     def look(self) -> Progress | None:
@@ -111,7 +110,8 @@ class Watched:
         left = None
         then, first = self._first
         if steps is not None and step > first:
-            budget = self.job.recipe.content.budget - (now - self._begun)
+            # A budget runs from the first step, not while libraries are being loaded.
+            budget = self.job.recipe.content.budget - (now - then)
             left = max(0.0, min((steps - step) * (now - then) / (step - first), budget))
         return Progress(step, steps, loss, left)
 
