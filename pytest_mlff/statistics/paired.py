@@ -167,22 +167,13 @@ class PairedComparison:
     def minimum_detectable(self, alpha: float = ALPHA, power: float = POWER) -> float | None:
         """Smallest true relative worsening that this test sees with probability ``power``.
 
-        That of a model whose errors are the present ones with the baseline's added or taken away:
-        the scatter of the present change is kept, its size is not. For a worsening by δ beyond the
-        margin, d has the mean δ b and the variance of (a − R b) + δ b, with R the ratio seen.
-
-        None where undecided, and where no worsening, or not even a value of zero, would be seen.
+        None where undecided, and where it would not even see a value of zero.
         """
         if self.undecided or self.mean_baseline <= 0.0:
             return None
-        seen = self.mean_current / self.mean_baseline
-        nc2 = noncentrality(self.dof, alpha, power) ** 2
-        square = self.mean_baseline**2 - nc2 * self.var_baseline
-        if square <= 0.0:
-            return None
-        middle = self._side * nc2 * (self.covariance - seen * self.var_baseline)
-        shift = (middle + math.sqrt(middle**2 + square * nc2 * self._variance(seen))) / square
-        ratio = _tolerated(self.margin, self._side, self.power) + self._side * shift
+        k = _tolerated(self.margin, self._side, self.power)
+        shift = noncentrality(self.dof, alpha, power) * math.sqrt(self._variance(k))
+        ratio = k + self._side * shift / self.mean_baseline
         return self._side * float(ratio ** (1.0 / self.power) - 1.0) if ratio > 0.0 else None
 
 
@@ -310,7 +301,9 @@ def _means(current: Evidence, baseline: Evidence, k: float) -> _Means:
 
 def _of_replicas(pair: NDArray[np.float64]) -> _Means:
     n = pair.shape[1]
-    spread = np.cov(pair) / n if n > 1 else np.zeros((2, 2))
+    # Of equal errors there is no difference that could scatter.
+    known = n > 1 and not np.array_equal(pair[0], pair[1])
+    spread = np.cov(pair) / n if known else np.zeros((2, 2))
     return _Means(pair.mean(axis=1), spread, float(n - 1))
 
 
