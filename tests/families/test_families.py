@@ -36,20 +36,21 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(params=FAMILIES)
-def family(request: Any, tmp_path: Path) -> str:
+def family(request: Any, pytester: pytest.Pytester) -> str:
     """A family whose environment is there, with its recipe in the test's folder."""
     name: str = request.param
     place = os.environ.get("MLFF_FAMILIES")
     python = Path(place or "") / name / "bin" / "python"
     if place is None or not python.is_file():
         pytest.skip(f"MLFF_FAMILIES names no folder with an environment {name}")
-    shutil.copy(EXAMPLES / "train.py", tmp_path)
+    folder = pytester.path
+    shutil.copy(EXAMPLES / "train.py", folder)
     text = (EXAMPLES / f"{name}.yaml").read_text(encoding="utf-8")
     text = text.replace(f"envs/{name}", str(python.parents[1])).replace("budget: 180", "budget: 15")
-    (tmp_path / f"{name}.yaml").write_text(text, encoding="utf-8")
-    (tmp_path / "ethanol.yaml").write_text(SPEC, encoding="utf-8")
+    (folder / f"{name}.yaml").write_text(text, encoding="utf-8")
+    (folder / "ethanol.yaml").write_text(SPEC, encoding="utf-8")
     card = {"model": "model.pt", "python": str(python), "name": name}
-    (tmp_path / "card.yaml").write_text(
+    (folder / "card.yaml").write_text(
         "".join(f"{key}: {value}\n" for key, value in card.items()), encoding="utf-8"
     )
     return name
