@@ -87,7 +87,12 @@ def divergence(
 
 
 def _gradient(forces: torch.Tensor, positions: torch.Tensor, signs: torch.Tensor) -> torch.Tensor:
-    (found,) = torch.autograd.grad((forces * signs).sum(), positions, create_graph=True)
+    # Metrics sum up without gradients, too, over the graph that the model has left.
+    wanted = torch.is_grad_enabled()
+    with torch.enable_grad():
+        (found,) = torch.autograd.grad(
+            (forces * signs).sum(), positions, create_graph=wanted, retain_graph=True
+        )
     return found
 
 

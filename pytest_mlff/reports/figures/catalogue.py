@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from pytest_mlff.reports.figures.cross import cross_molecule_chart
+from pytest_mlff.reports.figures.data_cost import error_against_cost
 from pytest_mlff.reports.figures.dynamics import dynamics_figures, error_beside_stability
 from pytest_mlff.reports.figures.errors import error_figures
 from pytest_mlff.reports.figures.grouped import grouped_windows
@@ -71,6 +72,8 @@ def figures_of(report: Report) -> list[Figure]:
 
 
 def _of_group(group: Group, model: str | None) -> Iterator[_Draft]:
+    if (costs := error_against_cost(group, model)) is not None:
+        yield _Draft(costs, group.name, "", model or "")
     if group.has_roles("train_start", "train_end"):
         for fixed, part in group.split("train_start", "train_end", "train_count"):
             for figure in (
