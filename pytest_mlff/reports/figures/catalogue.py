@@ -84,7 +84,9 @@ def _of_group(group: Group, model: str | None) -> Iterator[_Draft]:
             ):
                 if figure is not None:
                     yield _Draft(figure, group.name, fixed, model or "")
-    elif group.has_roles("train_systems", "test_systems"):
+    elif group.has_roles("train_systems", "test_systems") and (
+        group.axis("train_systems") != group.axis("test_systems")
+    ):
         for fixed, part in group.split("train_systems", "test_systems"):
             if (figure := cross_molecule_chart(part, model)) is not None:
                 yield _Draft(figure, group.name, fixed, model or "")
