@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pytest_mlff.potentials.protocol import Potential, Prediction
     from pytest_mlff.reports.frame_table import read_report
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 __all__ = [
     "Frames",
