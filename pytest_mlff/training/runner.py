@@ -97,9 +97,10 @@ def run_job(job: TrainingJob) -> TrainingResult:
 def _train(job: TrainingJob) -> TrainingResult:
     trainer = open_trainer(job.recipe)
     before = {name: run_job(parent) for name, parent in job.parents.items()}
+    # Before anything is written: the newest file says how long an attempt lasted.
+    earlier = _seconds_before(job.folder / _ATTEMPTS)
     fixture, note, label_seconds = _fixture(job, before)
     started, worked = time.monotonic(), _processor_time()
-    earlier = _seconds_before(job.folder / _ATTEMPTS)
     fit = trainer.fit(fixture, job.recipe.config, job.folder)
     seconds = earlier + time.monotonic() - started
     checkpoint = fit.checkpoint.absolute()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -182,7 +184,14 @@ def test_after_a_kill_no_finished_stage_is_repeated(folder: Path) -> None:
     with pytest.raises(MlffError, match="killed"):
         run_job(_job(folder))
     assert stored_result(_job(folder)) is None
-    run_job(_job(folder))
+    # It lasted 10 s, and was gone on with a long time later.
+    then = time.time() - 1000.0
+    (_job(folder).folder / "attempts.txt").write_text(f"0.0 {then}\n")
+    for path in _job(folder).folder.rglob("*"):
+        os.utime(path, (then + 10.0, then + 10.0))
+    result = run_job(_job(folder))
+    assert 10.0 <= result.seconds < 500.0
+    assert 10.0 <= result.core_seconds < 500.0
     assert [(one["stage"], one["went_on"]) for one in _notes(folder)] == [
         ("cheap", False),
         ("tuned", True),
