@@ -484,7 +484,9 @@ def test_a_suite_is_trained_and_tested_whatever_happens_meanwhile(
     out, errors = third.communicate(timeout=120)
     assert third.returncode == 0, out + errors
     assert "2 passed" in out
-    assert [line[:8] for line in errors.splitlines()] == ["[1/2] ok", "[2/2] ok"]
+    # On a busy machine the workers say what they wait for.
+    told = [line[:8] for line in errors.splitlines() if not line.startswith("[gw")]
+    assert told == ["[1/2] ok", "[2/2] ok"]
     assert _ids(repo)["n40"] == ids["n40"]
     # n40 was trained once, and n20 went on from its checkpoint.
     assert legs(jobs[1]) == [list(range(6))]

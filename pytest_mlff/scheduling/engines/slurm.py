@@ -339,7 +339,7 @@ def _with_end(record: JobRecord, state: str) -> tuple[str, ...]:
 
 
 def _name(argument: Any) -> str | None:
-    for attribute in ("name", "variant"):
+    for attribute in ("title", "name"):
         if isinstance(name := getattr(argument, attribute, None), str):
             return name
     return None
