@@ -75,7 +75,7 @@ def test_bad_input_is_one_line(
 
 
 def test_a_page_of_rankings(runs: Pytester, capsys: pytest.CaptureFixture[str]) -> None:
-    """A table for each case, best first, with the ratios and intervals of the command's JSON."""
+    """A table for each case of all species, best first, with the ratios of the JSON."""
     (runs.path / "costs.json").write_text('{"base": {"core-seconds": 25.5}}')
     capsys.readouterr()
     assert main(["compare", "a.json", "b.json", "--json"]) == 0
@@ -84,7 +84,7 @@ def test_a_page_of_rankings(runs: Pytester, capsys: pytest.CaptureFixture[str]) 
     page = (runs.path / "p.html").read_text(encoding="utf-8")
     assert "<script" not in page
     assert "core-seconds" in page
-    for name in IDS:
+    for name in (name for name in IDS if not name.endswith("]")):
         suite_spec, metric = name.rpartition("/")[::2]
         table = page[page.index(f"<b>{metric}</b>") :]
         table = table[table.index(suite_spec) : table.index("</table>")]
