@@ -110,7 +110,7 @@ def log_ticks(low: float, high: float) -> tuple[float, ...]:
     """Round values within [low, high] for a logarithmic axis, three to six if that is possible.
 
     Decades if they suffice, every second or third where they are many, otherwise 1-2-5,
-    otherwise finer steps.
+    otherwise finer steps; evenly spaced ones where not even these lie within.
     """
     first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
     found: tuple[float, ...] = ()
@@ -124,7 +124,11 @@ def log_ticks(low: float, high: float) -> tuple[float, ...]:
         )
         if len(found) >= 3:
             break
-    return found[:: -(-len(found) // 6)]
+    if len(found) < 2 and high > low:
+        step = 10.0 ** math.floor(math.log10(high - low))
+        ends = math.ceil(low / step), math.floor(high / step)
+        found = tuple(float(f"{n * step:.12g}") for n in range(ends[0], ends[1] + 1))
+    return found[:: max(1, -(-len(found) // 6))]
 
 
 def tick_labels(ticks: Sequence[float]) -> tuple[str, ...]:

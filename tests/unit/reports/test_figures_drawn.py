@@ -329,7 +329,8 @@ def test_short(value: float, text: str) -> None:
     assert short(value) == text
 
 
-@pytest.mark.parametrize("low, high", [(10, 140), (0.5, 6), (12, 14), (1, 1e6), (37, 71)])
+@pytest.mark.parametrize("low, high", [(10, 140), (0.5, 6), (12, 14), (1, 1e6), (37, 71),
+                                       (33000, 36000), (2.5301, 2.5309)])  # fmt: skip
 def test_log_ticks_lie_within_and_suffice(low: float, high: float) -> None:
     ticks = log_ticks(low, high)
     assert list(ticks) == sorted(set(ticks))
