@@ -34,8 +34,9 @@ def test_emt_and_its_mutant(pytester: Pytester) -> None:
     cases = json.loads((pytester.path / "r.json").read_text())["cases"]
     verdicts = {(one["model"], one["case_id"].rpartition("/")[2]): one["verdict"] for one in cases}
     failed = {key for key, verdict in verdicts.items() if verdict == "failed"}
-    stress = {f"stress_mae{of}" for of in ("", "[system=cu]", "[system=cu3au]", "[system=cu_slab]")}
+    systems = ("cu", "cu_hcp", "cu_slab", "cu3au", "cuau")
+    stress = {"stress_mae", *(f"stress_mae[system={name}]" for name in systems)}
     assert {name for _, name in failed} == stress
     assert len({model for model, _ in failed}) == 1
-    assert list(verdicts.values()).count("passed") == 2 + 2 * 16 - 4
+    assert list(verdicts.values()).count("passed") == 2 + 2 * 18 - 6
     assert result.ret == 1

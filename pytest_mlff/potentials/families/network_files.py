@@ -235,9 +235,10 @@ def open_network(path: Path, options: LoadOptions) -> NetworkPotential:
     except RuntimeError as error:
         line = str(error).splitlines()[0]
         raise MlffError(f"{path}: weights do not fit the installed {family}: {line}") from error
-    # Scale and energies of atoms stay in float64 whatever the network computes in.
-    if options.dtype is not None:
-        model.network.to(getattr(torch, options.dtype))
+    # Torch builds in its default format, which is not that of the file. Scale and energies of
+    # atoms stay in float64 whatever the network computes in.
+    own = next(weights[f"network.{name}"].dtype for name, _ in model.network.named_parameters())
+    model.network.to(own if options.dtype is None else getattr(torch, options.dtype))
     model.to(options.device).eval()
     for one in model.parameters():
         one.requires_grad_(False)

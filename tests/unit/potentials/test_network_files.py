@@ -111,7 +111,15 @@ def test_a_batch_is_its_frames(model: Path) -> None:
     assert whole.stress is None
     # One carbon and three hydrogens cost their own energies, whatever the springs do.
     assert whole.energy[0] > -5.0 - 3.0
-    assert load_potential(str(model)).info.dtype == "float32"
+
+
+def test_the_number_format_is_that_of_the_file(model: Path) -> None:
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)
+    try:
+        assert load_potential(str(model)).info.dtype == "float32"
+    finally:
+        torch.set_default_dtype(before)
 
 
 def test_told_by_content(model: Path) -> None:
