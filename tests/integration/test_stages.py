@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -102,6 +103,7 @@ from family import MeanAdapter
 def pytest_mlff_adapters(config):
     return [MeanAdapter()]
 """
+MLFF = (sys.executable, "-m", "pytest_mlff.cli.main")
 ARGUMENTS = ("--mlff-model=stages.yaml", "--mlff-suite=spec.yaml", "--mlff-only",
              "--mlff-report=report.json")  # fmt: skip
 
@@ -151,12 +153,12 @@ def test_methods_are_held_against_accurate_data_alone(
 
 
 def test_trained_ahead_stage_by_stage(pytester: pytest.Pytester, repo: Path) -> None:
-    done = pytester.run("mlff", "train", "stages.yaml", "--mlff-suite=spec.yaml", "--jobs=1")
+    done = pytester.run(*MLFF, "train", "stages.yaml", "--mlff-suite=spec.yaml", "--jobs=1")
     assert done.ret == 0
     done.stdout.fnmatch_lines(["14 trainings for 12 variants: 0 in the store, 14 to do"])
     said = done.stderr.str()
     assert said.index("stage cheap") < said.index("stage tuned")
-    again = pytester.run("mlff", "train", "stages.yaml", "--mlff-suite=spec.yaml", "--out=models")
+    again = pytester.run(*MLFF, "train", "stages.yaml", "--mlff-suite=spec.yaml", "--out=models")
     again.stdout.fnmatch_lines(["14 trainings for 12 variants: 14 in the store, 0 to do"])
     again.stdout.fnmatch_lines(["*learnt what is to be added to mmff94*"])
     assert len(list((repo / "models").iterdir())) == 12
@@ -174,7 +176,7 @@ def test_a_bad_recipe_is_one_line(
     pytester: pytest.Pytester, repo: Path, old: str, new: str, said: str
 ) -> None:
     (repo / "stages.yaml").write_text(RECIPE.replace(old, new), encoding="utf-8")
-    done = pytester.run("mlff", "train", "stages.yaml", "--mlff-suite=spec.yaml")
+    done = pytester.run(*MLFF, "train", "stages.yaml", "--mlff-suite=spec.yaml")
     assert done.ret == 4
     assert len(done.errlines) == 1
     assert said in done.errlines[0]
