@@ -12,6 +12,7 @@ from pytest_mlff.datasets.readers.content import FileContent
 from pytest_mlff.errors import MissingExtraError, MlffError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -60,15 +61,42 @@ def read_dpdata(path: Path, file_format: str | None = None) -> FileContent:
     except Exception as error:  # dpdata tells bad files by many types of exception
         text = " ".join(str(error).split())[:120] or type(error).__name__
         raise MlffError(f"{path}: cannot be read as {file_format} ({text})") from error
-    return _content(data, path, faults)
+    inputs = _inputs(path, len(data["coords"])) if path.is_dir() else {}
+    return _content(data, inputs, path, faults)
 
 
-def _content(data: dict[str, Any], path: Path, faults: dict[str, str]) -> FileContent:
+def _inputs(path: Path, n_frames: int) -> dict[str, NDArray[Any]]:
+    """Inputs of the model that dpdata leaves out, per frame and per atom; one row a frame."""
+    found: dict[str, NDArray[Any]] = {}
+    for name in ("fparam", "aparam"):
+        files = sorted(path.glob(f"set.*/{name}.npy")) or sorted(path.glob(f"{name}.raw"))
+        try:
+            rows = [
+                np.load(file) if file.suffix == ".npy" else np.loadtxt(file, ndmin=2)
+                for file in files
+            ]
+            if rows:
+                found[name] = np.concatenate([one.reshape(len(one), -1) for one in rows])
+        except (OSError, ValueError, TypeError) as error:
+            raise MlffError(f"{path}: {name} cannot be read ({error})") from error
+        if rows and len(found[name]) != n_frames:
+            raise MlffError(f"{path}: {name} of {len(found[name])} frames, of {n_frames} in all")
+    return found
+
+
+def _content(
+    data: dict[str, Any], inputs: dict[str, NDArray[Any]], path: Path, faults: dict[str, str]
+) -> FileContent:
     coords = np.asarray(data["coords"], dtype=np.float64)
     if not coords.size:
         raise MlffError(f"{path}: holds no frames, or none that converged")
-    n_frames, n_atoms = coords.shape[:2]
-    numbers = _numbers(data, path)
+    n_frames = len(coords)
+    types = np.tile(data["atom_types"], (n_frames, 1))
+    kinds = np.asarray(data.get("real_atom_types", types))
+    # DeePMD fills the shorter frames of such a folder with atoms of type -1.
+    real = (kinds != -1) | (kinds is types)
+    if not real.any(axis=1).all():
+        raise MlffError(f"{path}: frame {int(np.argmin(real.any(axis=1)))} holds no atoms")
     periodic = not bool(data.get("nopbc", False))
     cell = np.asarray(data["cells"], dtype=np.float64).reshape(n_frames, 3, 3)
     arrays = {key: _finite(data, key, path) for key in ("energies", "forces", "virials")}
@@ -77,7 +105,7 @@ def _content(data: dict[str, Any], path: Path, faults: dict[str, str]) -> FileCo
     volume = np.abs(np.linalg.det(cell))
     if periodic and not volume.all():
         raise MlffError(f"{path}: frame {int(np.argmin(volume))} has a cell without volume")
-    counts = np.full(n_frames, n_atoms, dtype=np.int64)
+    counts = real.sum(axis=1)
     energy, virials = arrays["energies"], arrays["virials"] if periodic else None
     if energy is not None:
         energy = energy.reshape(-1)
@@ -85,32 +113,32 @@ def _content(data: dict[str, Any], path: Path, faults: dict[str, str]) -> FileCo
         if fault is not None:
             energy, faults["energy"] = None, fault.partition("; ")[0]
     frames = Frames(
-        numbers=np.tile(numbers, n_frames),
-        positions=coords.reshape(-1, 3),
+        numbers=_numbers(data["atom_names"], kinds[real], path),
+        positions=coords[real],
         counts=counts,
         cell=cell if periodic else np.zeros((n_frames, 3, 3)),
         pbc=np.full((n_frames, 3), periodic),
         energy=energy,
-        forces=None if arrays["forces"] is None else arrays["forces"].reshape(-1, 3),
+        forces=None if arrays["forces"] is None else arrays["forces"][real],
         stress=None if virials is None else -virials / volume[:, None, None],
+        per_frame=inputs,
     )
     held = tuple(key for key, array in arrays.items() if array is not None)
     return FileContent(frames, LabelReport(held, faults))
 
 
-def _numbers(data: dict[str, Any], path: Path) -> NDArray[np.int64]:
+def _numbers(names: Sequence[str], types: NDArray[Any], path: Path) -> NDArray[np.int64]:
     from ase.data import atomic_numbers
 
-    names = [str(name) for name in data["atom_names"]]
-    types = np.asarray(data["atom_types"])
-    if types.min() < 0 or types.max() >= len(names):
-        raise MlffError(f"{path}: atom type {int(types.max())} is not named in type_map.raw")
+    unknown = types[(types < 0) | (types >= len(names))]
+    if unknown.size:
+        raise MlffError(f"{path}: atom type {unknown[0]} is not named in type_map.raw")
     for name in names:
         if name not in atomic_numbers:
             raise MlffError(
                 f"{path}: atom type {name!r} is no element; name the elements in type_map.raw"
             )
-    return np.array([atomic_numbers[names[one]] for one in types], dtype=np.int64)
+    return np.array([atomic_numbers[name] for name in names])[types.astype(np.int64)]
 
 
 def _finite(data: dict[str, Any], key: str, path: Path) -> NDArray[np.float64] | None:

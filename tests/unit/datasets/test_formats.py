@@ -59,6 +59,43 @@ def test_deepmd_folders(tmp_path: Path) -> None:
     np.testing.assert_allclose(np.asarray(frames.stress).reshape(5, 9), wanted, rtol=1e-12)
 
 
+def test_deepmd_frames_of_several_compositions(tmp_path: Path) -> None:
+    """Types by frame, the shorter frames filled with -1, and an input of the model."""
+    pytest.importorskip("dpdata")
+    made = deepmd(tmp_path / "mixed", type="0 0 0\n")
+    types = np.array([[0, 1, 1], [1, 0, 1], [1, 1, -1], [0, 0, -1], [1, 1, 1]])
+    heat = np.linspace(0.1, 0.5, 5)
+    for number, frames in enumerate((slice(0, 3), slice(3, 5))):
+        np.save(tmp_path / f"mixed/set.{number:03}/real_atom_types.npy", types[frames])
+        np.save(tmp_path / f"mixed/set.{number:03}/fparam.npy", heat[frames, None])
+    frames = _source("mixed", tmp_path).load("mixed").frames
+    assert frames.counts.tolist() == [3, 3, 2, 2, 3]
+    assert frames.numbers.tolist() == [8, 1, 1, 1, 8, 1, 1, 1, 8, 8, 1, 1, 1]
+    coordinates = made["coord"].reshape(5, 3, 3)[types >= 0]
+    np.testing.assert_array_equal(frames.positions, coordinates)
+    np.testing.assert_array_equal(frames.forces, made["force"].reshape(5, 3, 3)[types >= 0])
+    assert [one.info["fparam"].tolist() for one in frames] == heat[:, None].tolist()
+
+
+@pytest.mark.parametrize(
+    "name, rows, message",
+    [
+        ("fparam", np.zeros((2, 1)), "fparam of 2 frames, of 5 in all"),
+        ("real_atom_types", np.full((5, 3), 2), "atom type 2 is not named in type_map.raw"),
+        ("real_atom_types", np.full((5, 3), -1), "frame 0 holds no atoms"),
+        ("real_atom_types", np.zeros((5, 2)), "cannot be read as deepmd/npy"),
+    ],
+)
+def test_bad_arrays_beside_a_deepmd_set(
+    tmp_path: Path, name: str, rows: np.ndarray, message: str
+) -> None:
+    pytest.importorskip("dpdata")
+    deepmd(tmp_path / "mixed")
+    np.save(tmp_path / f"mixed/set.000/{name}.npy", rows)
+    with pytest.raises(MlffError, match=message):
+        _source("mixed", tmp_path).load("mixed")
+
+
 def test_several_deepmd_folders_are_systems(tmp_path: Path) -> None:
     pytest.importorskip("dpdata")
     for name in ("a", "b"):
