@@ -120,7 +120,7 @@ def _train(job: TrainingJob) -> TrainingResult:
         reference_energies=dict(fixture.reference_energies),
         reference_note=note,
         plus=None if job.stage is None else job.stage.minus,
-        core_seconds=earlier * fixture.threads + _processor_time() - worked,
+        core_seconds=earlier * fixture.threads + (_processor_time() - worked),
         label_seconds=label_seconds,
     )
 

@@ -150,6 +150,11 @@ class Stage(SpecModel):
         return self.loss is None or self.loss.takes_labels
 
     @property
+    def asks(self) -> tuple[str, ...]:
+        """What a trainer has to heed for it: ``from``, and the name of its loss."""
+        return (*(("from",) if self.start else ()), *(self.loss.said if self.loss else ()))
+
+    @property
     def teacher(self) -> str | None:
         """Stage whose model weighs the frames."""
         aware = None if self.loss is None else self.loss.bias_aware

@@ -71,6 +71,9 @@ def fit(fixture, config, out_dir):
     return path
 
 
+fit.heeds = ("from",)
+
+
 class Mean:
     one_by_one = False
 
@@ -168,6 +171,12 @@ def test_trained_ahead_stage_by_stage(pytester: pytest.Pytester, repo: Path) -> 
     "old, new, said",
     [
         ("from: cheap", "from: tuned", "stages.tuned: stages in a circle: tuned from tuned"),
+        # Of what the trainer ignores, nothing is trained that would pass for it.
+        (
+            "from: cheap",
+            "loss: {bias_aware: {teacher: cheap}}",
+            "stages.tuned: trainer family.py:fit does not say that it heeds 'bias_aware'",
+        ),
         ("minus: mmff94", "minus: dft", "stages.delta.minus: unknown oracle 'dft'"),
         ("frames: cheap", "frames: rare", "cuts no rare frames"),
     ],

@@ -25,11 +25,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from pytest_mlff.training.recipe import Recipe
+    from pytest_mlff.training.trainers.function import CallableTrainer
 
 __all__ = ["ApartTrainer", "main", "run_logged", "why_it_failed"]
 
 _LOG, _TASK, _FRAMES, _DONE = "training.log", "fit.json", "fit.npz", "fitted.json"
 _FIT = "from pytest_mlff.training.trainers.apart import main\nmain(*sys.argv[2:])"
+_ASK = "from pytest_mlff.training.trainers.apart import say_heeds\nsay_heeds(*sys.argv[2:])"
 
 
 @dataclass(frozen=True)
@@ -79,6 +81,30 @@ class ApartTrainer:
         about = {"python": held.python, **held.versions("numpy", "torch")}
         about["libraries"] = digest_of({"libraries": sorted(map(list, held.packages))})
         return cls(name, recipe.python, recipe.path.parent, about, recipe.content.checkpoint)
+
+    @property
+    def heeds(self) -> tuple[str, ...]:
+        """What the function says there; it is imported for that.
+
+        Raises
+        ------
+        MlffError
+            If it cannot be imported.
+        """
+        from pytest_mlff.potentials.process.launch import command_of, environment_of
+
+        done = subprocess.run(
+            command_of(_ASK, self.name, str(self.folder), python=self.python),
+            env=environment_of({}, foreign=True),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            last = done.stderr.strip().rpartition("\n")[2]
+            raise MlffError(last or f"trainer {self.name}: importing it ended {self.python}")
+        return tuple(json.loads(done.stdout.splitlines()[-1]))
 
     def fit(self, fixture: TrainingFixture, config: Mapping[str, Any], out_dir: Path) -> Fit:
         """Run the function there.
@@ -161,13 +187,19 @@ def why_it_failed(code: int, out_dir: Path) -> str:
     return f"ended with code {code}: {last[:300]} (log: {log})"
 
 
+def say_heeds(name: str, folder: str) -> None:
+    """On the other side: print what a trainer heeds, as JSON."""
+    try:
+        print("\n" + json.dumps(_trainer(name, Path(folder), None).heeds))
+    except MlffError as error:
+        raise SystemExit(str(error)) from None
+
+
 def main(parent: str, folder: str) -> None:
     """On the other side: call the function, and leave word of what came of it."""
     import numpy as np
 
-    from pytest_mlff.potentials.factory import find_callable
     from pytest_mlff.store import write_atomically
-    from pytest_mlff.training.trainers.function import CallableTrainer
 
     die_with_parent(int(parent))
     out_dir = Path(folder)
@@ -190,13 +222,9 @@ def main(parent: str, folder: str) -> None:
         start=start,
         **{**about, "species": tuple(about["species"])},
     )
-    name, beside = task["trainer"]["name"], Path(task["trainer"]["folder"])
-    module, _, attribute = name.rpartition(":")
-    own = (beside / module).parent if module.endswith(".py") else beside
-    sys.path.insert(0, str(own))
+    told = task["trainer"]
     try:
-        function = find_callable(module, attribute, said=f"trainer {name!r}", cwd=beside)
-        trainer = CallableTrainer(name, function, task["trainer"]["checkpoint"])
+        trainer = _trainer(told["name"], Path(told["folder"]), told["checkpoint"])
         done = {"checkpoint": str(trainer.fit(fixture, task["config"], out_dir).checkpoint)}
     except MlffError as error:
         if error.__cause__ is not None:
@@ -205,3 +233,14 @@ def main(parent: str, folder: str) -> None:
             traceback.print_exception(error.__cause__)
         done = {"error": str(error)}
     write_atomically(out_dir / _DONE, json.dumps(done).encode())
+
+
+def _trainer(name: str, beside: Path, checkpoint: str | None) -> CallableTrainer:
+    from pytest_mlff.potentials.factory import find_callable
+    from pytest_mlff.training.trainers.function import CallableTrainer
+
+    module, _, attribute = name.rpartition(":")
+    own = (beside / module).parent if module.endswith(".py") else beside
+    sys.path.insert(0, str(own))
+    function = find_callable(module, attribute, said=f"trainer {name!r}", cwd=beside)
+    return CallableTrainer(name, function, checkpoint)

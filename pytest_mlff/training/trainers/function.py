@@ -50,6 +50,12 @@ class CallableTrainer:
             return {top: importlib.metadata.version(top)}
         return {}
 
+    @property
+    def heeds(self) -> tuple[str, ...]:
+        """What the function says that it heeds of a stage, as an attribute of the same name."""
+        said = getattr(self.function, "heeds", ())
+        return (said,) if isinstance(said, str) else tuple(said)
+
     def fit(self, fixture: TrainingFixture, config: Mapping[str, Any], out_dir: Path) -> Fit:
         """Call the function.
 

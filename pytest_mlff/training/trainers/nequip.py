@@ -86,11 +86,9 @@ def _fill_loss(filled: dict[str, Any], fixture: TrainingFixture) -> None:
         if name == "bias_aware":
             data = filled["data"]
             data["include_keys"] = [*data.get("include_keys", ()), "frame_weight"]
-        elif name == "denoising":
+        else:  # denoising
             place = "nequip.train.EnergyForceLoss"
             coeffs["total_energy"] = 0.0
-        else:
-            raise MlffError(f"trainer nequip knows no loss {name!r}")
         module["loss"] = {
             "_target_": place,
             "coeffs": coeffs,
@@ -157,6 +155,11 @@ class NequipTrainer:
     def name(self) -> str:
         """``nequip``."""
         return "nequip"
+
+    @property
+    def heeds(self) -> tuple[str, ...]:
+        """All that a stage can ask."""
+        return ("from", "bias_aware", "score_matching", "denoising")
 
     @classmethod
     def open(cls, recipe: Recipe) -> NequipTrainer:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
     from pathlib import Path
 
     from pytest_mlff.training.fixture import TrainingFixture
@@ -49,6 +49,10 @@ class Trainer(Protocol):
     @property
     def versions(self) -> Mapping[str, str]:
         """Versions that the outcome depends on; part of the address in the store."""
+
+    @property
+    def heeds(self) -> Collection[str]:
+        """What it heeds of a stage: ``from`` (`TrainingFixture.start`), and losses by name."""
 
     def fit(self, fixture: TrainingFixture, config: Mapping[str, Any], out_dir: Path) -> Fit:
         """Train, or go on with an interrupted training in ``out_dir``.

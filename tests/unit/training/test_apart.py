@@ -48,6 +48,15 @@ def fit(fixture, config, out_dir):
     return "model.ckpt"
 
 
+def begins(fixture, config, out_dir):
+    text = fixture.start.read_text() + " then" if fixture.start else "first"
+    (out_dir / "model.ckpt").write_text(text)
+    return out_dir / "model.ckpt"
+
+
+begins.heeds = ["from"]
+
+
 def raises(fixture, config, out_dir):
     raise ValueError("two\\nlines")
 
@@ -93,11 +102,13 @@ def made(tmp_path: Path, env: Path) -> Any:
     (tmp_path / "trainers.py").write_text(TRAINERS)
     (tmp_path / "helper.py").write_text("FACTOR = 2\n")
 
-    def job(trainer: str = "fit", python: Path | str = env) -> TrainingJob:
+    def job(
+        trainer: str = "fit", python: Path | str = env, stages: str = "stages: {}"
+    ) -> TrainingJob:
         path = tmp_path / "recipe.yaml"
         path.write_text(
             f"schema_version: 1\ntrainer: trainers.py:{trainer}\nbudget: 5\nseed: 4\n"
-            f"python: {python}\nconfig: {{size: 3}}\n"
+            f"python: {python}\nconfig: {{size: 3}}\n{stages}\n"
         )
         recipe = load_recipe(path)
         sets = FrameSets(test=_set(_frames(2)), train=_set(_frames(4)), validation=_set(_frames(3)))
@@ -155,6 +166,17 @@ def test_a_killed_training_goes_on(made: Any) -> None:
     with pytest.raises(MlffError, match="ended with code -9"):
         run_job(made("resumes"))
     assert run_job(made("resumes")).checkpoint.read_text() == "half and whole"
+
+
+def test_stages_there_are_what_the_function_says_it_heeds(made: Any, tmp_path: Path) -> None:
+    stages = "stages: {one: {}, two: {from: one}}"
+    job = made("begins", stages=stages)
+    assert run_job(job).checkpoint.read_text() == "first then"
+    with pytest.raises(MlffError, match=r"stages.two: trainer trainers.py:fit does not say"):
+        made("fit", stages=stages)
+    (tmp_path / "helper.py").write_text("1 / 0\n")
+    with pytest.raises(MlffError, match=r"^trainer 'trainers.py:begins': .* ZeroDivisionError"):
+        made("begins", stages=stages)
 
 
 def test_mistakes_are_said_before_anything_is_trained(made: Any, tmp_path: Path) -> None:

@@ -46,6 +46,7 @@ def fit(fixture, config, out_dir):
     (out_dir / "model.py").write_text(MODEL)
     return out_dir / "model.py"
 
+fit.heeds = ("from", "bias_aware")
 MODEL = '''
 '''
 """
@@ -127,6 +128,31 @@ def test_a_bad_recipe_is_one_line(folder: Path, old: str, new: str, said: str) -
     assert said in str(caught.value)
     assert "recipe.yaml:" in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "said, stage, unheeded",
+    [
+        ("", "from: cheap", "from"),
+        ('fit.heeds = "bias_aware"', "from: cheap", "from"),
+        ("fit.heeds = ()", "loss: {bias_aware: {teacher: cheap}}", "bias_aware"),
+        ('fit.heeds = ("from",)', "from: cheap, loss: {denoising: {temperature: 5, sigma: 1}}",
+         "denoising"),
+        ('fit.heeds = ("from",)', "loss: {score_matching: {temperature: 5}}", "score_matching"),
+        ('fit.heeds = ("from", "bias_aware")', "from: cheap, loss: {bias_aware: {teacher: cheap}}",
+         None),
+    ],
+)  # fmt: skip
+def test_a_stage_that_its_trainer_would_ignore_is_refused(
+    folder: Path, said: str, stage: str, unheeded: str | None
+) -> None:
+    (folder / "trainers.py").write_text(TRAINER.replace('fit.heeds = ("from", "bias_aware")', said))
+    recipe = load_recipe(_written(folder, "from: cheap", stage))
+    if unheeded is None:
+        open_trainer(recipe)
+        return
+    with pytest.raises(MlffError, match=rf"stages\.tuned: .*does not .* heeds '{unheeded}'"):
+        open_trainer(recipe)
 
 
 def test_what_depends_on_axes_is_told_when_they_are_known(folder: Path) -> None:
