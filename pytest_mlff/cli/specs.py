@@ -157,7 +157,7 @@ def _described(spec: Spec, dataset: str | None) -> list[str]:
 def _limit(case: Case) -> str:
     if case.threshold is None:
         return "reported"
-    return f"{case.threshold.sign} {case.threshold.limit:g} {case.threshold.unit}"
+    return str(case.threshold)
 
 
 def _checked(spec: Spec, dataset: str, data: Path | None) -> str:

@@ -12,8 +12,9 @@ from pytest_mlff.units import in_unit
 
 if TYPE_CHECKING:
     from pytest_mlff.metrics.measurement import Measurement
+    from pytest_mlff.specs.cases import Threshold
 
-__all__ = ["RED", "Judgement", "Verdict", "gravest", "judge_threshold"]
+__all__ = ["RED", "Judgement", "Verdict", "gravest", "judge_threshold", "limit_on_value"]
 
 
 class Verdict(StrEnum):
@@ -60,29 +61,36 @@ def gravest(*judgements: Judgement) -> Judgement:
     return min(judgements, key=lambda one: order.index(one.verdict))
 
 
-def judge_threshold(
-    measurement: Measurement, limit: float, unit: str, *, larger_is_better: bool = False
-) -> Judgement:
+def limit_on_value(threshold: Threshold, measurement: Measurement | None) -> float:
+    """The largest, or the smallest, acceptable value: the limit, and its noise floor if asked.
+
+    A value without a noise floor that should have one has no limit: ``nan``.
+    """
+    if measurement is None or not (threshold.above_floor and math.isfinite(measurement.value)):
+        return threshold.limit
+    return threshold.limit + float(measurement.evidence.get("noise_floor", math.nan))
+
+
+def judge_threshold(measurement: Measurement, threshold: Threshold) -> Judgement:
     """Hold a measurement against the largest, or the smallest, acceptable value.
 
     Passed if the value is finite and on the right side of the limit, or on it. ``nan`` compares
-    false, so the test asks for what is wanted and not for what is to be avoided.
+    false, so the test asks for what is wanted and not for what is to be avoided. A limit above
+    a noise floor that is itself above the limit is an error: anything would pass.
 
     Parameters
     ----------
     measurement : Measurement
-    limit : float
-        Finite; ≥ 0 where it is the largest acceptable value.
-    unit : str
-        Unit of ``limit``.
-    larger_is_better : bool
-        Whether ``limit`` is the smallest acceptable value.
+    threshold : Threshold
+        Its limit is finite; ≥ 0 where it is the largest acceptable value.
 
     Raises
     ------
     MlffError
         If the limit is no such number, or is given in another unit.
     """
+    unit, larger_is_better = threshold.unit, threshold.larger_is_better
+    limit = limit_on_value(threshold, measurement)
     if not math.isfinite(limit) or (limit < 0.0 and not larger_is_better):
         what = "a finite number" if larger_is_better else "a finite number of at least 0"
         raise MlffError(f"threshold {limit} {unit} is not {what}")
@@ -96,6 +104,12 @@ def judge_threshold(
         said = measurement.evidence.get("nonfinite", f"the value is {value}")
         return Judgement(Verdict.ERROR, str(said))
     found, shown = in_unit(f"{value:.4g}", unit), in_unit(f"{limit:.4g}", unit)
+    if limit != threshold.limit:
+        own, floor = (in_unit(f"{x:.4g}", unit) for x in (threshold.limit, limit - threshold.limit))
+        if limit > 2.0 * threshold.limit:
+            said = f"the noise floor of {floor} is above the threshold of {own}: the reference"
+            return Judgement(Verdict.ERROR, f"{said} has too few frames to tell")
+        shown += f", {own} above the noise floor of {floor}"
     if (value >= limit) if larger_is_better else (value <= limit):
         return Judgement(Verdict.PASSED, f"{found} {'≥' if larger_is_better else '≤'} {shown}")
     if larger_is_better:

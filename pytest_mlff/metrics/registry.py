@@ -96,6 +96,8 @@ class Metric:
         Ensembles of a simulation (key `simulate` of a spec) that it is taken of; empty if of none.
     label : str
         Name in figures; an error against labels that has one has panels of its own there.
+    has_floor : bool
+        Whether its evidence holds a ``noise_floor``: what the reference makes of itself.
     foretells : str or None
         Id of the metric whose per-frame error this one should foretell.
     """
@@ -115,6 +117,7 @@ class Metric:
     foretells: str | None = None
     ensembles: tuple[str, ...] = ()
     per_pair: bool = False
+    has_floor: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "needs", frozenset(self.needs))

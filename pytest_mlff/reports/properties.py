@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from pytest_mlff.gate.standing import Standing
+from pytest_mlff.gate.threshold import limit_on_value
 from pytest_mlff.metrics.registry import metric_named
 from pytest_mlff.reports.model import CaseRecord, plain
 
@@ -65,7 +66,7 @@ def record_of(outcome: Outcome, nodeid: str, standing: Standing = _ALONE) -> Cas
         n_atoms=measured("n_atoms"),
         ci_low=measured("ci_low"),
         ci_high=measured("ci_high"),
-        threshold=None if threshold is None else float(threshold.limit),
+        threshold=None if threshold is None else float(limit_on_value(threshold, measurement)),
         threshold_provenance=(
             None
             if threshold is None

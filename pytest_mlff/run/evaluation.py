@@ -240,10 +240,7 @@ def _judged(case: Case, measurement: Measurement) -> Judgement:
 
 def _held_against(case: Case, measurement: Measurement) -> Judgement:
     if case.threshold is not None:
-        limit = case.threshold
-        judgement = judge_threshold(
-            measurement, limit.limit, limit.unit, larger_is_better=limit.larger_is_better
-        )
+        judgement = judge_threshold(measurement, case.threshold)
         return replace(judgement, reason=measurement.reason or judgement.reason)
     # Reported without a limit; what is not a number is no report.
     if not math.isfinite(measurement.value):

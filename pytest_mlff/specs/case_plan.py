@@ -78,6 +78,11 @@ class CasePlan(SpecModel):
                     ("thresholds", index, "unit"),
                     f"must be {metric.unit!r}, the unit of {metric.id}; is {threshold.unit!r}",
                 )
+            if threshold.above_floor and not metric.has_floor:
+                yield (
+                    ("thresholds", index, "above_floor"),
+                    f"does not go with {metric.id}, which has no noise floor",
+                )
             idle = _idle_species(self, threshold)
             if idle is not None:
                 yield (

@@ -37,17 +37,19 @@ class Threshold:
     provenance : Provenance
     larger_is_better : bool
         Whether the limit is the smallest acceptable value; else it is the largest.
+    above_floor : bool
+        Whether it is for what the value is above its noise floor.
     """
 
     limit: float
     unit: str
     provenance: Provenance = field(hash=False)
     larger_is_better: bool = False
+    above_floor: bool = False
 
-    @property
-    def sign(self) -> str:
-        """How an acceptable value stands to the limit."""
-        return "≥" if self.larger_is_better else "≤"
+    def __str__(self) -> str:
+        above = " above its noise floor" * self.above_floor
+        return f"{'≥' if self.larger_is_better else '≤'} {self.limit:g} {self.unit}{above}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,7 +201,9 @@ def _read(
         )
     metric = metric_named(variant.spec.cases[index].metric)
     factor = ALSO_WRITTEN.get((plan.unit, metric.unit), 1.0)
-    return Threshold(factor * limit, metric.unit, plan.provenance, metric.larger_is_better)
+    return Threshold(
+        factor * limit, metric.unit, plan.provenance, metric.larger_is_better, plan.above_floor
+    )
 
 
 def pooled_cases(spec: Spec, variants: Sequence[Variant]) -> tuple[Case, ...]:

@@ -61,6 +61,11 @@ class ThresholdPlan(SpecModel):
         default=(), description="A value of each axis in `by`, then the limit."
     )
     unit: Unit = Field(description="Unit of the limit; must be the unit of the metric.")
+    above_floor: bool = Field(
+        default=False,
+        description="The limit is for what the value is above its noise floor; a floor above the "
+        "limit is an error, since then nothing can be told.",
+    )
     where: ExpressionText | None = Field(
         default=None, description="Condition on axes and `dataset`; without it every variant."
     )

@@ -34,6 +34,7 @@ def _metric(
         per_pair=pairs,
         evidence="replicates" if gated else "none",
         ensembles=ensembles,
+        has_floor=measure in ("structure", "vibrations"),
     )
 
 

@@ -12,10 +12,12 @@ from scipy import stats
 from support.closed_forms import PairPotential, lennard_jones
 
 from pytest_mlff.datasets.frames import Frames
+from pytest_mlff.datasets.reference_energies import ReferenceEnergies
 from pytest_mlff.metrics.diffusion import diffusivity, displacements
 from pytest_mlff.metrics.radial import radial
 from pytest_mlff.metrics.survival import lifetimes
 from pytest_mlff.metrics.trajectory_structure import StructureReference
+from pytest_mlff.metrics.visited import visited_errors
 from pytest_mlff.simulation import SimulationSettings, Trajectory, simulate
 
 pytest.importorskip("freud")
@@ -78,6 +80,22 @@ def test_weaker_forces_are_another_liquid() -> None:
     """Mutant: forces of four tenths the size, as of another potential."""
     found = reference().of(liquid(2, 0.4), skip_ps=SKIP_PS)
     assert found.value("rdf_jsd") > 5 * reference().noise_floor("rdf_jsd")
+
+
+@pytest.mark.parametrize("scale", [1.0, 1.1])
+def test_a_liquid_too_stiff_is_told_where_it_went(scale: float) -> None:
+    """Mutant: 10 % too stiff, energy and forces consistent; its g(r) is within the floor."""
+    settings = SimulationSettings(
+        steps=60, stride=10, replicas=8, timestep_fs=5.0, temperature_k=130.0, friction_per_ps=5.0
+    )
+    model = PairPotential(lennard_jones(scale * 0.0104, 3.4, cutoff=5.4))
+    made = simulate(model, starts(8), settings)
+    zero = ReferenceEnergies({"Ar": 0.0}, 1, 1, 0.0, "")
+    found = visited_errors(made, model, PairPotential(PAIR), zero)
+    # ‖1.1 F − F‖ / (1.1 ‖F‖ + ‖F‖) on each frame, and nothing of the liquid itself.
+    assert found.force_violation == pytest.approx((scale - 1.0) / (scale + 1.0), abs=1e-12)
+    assert found.force_mae.mean() >= 5.0 * (scale > 1.0)
+    assert found.energy_mae.mean() >= 1.0 * (scale > 1.0)
 
 
 def test_a_liquid_diffuses_and_the_cold_one_hardly() -> None:

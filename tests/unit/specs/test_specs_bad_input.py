@@ -174,6 +174,9 @@ LOAD = [
     ("options nested", [("    species: [all, each]\n",
                          "    species: [all, each]\n    options: {a: {b: 1}}\n")],
      "spec.yaml:21: cases[0].options.a: must be a number, text, true or false, is a mapping"),
+    ("no noise floor", [("max: 45", "max: 45\n        above_floor: true")],
+     "spec.yaml:23: cases[0].thresholds[0].above_floor: does not go with force_mae, which has no "
+     "noise floor"),
     ("several problems", [("max: 45", "max: x"), ("title: A title", "title: 7")],
      "spec.yaml:2: title: must be text, is 7 (and 1 more)"),
 ]  # fmt: skip
