@@ -7,7 +7,7 @@ that data can also be taken on the model's own trajectory.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -20,10 +20,7 @@ if TYPE_CHECKING:
     from ase.calculators.calculator import Calculator
     from numpy.typing import NDArray
 
-__all__ = [
-    "KNOWN", "LABEL_ACCURACY", "MD_ACCURACY", "METHOD", "calculator", "calculator_of", "label",
-    "versions",
-]  # fmt: skip
+__all__ = ["LABEL_ACCURACY", "MD_ACCURACY", "METHOD", "calculator", "label", "versions"]
 
 METHOD = "GFN2-xTB"
 MD_ACCURACY = 1.0
@@ -51,33 +48,6 @@ def calculator(accuracy: float = LABEL_ACCURACY) -> Calculator:
         raise MissingExtraError(f"the {METHOD} oracle", "tblite", "oracle") from error
     made: Calculator = TBLite(method=METHOD, verbosity=0, accuracy=accuracy)
     return made
-
-
-KNOWN: Final = (METHOD, "EMT")
-"""Levels of theory that a calculator is at hand for."""
-
-
-def calculator_of(level: str) -> Calculator | None:
-    """Calculator of the method that made some labels; None where none is at hand.
-
-    Parameters
-    ----------
-    level : str
-        Level of theory; one of `KNOWN`, in any case.
-
-    Raises
-    ------
-    MissingExtraError
-        If it is at hand but not installed.
-    """
-    if level.lower() == METHOD.lower():
-        return calculator()
-    if level.lower() == "emt":
-        from ase.calculators.emt import EMT
-
-        emt: Calculator = EMT()
-        return emt
-    return None
 
 
 def label(

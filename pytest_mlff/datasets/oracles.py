@@ -31,7 +31,15 @@ if TYPE_CHECKING:
     from pytest_mlff.datasets.frames import Frames
     from pytest_mlff.store import Store
 
-__all__ = ["ORACLES", "LabelSet", "Oracle", "computed_labels", "label_frames", "oracle_named"]
+__all__ = [
+    "ORACLES",
+    "LabelSet",
+    "Oracle",
+    "computed_labels",
+    "label_frames",
+    "oracle_for",
+    "oracle_named",
+]
 
 _CHUNK: Final = 50
 """Frames that are labelled and kept together: what a kill can cost."""
@@ -103,6 +111,13 @@ def _mmff94() -> Calculator:
     return Mmff94()
 
 
+def _emt() -> Calculator:
+    from ase.calculators.emt import EMT
+
+    made: Calculator = EMT()
+    return made
+
+
 def _gfn_ff() -> Calculator:
     from gfnff.ase_calculator import GFNFF
 
@@ -121,6 +136,7 @@ _BUILTIN: Final = (
     Oracle("gfn2-damaged", f"{gfn2.METHOD} at {_DAMAGE} times the geometry", _damaged, ("tblite",)),
     Oracle("gfn-ff", "GFN-FF", _gfn_ff, ("gfnff",)),
     Oracle("mmff94", "MMFF94", _mmff94, ("rdkit",), lasting=True),
+    Oracle("emt", "EMT", _emt, ("ase",)),
 )
 ORACLES: Final[Mapping[str, Oracle]] = {one.name: one for one in _BUILTIN}
 """Those that need no code of the user's."""
@@ -165,6 +181,20 @@ def oracle_named(name: str, folder: Path | None = None) -> Oracle:
         raise MlffError(f"oracle {name!r} is not callable; it must return an ASE calculator")
     source = inspect.getsourcefile(sys.modules[module])
     return Oracle(name, name, made, source=None if source is None else Path(source))
+
+
+def oracle_for(level: str) -> Oracle | None:
+    """The one of `ORACLES` that made some labels, by their level of theory; None if none did.
+
+    Raises
+    ------
+    MissingExtraError
+        If its package is not installed.
+    """
+    for name, one in ORACLES.items():
+        if one.method.lower() == level.lower():
+            return oracle_named(name)
+    return None
 
 
 def label_frames(

@@ -16,6 +16,7 @@ from pytest_mlff.metrics.trajectory_structure import StructureReference
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -51,6 +52,8 @@ class Simulated:
         Method behind the labels of ``frames``.
     plan : SimulationPlan
         What was asked for.
+    folder : Path or None
+        Where the spec is: modules that it names are searched there.
     by_oracle : callable
         Gives the oracle's own simulation from the same starts, velocities and noise.
     """
@@ -61,6 +64,7 @@ class Simulated:
     training: Frames | None
     level: str
     plan: SimulationPlan
+    folder: Path | None
     by_oracle: Callable[[], Trajectory] = field(repr=False)
 
     @cached_property
@@ -80,26 +84,28 @@ class Simulated:
 
     @cached_property
     def oracle(self) -> Potential:
-        """The method that made the labels, as a potential.
+        """The method that made the labels, or that the spec names, as a potential.
 
         Raises
         ------
         NotSupportedError
-            If no runnable method is known to have made them.
+            If the spec names none, and no runnable method is known to have made them.
         """
-        from pytest_mlff.datasets import oracle
+        from pytest_mlff.datasets.oracles import ORACLES, oracle_for, oracle_named
         from pytest_mlff.potentials.families.ase import AsePotential
 
-        made: Any = oracle.calculator_of(self.level)
-        if made is None:
+        named = self.plan.oracle
+        found = oracle_for(self.level) if named is None else oracle_named(named, self.folder)
+        if found is None:
             raise NotSupportedError(
-                "this needs labels of the frames visited, and the oracle computes "
-                f"{' or '.join(oracle.KNOWN)}, not {self.level}"
+                f"this needs labels of the frames visited, and no oracle computes {self.level}: "
+                "name one in the spec (simulate: oracle)"
             )
-        wrapped = AsePotential.wrap(made, name=self.level, source="oracle")
-        # Its versions and this name say all that its numbers depend on, so it can be kept.
-        named = replace(wrapped.info, digest=f"oracle {self.level.lower()}")
-        return replace(wrapped, info=named)
+        made: Any = found.make()
+        wrapped = AsePotential.wrap(made, name=found.method, source="oracle")
+        # Versions and a name say all that numbers of these depend on, so they can be kept.
+        digest = f"oracle {found.method.lower()}" if found.name in ORACLES else None
+        return replace(wrapped, info=replace(wrapped.info, digest=digest))
 
     @cached_property
     def visited(self) -> VisitedErrors:

@@ -216,6 +216,7 @@ class CaseInputs:
             self.seed,
             level=self.planned.test_level(variant),
             training=self.training_frames,
+            folder=self.planned.path.parent,
         )
 
     def other_precisions(self) -> Mapping[str, Potential]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from pytest_mlff.datasets.sources import open_sources
 from pytest_mlff.errors import MlffError
 from pytest_mlff.metrics.registry import metric_named
+from pytest_mlff.run.levels import NOT_STATED, same_level
 from pytest_mlff.specs import builtin_folder, cases_of, expand, find_specs, load_spec
 from pytest_mlff.specs.cases import pooled_cases
 
@@ -147,6 +148,29 @@ class PlannedSpec:
             for molecule in self.test_molecules(variant):
                 self.test_source(variant).load(molecule)
         self.check_labels()
+        self.check_oracle()
+
+    def check_oracle(self) -> None:
+        """An oracle that the spec names is there, and of the method that made the labels.
+
+        Raises
+        ------
+        MlffError
+            Else: the distance between two methods would pass for a model's error.
+        """
+        plan = self.spec.simulate
+        if plan is None or plan.oracle is None:
+            return
+        from pytest_mlff.datasets.oracles import oracle_named
+
+        at = self.spec.at("simulate", "oracle")
+        try:
+            level = plan.oracle_level or oracle_named(plan.oracle, self.path.parent).method
+        except MlffError as error:
+            raise MlffError(f"{at}: {error}") from error
+        for labels in map(self.test_level, self.variants):
+            if not (same_level(level, labels) or same_level(labels, NOT_STATED)):
+                raise MlffError(f"{at}: computes {level}, but the labels are {labels}")
 
     def check_labels(self) -> None:
         """A threshold on what the data do not hold is a mistake of the spec.

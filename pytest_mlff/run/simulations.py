@@ -172,6 +172,7 @@ class Simulations:
         *,
         level: str,
         training: Frames | None = None,
+        folder: Path | None = None,
     ) -> Simulated:
         """A model's simulation with what its metrics hold it against; one serves all cases.
 
@@ -189,6 +190,8 @@ class Simulations:
             Method behind the labels of ``frames``; violations need it to be the oracle's.
         training : Frames, optional
             Training frames, for the early warning.
+        folder : Path, optional
+            Where modules that the plan names are searched.
         """
         settings = settings_of(plan, seed)
         known = (id(potential), frames.structure_digest, str(plan), settings)
@@ -200,6 +203,7 @@ class Simulations:
                 training=training,
                 level=level,
                 plan=plan,
+                folder=folder,
                 by_oracle=lambda: self.of(made.oracle, frames, settings),
             )
             self._simulated[known] = made

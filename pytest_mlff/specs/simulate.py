@@ -48,6 +48,17 @@ class SimulationPlan(SpecModel):
         description="What structure is held against: the test frames, or a simulation by the "
         "method of their labels with the same starts, velocities and noise.",
     )
+    oracle: str | None = Field(
+        default=None,
+        min_length=1,
+        description="Method that labels the frames visited: an oracle by name, or module:callable "
+        "of what returns an ASE calculator; without it the one that made the labels.",
+    )
+    oracle_level: str | None = Field(
+        default=None,
+        min_length=1,
+        description="Level of theory of `oracle`, which must be that of the labels.",
+    )
     structure_limit: float | None = Field(
         default=None,
         gt=0,
@@ -78,6 +89,13 @@ class SimulationPlan(SpecModel):
             yield ("steps",), f"must be a multiple of stride ({self.stride}), is {self.steps}"
         if self.starts is not None and self.starts > self.replicas:
             yield ("starts",), f"must not be above replicas ({self.replicas}), is {self.starts}"
+        if (self.oracle is not None and ":" in self.oracle) != (self.oracle_level is not None):
+            yield (
+                ("oracle_level",),
+                f"is missing; say what method {self.oracle} computes, as the labels do"
+                if self.oracle_level is None
+                else "goes with an oracle that is module:callable",
+            )
         duration = self.n_steps * self.timestep / 1000.0
         if self.skip >= duration:
             yield (

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import math
+import re
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from support.repos import read_json
+
+from pytest_mlff.errors import MlffError
+from pytest_mlff.run.plan import plan_spec
 
 if TYPE_CHECKING:
     from pytest import Pytester
@@ -141,6 +145,27 @@ cases:
   - metric: energy_violation_equal_times
   - metric: stability_time
 """
+
+
+@pytest.mark.parametrize(
+    "named, said",
+    [
+        ("oracle: gfn2-xtb", "computes GFN2-xTB, but the labels are EMT"),
+        ("oracle: emtt", "unknown oracle 'emtt'; did you mean 'emt'?"),
+        ("oracle: 'ase.calculators.emt:EMT', oracle_level: PBE", "computes PBE, but the labels"),
+        ("oracle: 'ase.calculators.emt:EMT', oracle_level: emt", None),
+    ],
+)
+def test_an_oracle_is_of_the_method_of_the_labels(
+    pytester: Pytester, named: str, said: str | None
+) -> None:
+    (pytester.path / "own.yaml").write_text(CRYSTAL.replace("stride: 1,", f"stride: 1, {named},"))
+    planned = plan_spec(pytester.path / "own.yaml", None, None)
+    if said is None:
+        planned.check_data()
+        return
+    with pytest.raises(MlffError, match=rf"own.yaml:8: simulate.oracle: {re.escape(said)}"):
+        planned.check_data()
 
 
 def test_the_oracle_as_its_own_model_on_a_crystal(pytester: Pytester) -> None:

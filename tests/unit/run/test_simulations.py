@@ -65,9 +65,12 @@ def measure(
     level: str,
     species: str | None = None,
     training: Frames | None = None,
+    folder: Path | None = None,
 ) -> Measurement:
     """A case of a simulation."""
-    run = simulations.simulated(potential, frames, plan, seed, level=level, training=training)
+    run = simulations.simulated(
+        potential, frames, plan, seed, level=level, training=training, folder=folder
+    )
     one = metric_named(metric)
     inputs = SimpleNamespace(metric=one, species=species, simulated=lambda: run)
     found: Measurement = one.measured(inputs)
@@ -200,10 +203,30 @@ def test_a_model_that_explodes_has_no_value_but_a_time(store: Store, metric: str
 def test_the_oracle_labels_nothing_of_another_method(store: Store) -> None:
     """Mutant: the distance between two methods would be the model's violation."""
     for metric in ("energy_violation", "force_violation"):
-        with pytest.raises(NotSupportedError, match="computes GFN2-xTB or EMT, not PBE"):
+        with pytest.raises(NotSupportedError, match="no oracle computes PBE: name one"):
             measure(
                 Simulations(store), metric, PairPotential(MORSE), frames(), PLAN, 0, level="PBE"
             )
+
+
+LAB = """\
+from support.closed_forms import AsCalculator, PairPotential, morse
+
+
+def make():
+    return AsCalculator(PairPotential(morse(depth=2.0, width=1.5, length=1.6)))
+"""
+
+
+@pytest.mark.parametrize("scale", [1.0, 1.1])
+def test_an_oracle_that_the_spec_names(store: Store, tmp_path: Path, scale: float) -> None:
+    (tmp_path / "lab_pairs.py").write_text(LAB)
+    plan = PLAN.model_copy(update={"oracle": "lab_pairs:make", "oracle_level": "pairs"})
+    found = measure(
+        Simulations(store), "force_violation", PairPotential(MORSE, force_scale=scale), frames(),
+        plan, 0, level="pairs", folder=tmp_path,
+    )  # fmt: skip
+    assert found.value == pytest.approx((scale - 1.0) / (scale + 1.0), abs=1e-12)
 
 
 @pytest.fixture

@@ -45,6 +45,8 @@ def test_what_a_spec_asks_for_becomes_settings(write_spec: Writer) -> None:
         ("replicas: 4", "replicas: 4, starts: 5", r"must not be above replicas \(4\), is 5"),
         ("replicas: 4", "replicas: 4, skip: 1", "must be below the simulated time of 1 ps"),
         ("nvt_langevin", "npt", "ensemble"),
+        ("replicas: 4", "replicas: 4, oracle: 'lab:make'", "oracle_level: is missing; say what"),
+        ("replicas: 4", "replicas: 4, oracle: emt, oracle_level: EMT", "oracle_level: goes with"),
         ("temperature: 300", "temperature: 0", "temperature"),
     ],
 )
