@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_mlff.errors import MlffError
@@ -40,7 +43,7 @@ def resolve_device(device: str) -> str:
     kind, _, index = device.partition(":")
     if kind not in DEVICES or (index and (kind != "cuda" or not index.isdigit())):
         raise MlffError(f"unknown device {device!r}; choices: {', '.join(DEVICES)}")
-    if kind == "cpu":
+    if kind == "cpu" or (kind == "auto" and not _may_have_gpu()):
         return "cpu"
     try:
         import torch
@@ -60,6 +63,17 @@ def resolve_device(device: str) -> str:
     if index and int(index) >= torch.cuda.device_count():
         raise MlffError(f"device {device!r}: there are {torch.cuda.device_count()} GPUs")
     return "cuda" if kind == "auto" else device
+
+
+def _may_have_gpu() -> bool:
+    """Whether it is worth importing torch, which takes seconds, to ask for a GPU."""
+    if "torch" in sys.modules or not sys.platform.startswith("linux"):
+        return True
+    # Without the driver's library CUDA finds nothing, and ROCm nothing without its device file.
+    with contextlib.suppress(OSError):
+        ctypes.CDLL("libcuda.so.1")
+        return True
+    return Path("/dev/kfd").exists()
 
 
 @contextlib.contextmanager

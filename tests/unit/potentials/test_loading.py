@@ -174,3 +174,25 @@ def test_one_checkpoint_per_variant(tiny_nequip: TinyNequip, tmp_path: Path) -> 
     assert potential.info.name == "aspirin-n200"
     with pytest.raises(MlffError, match="no checkpoint for variant aspirin-n400"):
         load_potential(source, cwd=tmp_path, variant="aspirin-n400")
+
+
+def test_where_there_is_no_gpu_none_is_looked_for_with_torch(tmp_path: Path) -> None:
+    """Importing torch takes longer than a small model takes for its frames."""
+    (tmp_path / "pair.py").write_text(
+        "def make():\n    from ase.calculators.lj import LennardJones\n    return LennardJones()\n"
+    )
+    code = (
+        "import sys\nfrom pytest_mlff.potentials.loading import load_potential\n"
+        "print(load_potential('pair.py:make').info.device, 'torch' in sys.modules)\n"
+        "from pytest_mlff.potentials.device import resolve_device\n"
+        "there = resolve_device('auto')\nasked = 'torch' in sys.modules\n"
+        "import torch\nprint(asked or there, 'cuda' if torch.cuda.is_available() else 'cpu')\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    loaded, resolved = done.stdout.splitlines()
+    assert loaded == "cpu False"
+    # A GPU that torch would find is asked for; without one torch is not.
+    assert resolved in ("cpu cpu", "True cpu", "True cuda")
