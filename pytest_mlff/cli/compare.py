@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from pytest_mlff.gate.compare import RankedModel, Ranking
     from pytest_mlff.gate.records import KeptCase
+    from pytest_mlff.reports.model import CaseRecord
 
 __all__ = ["as_json", "compare", "register", "shown", "write_page"]
 
@@ -99,8 +100,27 @@ def compare(paths: Sequence[Path], *, in_json: bool = False) -> int:
     if in_json:
         print(json.dumps(as_json(ranking), indent=1, ensure_ascii=False, allow_nan=False))
     else:
-        print(shown(ranking))
+        print("\n".join((shown(ranking), *_survival(paths))))
     return 0
+
+
+def _survival(paths: Sequence[Path]) -> list[str]:
+    """Log-rank tests between the models of reports, a line for each simulation."""
+    from pytest_mlff.gate.files import BASELINE_KIND, read_document
+    from pytest_mlff.reports.json_report import load_report
+    from pytest_mlff.reports.lifetimes import log_rank_between
+
+    found: dict[str, list[CaseRecord]] = {}
+    for path in paths:
+        if read_document(path, what="report").get("kind") != BASELINE_KIND:
+            for case in load_report(path).cases:
+                found.setdefault(case.case_id, []).append(case)
+    chances = {name: log_rank_between(cases) for name, cases in found.items()}
+    return [
+        f"{name}: log-rank test between {len(found[name])} models: p = {p:.2g}"
+        for name, p in chances.items()
+        if p is not None
+    ]
 
 
 def as_json(ranking: Ranking) -> dict[str, Any]:

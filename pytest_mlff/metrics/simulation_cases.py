@@ -189,7 +189,10 @@ def stability(inputs: Inputs) -> Measurement:
     run = inputs.simulated()
     found = run.lifetimes
     mean, low, high = restricted_mean(found)
-    evidence: dict[str, float | int | str] = {"died": int(found.died.sum())}
+    evidence: dict[str, float | int | str] = {
+        "died": int(found.died.sum()),
+        "lifetimes": str(found),
+    }
     if found.died.any():
         first = int(np.argmin(np.where(found.died, found.time_ps, np.inf)))
         evidence["first_death"] = (

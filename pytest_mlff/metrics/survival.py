@@ -114,6 +114,19 @@ class Lifetimes:
     horizon_ps: float
     start_of: NDArray[np.int64]
 
+    def __str__(self) -> str:
+        """A time of each replica in ps, with ``+`` where it was sound to the end."""
+        pairs = zip(self.time_ps, self.died, strict=True)
+        return " ".join(f"{time:.6g}{'' if died else '+'}" for time, died in pairs)
+
+    @classmethod
+    def from_text(cls, text: str) -> Lifetimes:
+        """Read what `str` writes; reasons and starts are not told, so each has one of its own."""
+        words = text.split()
+        times = np.array([float(one.removesuffix("+")) for one in words])
+        died = np.array([not one.endswith("+") for one in words])
+        return cls(times, died, ("",) * len(words), float(times.max()), np.arange(len(words)))
+
     def earlier(self, replica: int, time_ps: float, reason: str) -> Lifetimes:
         """The same with a fault of one replica, if it came before those that are known."""
         if time_ps > self.time_ps[replica] or (

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from pytest_mlff.gate.compare import rank
 from pytest_mlff.metrics.registry import metric_named, metrics
+from pytest_mlff.reports.lifetimes import log_rank_between
 from pytest_mlff.similarity.correlation import rank_correlation
 
 if TYPE_CHECKING:
@@ -39,6 +40,8 @@ class RankingTable:
         at once, and whether it is surely worse; empty where a metric has nothing to be paired.
     left_out : mapping of str to str
         Model to the reason why it has no value.
+    log_rank : float or None
+        p value of the log-rank test between the models, where the metric is of lifetimes.
     """
 
     title: str
@@ -46,6 +49,7 @@ class RankingTable:
     values: Mapping[str, CaseRecord]
     paired: Mapping[str, tuple[float, float | None, float | None, bool | None]]
     left_out: Mapping[str, str]
+    log_rank: float | None = None
 
 
 @dataclass(frozen=True)
@@ -117,6 +121,7 @@ def _table(cases: Sequence[CaseRecord], runs: Mapping[str, Mapping[str, KeptCase
         values=values,
         paired=paired,
         left_out={str(c.model): f"{c.verdict}: {c.reason}" for c in cases if c.value is None},
+        log_rank=log_rank_between(cases),
     )
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from pytest_mlff.metrics.registry import metric_named
 from pytest_mlff.reports.figures.description import Axis, Figure, Limit, Series, XYPanel
 from pytest_mlff.reports.figures.scales import limits, short, value_axis, with_interval
+from pytest_mlff.reports.lifetimes import log_rank_between
 from pytest_mlff.similarity.correlation import rank_correlation
 
 if TYPE_CHECKING:
@@ -129,6 +130,8 @@ def dynamics_figures(group: Group, models: Sequence[str]) -> Iterator[Figure]:
                 if picture.note and part in ("", "all")
             )
             told = f" {'; '.join(notes)}." if notes else ""
+            if kind == "survival":
+                told = _compared(found)
             yield Figure(
                 kind,
                 how.title,
@@ -137,6 +140,16 @@ def dynamics_figures(group: Group, models: Sequence[str]) -> Iterator[Figure]:
                 tuple(panels),
                 columns=min(2, len(panels)),
             )
+
+
+def _compared(found: dict[tuple[str, str], dict[str, tuple[CaseRecord, Picture]]]) -> str:
+    """Whether the models of each variant live equally long."""
+    chances = {
+        variant: log_rank_between(case for case, _ in shown.values())
+        for (variant, _), shown in found.items()
+    }
+    told = [f"{variant}: p = {p:.2g}" for variant, p in chances.items() if p is not None]
+    return f" Log-rank test between the models: {'; '.join(told)}." if told else ""
 
 
 def _first(found: dict[tuple[str, str], dict[str, tuple[CaseRecord, Picture]]]) -> Picture:

@@ -175,5 +175,10 @@ def test_the_log_rank_test_keeps_its_level_and_finds_what_dies_earlier() -> None
     assert np.median(found) < 0.01
     healthy = Lifetimes(np.ones(3), np.zeros(3, bool), ("",) * 3, 1.0, np.arange(3))
     assert log_rank([healthy, healthy]) == 1.0
+    # As reports keep them.
+    one, other = (exponential(mean, 30, 1.5, rng) for mean in (1.0, 0.3))
+    read = [Lifetimes.from_text(str(each)) for each in (one, other)]
+    assert read[0].died.tolist() == one.died.tolist()
+    assert log_rank(read) == pytest.approx(log_rank([one, other]), rel=1e-3)
     with pytest.raises(MlffError, match="at least two models"):
         log_rank([healthy])

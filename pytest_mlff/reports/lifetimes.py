@@ -1,0 +1,39 @@
+"""Whether models of a report live equally long: the log-rank test between cases."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from pytest_mlff.errors import MissingExtraError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from pytest_mlff.reports.model import CaseRecord
+
+__all__ = ["log_rank_between"]
+
+
+def log_rank_between(cases: Iterable[CaseRecord]) -> float | None:
+    """Chance of survival as different as this from models that live equally long.
+
+    Parameters
+    ----------
+    cases : iterable of CaseRecord
+        One simulation by several models.
+
+    Returns
+    -------
+    float or None
+        p value; None with fewer than two models whose lifetimes are told, for simulations of
+        different length or ensemble, and without lifelines.
+    """
+    told = [one.evidence for one in cases if "lifetimes" in one.evidence]
+    if len(told) < 2 or len({(one["ensemble"], one["simulated_ps"]) for one in told}) > 1:
+        return None
+    from pytest_mlff.metrics.survival import Lifetimes, log_rank
+
+    with suppress(MissingExtraError):
+        return log_rank([Lifetimes.from_text(str(one["lifetimes"])) for one in told])
+    return None
