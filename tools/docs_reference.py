@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-__all__ = ["PAGES", "on_files", "on_page_markdown"]
+__all__ = ["PAGES", "on_files", "on_page_content", "on_page_markdown"]
 
 # Links of the pages to files beside docs/, which the site does not hold.
 _OUTSIDE = re.compile(r"\[([^\]]+)\]\((\.\./(?!docs/)[^)]+)\)")
+_FIGURE = re.compile(r'<img alt="([^"]*)" src="([^"]+\.svg)" ?/?>')
 
 
 def _cell(text: object) -> str:
@@ -172,6 +173,21 @@ def on_files(files: Any, config: Any) -> Any:
 def on_page_markdown(markdown: str, **_: Any) -> str:
     """Name files beside the site instead of linking to them; called by MkDocs."""
     return _OUTSIDE.sub(lambda found: f"{found[1]} (`{found[2].removeprefix('../')}`)", markdown)
+
+
+def on_page_content(html: str, files: Any, **_: Any) -> str:
+    """Give figures a layout for phones where there is one, else room to scroll; from MkDocs."""
+    have = {file.src_uri for file in files}
+
+    def laid_out(found: re.Match[str]) -> str:
+        phone = found[2].removesuffix("svg") + "phone.svg"
+        if phone.lstrip("./") in have:
+            source = f'<source media="(max-width: 600px)" srcset="{phone}">'
+            return f"<picture>{source}{found[0]}</picture>"
+        wide = found[0].replace("<img", '<img style="min-width: 40rem"')
+        return f'<span style="display: block; overflow-x: auto">{wide}</span>'
+
+    return _FIGURE.sub(laid_out, html)
 
 
 if __name__ == "__main__":

@@ -39,7 +39,9 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     parser.add_argument("--figures", type=Path, metavar="DIR", help="write the figures into DIR")
     parser.add_argument(
-        "--format", metavar="LIST", help="formats of the figures, e.g. png,svg (default: svg)"
+        "--format",
+        metavar="LIST",
+        help="of the figures: png, svg, phone.svg (default: svg)",
     )
     parser.set_defaults(
         run=lambda arguments: run_report(

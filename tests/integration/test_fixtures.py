@@ -43,11 +43,13 @@ def test_the_page_on_own_tests_runs(pytester: Pytester) -> None:
     text = (DOCS / "own-tests.md").read_text(encoding="utf-8")
     for block in re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL):
         (pytester.path / block.split('"""')[1]).write_text(block, encoding="utf-8")
+    (law, *_) = re.findall(r"```python\n(.*?)```", (DOCS / "laws.md").read_text("utf-8"), re.DOTALL)
+    (pytester.path / "test_law.py").write_text(law, encoding="utf-8")
     told = "--mlff-model=law_models.py:sound", "--mlff-suite=specs/small.yaml"
     models = (SUPPORT / "law_models.py").read_text(encoding="utf-8")
     (pytester.path / "law_models.py").write_text(models, encoding="utf-8")
-    shown = pytester.runpytest_inprocess(*told, "test_model.py", "test_cases.py")
-    shown.assert_outcomes(passed=2 + CASES, skipped=CASES)
+    shown = pytester.runpytest_inprocess(*told, "test_model.py", "test_law.py", "test_cases.py")
+    shown.assert_outcomes(passed=3 + CASES, skipped=CASES)
     run_case(pytester, "test_forces.py").assert_outcomes(passed=2 + CASES)
     # Another model's forces fail them.
     wrong = pytester.runpytest_inprocess(*told, "test_forces.py")

@@ -104,10 +104,7 @@ def test_a_file_becomes_a_gate(repo: Path, capsys: pytest.CaptureFixture[str]) -
     assert gate["env"]["MLFF_SUITE"] == "specs/first.yaml"
     assert not Path("report.json").exists()
 
-    code, cases = run()
-    assert code == 0
-    assert {case["verdict"] for case in cases.values()} == {"passed"}
-    assert cases[FORCE]["reason"].endswith("identical checkpoint")
+    # The same model and a regressed one: tests/integration/test_tutorial.py.
     model(0.2)
     code, cases = run("-k", "mae")
     assert code == 1
@@ -117,6 +114,15 @@ def test_a_file_becomes_a_gate(repo: Path, capsys: pytest.CaptureFixture[str]) -
     code, cases = run("-k", "mae")
     assert code == 0
     assert cases[FORCE]["evidence"]["against_baseline"] == "better"
+
+
+def test_a_model_that_fails_on_the_file_gets_no_gate(
+    repo: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("model.py").write_text("def make():\n    raise ValueError('not now')\n")
+    assert init("--data-option", "replica=run", "--yes") == 4
+    assert "could not be measured" in capsys.readouterr().err
+    assert not (repo / "specs").exists()
 
 
 @pytest.mark.parametrize(

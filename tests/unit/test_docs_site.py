@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -55,3 +56,11 @@ def test_files_beside_the_site_are_named_and_not_linked_to(reference: Any) -> No
     assert reference.on_page_markdown(text) == (
         "see it (`pytest_mlff/recipes/a.yaml`) and [here](own-data.md)"
     )
+
+
+def test_figures_have_a_layout_for_phones_or_room(reference: Any) -> None:
+    files = [SimpleNamespace(src_uri=f"figures/{name}.svg") for name in ("a", "a.phone", "b")]
+    html = "".join(f'<img alt="x" src="../figures/{name}.svg" />' for name in "ab")
+    with_layout, with_room = reference.on_page_content(html, files).split("</picture>")
+    assert 'srcset="../figures/a.phone.svg"' in with_layout
+    assert "overflow-x: auto" in with_room

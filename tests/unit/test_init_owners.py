@@ -19,7 +19,7 @@ def test_they_are_those_of_the_docs(tmp_path: Path) -> None:
         pytest.skip("the documentation is in the repository, not in the installed package")
     lines = made.content.decode().splitlines()
     assert lines[0].startswith("#")
-    assert "\n".join(["```", *lines[1:], "```"]) in DOCS.read_text(encoding="utf-8")
+    assert "\n".join(["```text", *lines[1:], "```"]) in DOCS.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("before", [b"* @everyone", b"* @everyone\n", b"\xff @x\n"])

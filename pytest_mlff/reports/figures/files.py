@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["FORMATS", "write_drawn", "write_figures"]
 
-FORMATS: Final = ("png", "svg")
+FORMATS: Final = ("png", "svg", "phone.svg")
 """Formats that `write_figures` knows."""
 
 
@@ -30,8 +30,8 @@ def write_figures(report: Report, folder: Path, formats: Sequence[str] = FORMATS
         The run.
     folder : Path
         Where to; made if it is not there.
-    formats : sequence of {"png", "svg"}
-        File formats.
+    formats : sequence of {"png", "svg", "phone.svg"}
+        File formats; ``phone.svg`` is laid out for a narrow screen.
 
     Returns
     -------

@@ -13,7 +13,7 @@ from pytest_mlff.reports.figures.palette import LIGHT, colour
 from pytest_mlff.reports.figures.static_chart import draw_matrix, draw_windows
 from pytest_mlff.reports.figures.static_grid import draw_grid
 from pytest_mlff.reports.figures.static_xy import draw_xy, legend_entries
-from pytest_mlff.reports.figures.tips import NO_TEXT, Tips, add_titles
+from pytest_mlff.reports.figures.tips import NO_TEXT, SVG, Tips, add_titles
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -164,16 +164,21 @@ def render(figure: Figure, file_format: str) -> bytes:
     ----------
     figure : Figure
         What to show.
-    file_format : {"png", "svg"}
-        File format.
+    file_format : {"png", "svg", "phone.svg"}
+        File format; ``phone.svg`` is laid out for a phone, without title and caption.
 
     Raises
     ------
     MissingExtraError
         If matplotlib is not installed.
     """
-    if file_format == "svg":
-        drawn: bytes = ElementTree.tostring(drawing(figure), encoding="utf-8", xml_declaration=True)
+    if file_format.endswith("svg"):
+        phone = file_format == "phone.svg"
+        root = drawing(figure, bare=phone, narrow=phone)
+        if phone:
+            paper = {"width": "100%", "height": "100%", "fill": LIGHT.background}
+            root.insert(0, ElementTree.Element(f"{SVG}rect", paper))
+        drawn: bytes = ElementTree.tostring(root, encoding="utf-8", xml_declaration=True)
         return drawn
     return _saved(draw(figure), file_format, {"Software": None})
 

@@ -20,7 +20,7 @@ from lxml import etree, html
 from support.sample_reports import saibench_report
 
 from pytest_mlff.errors import MissingExtraError, MlffError
-from pytest_mlff.reports.figures import figures_of, write_figures
+from pytest_mlff.reports.figures import FORMATS, figures_of, write_figures
 from pytest_mlff.reports.figures.description import MatrixPanel, WindowPanel, XYPanel
 from pytest_mlff.reports.figures.inline import inline_svg
 from pytest_mlff.reports.figures.palette import (
@@ -100,15 +100,19 @@ def test_the_same_report_makes_the_same_bytes(tmp_path: Path) -> None:
     first = write_figures(report, tmp_path / "a")
     second = write_figures(report, tmp_path / "b")
     assert [path.name for path in first] == [
-        "overview.png", "overview.svg", "mae-vs-samples.png", "mae-vs-samples.svg",
-    ]  # fmt: skip
+        f"{name}.{made}" for name in ("overview", "mae-vs-samples") for made in FORMATS
+    ]
+    # A layout of its own: as wide as a phone, on paper of its own.
+    wide, phone = (etree.parse(str(path)).getroot() for path in first[4:])
+    assert float(phone.get("width").rstrip("pt")) < 250 < float(wide.get("width").rstrip("pt"))
+    assert (phone[0].tag.endswith("rect"), phone[0].get("width")) == (True, "100%")
     for one, other in zip(first, second, strict=True):
         assert one.read_bytes() == other.read_bytes()
     # And another report makes others: the bytes come from the data.
     changed = saibench_report(seed=1).model_copy(update={"trainings": []})
     figure = next(f for f in figures_of(changed) if f.id == "mae-vs-samples")
     digests = {hashlib.sha256(c).digest() for c in
-               (first[2].read_bytes(), render(figure, "png"))}  # fmt: skip
+               (first[3].read_bytes(), render(figure, "png"))}  # fmt: skip
     assert len(digests) == 2
 
 
@@ -155,7 +159,7 @@ def test_no_text_of_a_panel_overlaps_another(name: str) -> None:
 
 def test_bad_formats_and_folders_are_one_line(tmp_path: Path) -> None:
     report = small("sample_efficiency")
-    with pytest.raises(MlffError, match=r"unknown figure format 'gif' \(formats: png, svg\)"):
+    with pytest.raises(MlffError, match=r"unknown figure format 'gif' \(formats: png, svg, "):
         write_figures(report, tmp_path, ("gif",))
     (tmp_path / "file").write_text("")
     with pytest.raises(MlffError, match="cannot write the figure") as caught:
