@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ANOTHER_LEVEL",
     "ORDER",
+    "UNKNOWN",
     "Headline",
     "Tallied",
     "headline_of",
@@ -25,6 +26,9 @@ __all__ = [
     "tally_by_model",
     "unjudged_models",
 ]
+
+UNKNOWN = "unknown"
+"""Level in the evidence of a case whose model does not say its own."""
 
 ANOTHER_LEVEL: Final = (
     "Accuracy was not judged, since the labels are of another level of theory: gate on data of "

@@ -17,7 +17,7 @@ import numpy as np
 
 from pytest_mlff.gate.threshold import Judgement, Verdict
 from pytest_mlff.metrics.registry import metric_named
-from pytest_mlff.run.unjudged import UNKNOWN
+from pytest_mlff.reports.headline import UNKNOWN
 from pytest_mlff.units import MEV, in_unit
 
 if TYPE_CHECKING:

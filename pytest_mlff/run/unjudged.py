@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pytest_mlff.metrics.registry import metrics
-from pytest_mlff.reports.headline import is_of_another_level
+from pytest_mlff.reports.headline import UNKNOWN, is_of_another_level
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -13,10 +13,7 @@ if TYPE_CHECKING:
     from pytest_mlff.reports.model import CaseRecord
     from pytest_mlff.run.planned_case import PlannedCase
 
-__all__ = ["UNKNOWN", "models_left_open"]
-
-UNKNOWN = "unknown"
-"""Level in the evidence of a case whose model does not say its own."""
+__all__ = ["models_left_open"]
 
 _JUDGED = frozenset({"passed", "failed", "regressed", "undecided"})
 
