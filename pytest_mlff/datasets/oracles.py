@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from pytest_mlff.datasets import oracle as gfn2
+from pytest_mlff.datasets.levels import same_level
 from pytest_mlff.entry_points import named_object
 from pytest_mlff.errors import MissingExtraError, MlffError, did_you_mean
 from pytest_mlff.products import ARRAYS, Product, once
@@ -192,7 +193,7 @@ def oracle_for(level: str) -> Oracle | None:
         If its package is not installed.
     """
     for name, one in ORACLES.items():
-        if one.method.lower() == level.lower():
+        if same_level(one.method, level):
             return oracle_named(name)
     return None
 

@@ -17,6 +17,7 @@ from pytest_mlff.datasets.dataset import Dataset
 from pytest_mlff.datasets.independence import replicated
 from pytest_mlff.datasets.index_files import read_index_files
 from pytest_mlff.datasets.label_keys import KeysSaid, LabelKeys
+from pytest_mlff.datasets.levels import NOT_STATED
 from pytest_mlff.datasets.readers.dpdata import is_deepmd, read_dpdata
 from pytest_mlff.datasets.readers.hdf5 import groups_of, read_group, species_of
 from pytest_mlff.datasets.readers.npz import (
@@ -240,7 +241,7 @@ def read_file(
         name=name,
         molecule=system,
         frames=frames,
-        level_of_theory=option.level_of_theory or content.level_of_theory or "not stated",
+        level_of_theory=option.level_of_theory or content.level_of_theory or NOT_STATED,
         timestep_fs=content.timestep_fs,
         licence="the user's own file",
         source=str(file.path),

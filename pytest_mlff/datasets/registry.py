@@ -12,6 +12,7 @@ from pytest_mlff.datasets.conversion import parse_units
 from pytest_mlff.datasets.dataset import Dataset
 from pytest_mlff.datasets.embedded import EMBEDDED_FOLDER, GATE_FOLDER, read_trajectory
 from pytest_mlff.datasets.frames import Frames
+from pytest_mlff.datasets.levels import NOT_STATED
 from pytest_mlff.datasets.locations import default_data_dir, find_system
 from pytest_mlff.datasets.own_files import DataFile, FileOption, FileSource, read_file
 from pytest_mlff.datasets.record import builtin_records, record_named
@@ -106,11 +107,11 @@ class RecordSource(CachedSource):
                 f"{molecule} is made of {', '.join(wanted)}"
             )
         # What the file says of itself goes before what the record says of all files.
-        stated = None if read.level_of_theory == "not stated" else read.level_of_theory
+        stated = None if read.level_of_theory == NOT_STATED else read.level_of_theory
         level = stated or record.systems[molecule].level_of_theory or record.level_of_theory
         return replace(
             read,
-            level_of_theory=level or "not stated",
+            level_of_theory=level or NOT_STATED,
             timestep_fs=read.timestep_fs or record.timestep_fs,
             licence=record.stated_licence,
         )

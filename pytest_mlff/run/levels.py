@@ -9,12 +9,12 @@ electronvolt per atom off. On the user's own data an unknown level always binds.
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pytest_mlff.datasets.levels import NOT_STATED, same_level
 from pytest_mlff.gate.threshold import Judgement, Verdict
 from pytest_mlff.metrics.registry import metric_named
 from pytest_mlff.reports.headline import UNKNOWN
@@ -25,29 +25,12 @@ if TYPE_CHECKING:
     from pytest_mlff.metrics.measurement import Measurement
     from pytest_mlff.potentials.protocol import Prediction
 
-__all__ = ["EVIDENT", "NOT_STATED", "judged_by_level", "same_level", "with_offset"]
+__all__ = ["EVIDENT", "judged_by_level", "with_offset"]
 
 EVIDENT = 1000.0
 """meV/atom. A mean energy error beyond this is another zero of energy."""
 
-NOT_STATED = "not stated"
-"""Level of labels whose file says none."""
-
 _NOTABLE = 0.5
-
-
-def same_level(one: str, other: str) -> bool:
-    """Whether two names mean one method: case, blanks, hyphens and underscores are nothing.
-
-    A name without a letter or a digit is no method, and the same as none.
-    """
-    return _plain(one) == _plain(other) != ""
-
-
-def _plain(level: str) -> str:
-    # A point counts within a number alone: "U 1.5" is not "U 15".
-    text = re.sub(r"(?<!\d)\.|\.(?!\d)", "", level.casefold())
-    return "".join(letter for letter in text if letter.isalnum() or letter in "+*/().")
 
 
 def _offset(frames: Frames, prediction: Prediction) -> tuple[float, np.ndarray, np.ndarray] | None:

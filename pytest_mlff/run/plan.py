@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
+from pytest_mlff.datasets.levels import NOT_STATED, same_level
 from pytest_mlff.datasets.sources import open_sources
 from pytest_mlff.errors import MlffError
 from pytest_mlff.metrics.registry import metric_named
-from pytest_mlff.run.levels import NOT_STATED, same_level
 from pytest_mlff.specs import builtin_folder, cases_of, expand, find_specs, load_spec
 from pytest_mlff.specs.cases import pooled_cases
 

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from pytest_mlff.datasets.frames import Frames
+from pytest_mlff.datasets.levels import same_level
 from pytest_mlff.gate.threshold import Judgement, Verdict
 from pytest_mlff.metrics.errors import measure
 from pytest_mlff.potentials.protocol import Prediction
-from pytest_mlff.run.levels import judged_by_level, same_level, with_offset
+from pytest_mlff.run.levels import judged_by_level, with_offset
 
 FAILED = Judgement(Verdict.FAILED, "50 is above 45")
 PASSED = Judgement(Verdict.PASSED, "40 ≤ 45")
