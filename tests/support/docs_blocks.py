@@ -44,7 +44,8 @@ class Block:
 
 def pages() -> list[Path]:
     """README and the pages of the site; none in an installed package."""
-    return [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+    found = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+    return [page for page in found if page.exists()]
 
 
 def blocks(page: Path) -> list[Block]:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 LANGUAGES = {"sh", "python", "yaml", "ini", "toml", "text"}
 # The tutorial is typed as a whole by tests/integration/test_tutorial.py.
 TUTORIAL = ROOT / "docs" / "tutorial.md"
-ALL = [one for page in pages() if page.exists() and page != TUTORIAL for one in blocks(page)]
+ALL = [one for page in pages() if page != TUTORIAL for one in blocks(page)]
 # A spec and a recipe that a page shows a part of.
 SPEC = {
     "schema_version": 1,
@@ -119,6 +119,8 @@ def test_ini_keys_exist(block: Block, pytestconfig: pytest.Config) -> None:
 
 def _workflow(document: Any) -> None:
     """Inputs of our action and of our reusable workflow are declared there, and complete."""
+    if not (ROOT / "action.yml").exists():
+        pytest.skip("the action is in the repository, not in the source distribution")
     action = parse_workflow((ROOT / "action.yml").read_text(encoding="utf-8"))["inputs"]
     gate = ROOT / ".github" / "workflows" / "mlff-gate.yml"
     called = parse_workflow(gate.read_text(encoding="utf-8"))["on"]["workflow_call"]["inputs"]
