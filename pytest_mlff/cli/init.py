@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pytest_mlff.cli.init_frames import Ground
     from pytest_mlff.potentials.source import ModelSource
 
-__all__ = ["Wanted", "initialise", "register", "workflow_text"]
+__all__ = ["WantedGate", "initialise", "register", "workflow_text"]
 
 WORKFLOW: Final = ".github/workflows/mlff.yml"
 SPEC: Final = "specs/first.yaml"
@@ -35,7 +35,7 @@ _DECLINED: Final = 1
 
 
 @dataclass(frozen=True)
-class Wanted:
+class WantedGate:
     """What the user asked for.
 
     Attributes
@@ -102,7 +102,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument("--force", action="store_true", help="replace files that differ")
     parser.set_defaults(
         run=lambda given: initialise(
-            Wanted(
+            WantedGate(
                 given.folder, tuple(given.model or ["demo"]), given.data, tuple(given.data_option),
                 given.requirement, given.owners,
                 yes=given.yes, dry_run=given.dry_run, force=given.force,
@@ -111,7 +111,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )  # fmt: skip
 
 
-def initialise(wanted: Wanted) -> int:
+def initialise(wanted: WantedGate) -> int:
     """Show what is to be written, ask, and write it.
 
     Returns

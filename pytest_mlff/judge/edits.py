@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Final, Literal, get_args
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["Edit", "Kind", "worst_first"]
+__all__ = ["Edit", "EditKind", "worst_first"]
 
-Kind = Literal[
+EditKind = Literal[
     "no judge",
     "threshold loosened",
     "margin widened",
@@ -28,7 +28,7 @@ Kind = Literal[
     "stricter",
     "environment",
 ]
-_ORDER: Final = {kind: rank for rank, kind in enumerate(get_args(Kind))}
+_ORDER: Final = {kind: rank for rank, kind in enumerate(get_args(EditKind))}
 _HARMLESS: Final = ("stricter", "environment")
 
 
@@ -39,7 +39,7 @@ class Edit:
     Attributes
     ----------
     kind : str
-        What sort of change, worst first in `Kind`.
+        What sort of change, worst first in `EditKind`.
     where : str
         File, or spec and case.
     what : str
@@ -48,7 +48,7 @@ class Edit:
         How large it is among its kind: the factor of a threshold.
     """
 
-    kind: Kind
+    kind: EditKind
     where: str
     what: str
     size: float = 0.0

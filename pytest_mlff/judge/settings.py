@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-    from pytest_mlff.judge.edits import Kind
+    from pytest_mlff.judge.edits import EditKind
 
 __all__ = ["conftest_edits", "file_edits", "ini_edits", "ini_file"]
 
@@ -90,7 +90,7 @@ def ini_edits(base: Path, head: Path) -> list[Edit]:
     ]
 
 
-def _kind(key: str) -> Kind:
+def _kind(key: str) -> EditKind:
     if key == "addopts":
         return "addopts"
     return "mlff setting" if key.startswith("mlff_") else "pytest setting"
@@ -119,7 +119,7 @@ def conftest_edits(base: Path, head: Path, folders: Iterable[str]) -> list[Edit]
     return [edit for name in sorted(names) for edit in file_edits("conftest", base, head, name)]
 
 
-def file_edits(kind: Kind, base: Path, head: Path, name: str) -> list[Edit]:
+def file_edits(kind: EditKind, base: Path, head: Path, name: str) -> list[Edit]:
     """An edit if a file differs."""
     before, after = _content(base / name), _content(head / name)
     if before == after:

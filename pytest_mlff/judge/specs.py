@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from pytest_mlff.judge.edits import Kind
+    from pytest_mlff.judge.edits import EditKind
     from pytest_mlff.specs import Case, Spec, Variant
 
 __all__ = ["spec_edits"]
@@ -70,7 +70,7 @@ def spec_edits(name: str, before: Path, after: Path) -> list[Edit]:
 def _settings(name: str, old: Spec, new: Spec) -> list[Edit]:
     edits = []
     if new.margin != old.margin:
-        kind: Kind = "margin widened" if new.margin > old.margin else "stricter"
+        kind: EditKind = "margin widened" if new.margin > old.margin else "stricter"
         edits.append(Edit(kind, name, f"margin {old.margin:g} → {new.margin:g}", new.margin))
     if next(iter(new.datasets)) != next(iter(old.datasets)):
         first = f"{next(iter(old.datasets))} → {next(iter(new.datasets))}"
@@ -127,7 +127,7 @@ def _cases(name: str, old: Spec, new: Spec, dataset: str) -> list[Edit]:
     groups = sorted({ANY_GROUP} | _groups(old) | _groups(new))
     before = dict(_expanded(old, dataset, species, groups))
     after = dict(_expanded(new, dataset, species, groups))
-    found: dict[tuple[Kind, str, str, float], list[str]] = defaultdict(list)
+    found: dict[tuple[EditKind, str, str, float], list[str]] = defaultdict(list)
     for key, case in before.items():
         variant, metric = key
         now = after.get(key)
@@ -198,7 +198,7 @@ def _limits(case: Case) -> dict[str, float]:
     return {"min" if case.threshold.larger_is_better else "max": case.threshold.limit}
 
 
-def _differences(old: Case, new: Case) -> Iterator[tuple[Kind, str, float]]:
+def _differences(old: Case, new: Case) -> Iterator[tuple[EditKind, str, float]]:
     before, after = _limits(old), _limits(new)
     unit = "" if old.threshold is None else f" {old.threshold.unit}"
     if old.threshold and new.threshold and old.threshold.unit != new.threshold.unit:

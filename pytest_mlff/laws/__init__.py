@@ -10,6 +10,7 @@ A model repository's own tests use ``check_law``::
 
 from __future__ import annotations
 
+from pytest_mlff.choices import STRICTNESS, Strictness
 from pytest_mlff.laws.checks import check_law
 from pytest_mlff.laws.counterexample import (
     Counterexample,
@@ -18,7 +19,7 @@ from pytest_mlff.laws.counterexample import (
 )
 from pytest_mlff.laws.law import LawResult
 from pytest_mlff.laws.registry import laws
-from pytest_mlff.laws.runner import EXAMPLES, STRICTNESS, Strictness, measure_again, run_law
+from pytest_mlff.laws.runner import EXAMPLES, measure_again, run_law
 from pytest_mlff.laws.structures import StructurePool
 from pytest_mlff.laws.trial import NonFiniteError, VacuousCheckError
 

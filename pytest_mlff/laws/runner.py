@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final
 
 from pytest_mlff.errors import MlffError
 from pytest_mlff.laws.context import Context, describe_frames
@@ -24,10 +24,8 @@ if TYPE_CHECKING:
 
     from pytest_mlff.potentials.protocol import Potential
 
-__all__ = ["EXAMPLES", "STRICTNESS", "Strictness", "measure_again", "run_law"]
+__all__ = ["EXAMPLES", "measure_again", "run_law"]
 
-Strictness = Literal["fast", "ci", "thorough"]
-STRICTNESS: Final[tuple[Strictness, ...]] = ("fast", "ci", "thorough")
 EXAMPLES: Final[dict[str, int]] = {"fast": 10, "ci": 40, "thorough": 200}
 """Trials of a law at each strictness (laws that repeat one expensive thing make fewer)."""
 REFERENCE_SHARE: Final = 0.4

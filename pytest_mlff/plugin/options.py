@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_mlff.run.options import DEVICES, DTYPES, STRICTNESS, TRUST, UNDECIDED, Located, Options
+from pytest_mlff.choices import DEVICES, DTYPES, STRICTNESS
+from pytest_mlff.run.options import TRUST, UNDECIDED, Located, Options
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

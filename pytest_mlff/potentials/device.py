@@ -8,15 +8,13 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pytest_mlff.choices import DEVICES, DTYPES
 from pytest_mlff.errors import MlffError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["DEVICES", "DTYPES", "check_dtype", "full_precision", "resolve_device"]
-
-DEVICES = ("auto", "cpu", "cuda")
-DTYPES = ("float32", "float64")
+__all__ = ["check_dtype", "full_precision", "resolve_device"]
 
 
 def check_dtype(dtype: str | None) -> str | None:

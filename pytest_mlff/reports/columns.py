@@ -22,10 +22,10 @@ __all__ = ["VERDICTS", "Column", "columns_of"]
 VERDICTS: Final = tuple(verdict.value for verdict in Verdict)
 """Verdicts, gravest first: the order of the categories."""
 
-Kind = Literal["float", "integer", "boolean", "text", "verdict"]
+ColumnKind = Literal["float", "integer", "boolean", "text", "verdict"]
 Cell = float | int | bool | str | None
 
-_KINDS: Final[dict[str, Kind]] = {
+_KINDS: Final[dict[str, ColumnKind]] = {
     "value": "float", "ci_low": "float", "ci_high": "float", "threshold": "float",
     "baseline": "float", "seconds": "float", "n_frames": "integer", "n_atoms": "integer",
     "regressed": "boolean", "larger_is_better": "boolean", "verdict": "verdict",
@@ -47,7 +47,7 @@ class Column:
     """
 
     name: str
-    kind: Kind
+    kind: ColumnKind
     cells: tuple[Cell, ...]
 
 
@@ -102,7 +102,7 @@ def _spread(prefix: str, rows: Sequence[dict[str, Any]]) -> list[Column]:
     return columns
 
 
-def _kind(cells: Sequence[Any]) -> Kind:
+def _kind(cells: Sequence[Any]) -> ColumnKind:
     found = {type(cell) for cell in cells if cell is not None}
     if any(type(cell) is int and not -(2**63) <= cell < 2**63 for cell in cells):
         return "text"  # no column of numbers holds it without loss

@@ -6,11 +6,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-__all__ = ["DEVICES", "DTYPES", "STRICTNESS", "TRUST", "UNDECIDED", "Located", "Options"]
+__all__ = ["TRUST", "UNDECIDED", "Located", "Options"]
 
-DEVICES = ("auto", "cpu", "cuda")
-DTYPES = ("float32", "float64")
-STRICTNESS = ("fast", "ci", "thorough")
 TRUST = ("verify", "full", "none")
 UNDECIDED = ("pass", "fail")
 

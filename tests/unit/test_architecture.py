@@ -22,7 +22,7 @@ PACKAGE = Path(pytest_mlff.__file__).parent
 
 # Lower rows know nothing of higher ones.
 ROWS: dict[str, int] = {
-    "errors": 0, "units": 0, "store": 0, "entry_points": 0,
+    "choices": 0, "errors": 0, "units": 0, "store": 0, "entry_points": 0,
     # What specs read of metrics: a light half with a row of its own.
     "metrics.registry": 0,
     "products": 1, "specs": 1, "statistics": 1,

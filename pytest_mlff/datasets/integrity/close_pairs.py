@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from pytest_mlff.datasets.integrity.groups import Group
+    from pytest_mlff.datasets.integrity.groups import SystemFrames
     from pytest_mlff.datasets.integrity.result import FrameName
 
 __all__ = ["EXPECTED", "LARGEST", "PairWork", "pair_work"]
@@ -109,7 +109,7 @@ class PairWork:
         return LARGEST * np.minimum(self.scale, _STIFFEST * self.usual) + 10 * self.noise
 
 
-def _neighbours(group: Group) -> NDArray[np.int64]:
+def _neighbours(group: SystemFrames) -> NDArray[np.int64]:
     """Frames and their nearest ones in configuration, shape (n_pairs, 2)."""
     from scipy.spatial import cKDTree
 
@@ -138,7 +138,7 @@ def _neighbours(group: Group) -> NDArray[np.int64]:
     return near_ones
 
 
-def _pairs(group: Group) -> NDArray[np.int64]:
+def _pairs(group: SystemFrames) -> NDArray[np.int64]:
     following = np.stack([np.arange(len(group) - 1), np.arange(1, len(group))], axis=1)
     pairs = np.concatenate([following, np.sort(_neighbours(group), axis=1)])
     pairs = np.unique(pairs, axis=0)
@@ -149,7 +149,7 @@ def _pairs(group: Group) -> NDArray[np.int64]:
     return pairs
 
 
-def _of_group(group: Group) -> PairWork:
+def _of_group(group: SystemFrames) -> PairWork:
     assert group.energy is not None
     assert group.forces is not None
     pairs = _pairs(group)
@@ -176,7 +176,7 @@ def _of_group(group: Group) -> PairWork:
     )
 
 
-def pair_work(groups: Sequence[Group]) -> PairWork:
+def pair_work(groups: Sequence[SystemFrames]) -> PairWork:
     """Pairs of successive frames, and of frames near in configuration, of labelled groups.
 
     A single atom has no work to do, so frames of one atom are left out.

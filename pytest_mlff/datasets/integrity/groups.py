@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from pytest_mlff.datasets.integrity.result import FrameName
     from pytest_mlff.datasets.splits import FrameSets, IndexSet
 
-__all__ = ["Group", "datasets_of", "group_dataset", "group_set", "present_sets"]
+__all__ = ["SystemFrames", "datasets_of", "group_dataset", "group_set", "present_sets"]
 
 
 @dataclass(frozen=True, eq=False)
-class Group:
+class SystemFrames:
     """Frames with the same sequence of species and the same periodic directions.
 
     Attributes
@@ -74,7 +74,7 @@ class Group:
 
 def _groups(
     frames: Frames, molecule: str, numbering: NDArray[np.int64]
-) -> Iterator[tuple[tuple[bytes, bytes], Group]]:
+) -> Iterator[tuple[tuple[bytes, bytes], SystemFrames]]:
     for n_atoms in np.unique(frames.counts):
         alike = np.flatnonzero(frames.counts == n_atoms)
         part = frames.select(alike)
@@ -88,7 +88,7 @@ def _groups(
             chosen = np.flatnonzero(kind_of.reshape(-1) == kind)
             one = part if len(kinds) == 1 else part.select(chosen)
             shape = (len(one), int(n_atoms), 3)
-            group = Group(
+            group = SystemFrames(
                 numbers=one.numbers[:n_atoms],
                 pbc=one.pbc[0],
                 positions=one.positions.reshape(shape),
@@ -105,11 +105,11 @@ def _groups(
             yield group.key, group
 
 
-def _joined(first: Group, second: Group) -> Group:
+def _joined(first: SystemFrames, second: SystemFrames) -> SystemFrames:
     def both(one: NDArray[Any] | None, other: NDArray[Any] | None) -> Any:
         return None if one is None or other is None else np.concatenate([one, other])
 
-    return Group(
+    return SystemFrames(
         numbers=first.numbers,
         pbc=first.pbc,
         positions=both(first.positions, second.positions),
@@ -121,9 +121,9 @@ def _joined(first: Group, second: Group) -> Group:
     )
 
 
-def group_set(chosen: IndexSet) -> dict[tuple[bytes, bytes], Group]:
+def group_set(chosen: IndexSet) -> dict[tuple[bytes, bytes], SystemFrames]:
     """Frames of a set by composition; molecules of one composition share a group."""
-    found: dict[tuple[bytes, bytes], Group] = {}
+    found: dict[tuple[bytes, bytes], SystemFrames] = {}
     for molecule, positions in chosen.indices.items():
         frames = chosen.datasets[molecule].frames.select(positions)
         for key, group in _groups(frames, molecule, np.asarray(positions, dtype=np.int64)):
@@ -131,7 +131,7 @@ def group_set(chosen: IndexSet) -> dict[tuple[bytes, bytes], Group]:
     return found
 
 
-def group_dataset(molecule: str, dataset: Dataset) -> list[Group]:
+def group_dataset(molecule: str, dataset: Dataset) -> list[SystemFrames]:
     """All frames of a dataset by composition, in the order of the dataset."""
     numbering = np.arange(len(dataset.frames))
     return [group for _, group in _groups(dataset.frames, molecule, numbering)]

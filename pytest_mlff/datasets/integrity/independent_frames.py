@@ -21,7 +21,7 @@ from pytest_mlff.errors import NotSupportedError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from pytest_mlff.datasets.integrity.groups import Group
+    from pytest_mlff.datasets.integrity.groups import SystemFrames
     from pytest_mlff.datasets.integrity.result import FrameName
     from pytest_mlff.datasets.splits import FrameSets
 
@@ -76,7 +76,7 @@ def independent_frames(sets: FrameSets) -> IntegrityResult:
     )
 
 
-def _internal(group: Group) -> NDArray[np.float64]:
+def _internal(group: SystemFrames) -> NDArray[np.float64]:
     """Coordinates that no turn or shift changes: distances within a molecule; else positions."""
     if group.periodic:
         # Fractional and centred, in Å of the mean cell.
@@ -88,7 +88,7 @@ def _internal(group: Group) -> NDArray[np.float64]:
 
 
 def _distances(
-    group: Group, one: NDArray[np.float64], other: NDArray[np.float64]
+    group: SystemFrames, one: NDArray[np.float64], other: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """Root mean square difference of each row of ``one`` and each of ``other``."""
     rows = []
@@ -100,20 +100,20 @@ def _distances(
     return np.concatenate(rows)
 
 
-def _typical(group: Group, rows: NDArray[np.float64]) -> float:
+def _typical(group: SystemFrames, rows: NDArray[np.float64]) -> float:
     """Median distance of two frames, of a sample spread over all."""
     chosen = np.unique(np.linspace(0, len(rows) - 1, min(len(rows), _SAMPLE)).astype(int))
     found = _distances(group, rows[chosen], rows[chosen])
     return float(np.median(found[np.triu_indices(len(chosen), 1)])) if len(chosen) > 1 else 0.0
 
 
-def _ratio(group: Group, pairs: int) -> float:
+def _ratio(group: SystemFrames, pairs: int) -> float:
     """Share of the median below which no pair of independent frames is to be expected."""
     freedom = max(1, 3 * len(group.numbers) - (3 if group.periodic else 6))
     return float(min(NEAR, (_CHANCE / pairs) ** (1.0 / freedom)))
 
 
-def _near(test: Group, other: Group) -> NDArray[np.int64]:
+def _near(test: SystemFrames, other: SystemFrames) -> NDArray[np.int64]:
     """Frames of ``test`` that have a neighbour in ``other``."""
     mine, theirs = _internal(test), _internal(other)
     # The test alone may be one short stretch of a trajectory.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_mlff.datasets.integrity.groups import Group, group_set, present_sets
+from pytest_mlff.datasets.integrity.groups import SystemFrames, group_set, present_sets
 from pytest_mlff.datasets.integrity.result import IntegrityResult, in_order, plural
 from pytest_mlff.datasets.integrity.twins import TOLERANCE, repeats, twins
 
@@ -26,7 +26,7 @@ Match = tuple[str, "FrameName", str, "FrameName", float]
 
 
 def _between(first: IndexSet, name: str, second: IndexSet, other: str) -> list[Match]:
-    known: dict[tuple[bytes, bytes], Group] = group_set(first)
+    known: dict[tuple[bytes, bytes], SystemFrames] = group_set(first)
     found: list[Match] = []
     for key, group in group_set(second).items():
         if key not in known:

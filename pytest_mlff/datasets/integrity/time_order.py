@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from pytest_mlff.datasets.dataset import Dataset
-    from pytest_mlff.datasets.integrity.groups import Group
+    from pytest_mlff.datasets.integrity.groups import SystemFrames
     from pytest_mlff.datasets.integrity.result import FrameName
     from pytest_mlff.datasets.splits import FrameSets
 
@@ -48,7 +48,7 @@ def _not_rising(values: NDArray[np.int64]) -> NDArray[np.int64]:
     return np.flatnonzero(values[1:] <= np.maximum.accumulate(values)[:-1]) + 1
 
 
-def _coordinates(group: Group) -> NDArray[np.float64]:
+def _coordinates(group: SystemFrames) -> NDArray[np.float64]:
     """Coordinates in which memory shows: internal ones and, of isolated frames, orientation."""
     internal = features(group)
     if group.periodic:
@@ -67,7 +67,7 @@ def _ratios(coordinates: NDArray[np.float64]) -> NDArray[np.float64]:
     return ratios
 
 
-def smallest_ratio(group: Group) -> float:
+def smallest_ratio(group: SystemFrames) -> float:
     """Smallest von Neumann ratio of the coordinates of a group; infinite if nothing moves."""
     return float(_ratios(_coordinates(group)).min(initial=np.inf))
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from pytest_mlff.datasets.integrity.groups import Group
+    from pytest_mlff.datasets.integrity.groups import SystemFrames
 
 __all__ = ["TOLERANCE", "features", "repeats", "search_radius", "twins"]
 
@@ -38,7 +38,7 @@ TOLERANCE = 1e-6
 _ROUNDING = 1e-9
 
 
-def features(group: Group) -> NDArray[np.float64]:
+def features(group: SystemFrames) -> NDArray[np.float64]:
     """Invariant features of each frame, shape (n_frames, n_features)."""
     step = np.roll(group.positions, -1, axis=1) - group.positions
     if not group.periodic:
@@ -49,7 +49,7 @@ def features(group: Group) -> NDArray[np.float64]:
     return np.concatenate([np.cos(angle), np.sin(angle)], axis=1)
 
 
-def search_radius(group: Group, tolerance: float = TOLERANCE) -> float:
+def search_radius(group: SystemFrames, tolerance: float = TOLERANCE) -> float:
     """Largest distance in features that frames within ``tolerance`` (Å) can have."""
     radius = 2 * np.sqrt(group.positions.shape[1]) * tolerance
     if group.periodic:
@@ -59,7 +59,7 @@ def search_radius(group: Group, tolerance: float = TOLERANCE) -> float:
 
 
 def _same(
-    first: Group, second: Group, pairs: NDArray[np.int64], tolerance: float
+    first: SystemFrames, second: SystemFrames, pairs: NDArray[np.int64], tolerance: float
 ) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
     """Which pairs are the same structure, and their distances."""
     one, other = pairs[:, 0], pairs[:, 1]
@@ -72,7 +72,7 @@ def _same(
 
 
 def _first_match(
-    first: Group, second: Group, candidates: Sequence[Sequence[int]], tolerance: float
+    first: SystemFrames, second: SystemFrames, candidates: Sequence[Sequence[int]], tolerance: float
 ) -> list[tuple[int, int, float]]:
     """For each frame of ``second`` the first of its candidates that is the same structure."""
     found: dict[int, tuple[int, float]] = {}
@@ -101,7 +101,7 @@ def _candidates(
 
 
 def twins(
-    first: Group, second: Group, tolerance: float = TOLERANCE
+    first: SystemFrames, second: SystemFrames, tolerance: float = TOLERANCE
 ) -> list[tuple[int, int, float]]:
     """Frames of ``second`` that also stand in ``first``.
 
@@ -119,7 +119,7 @@ def twins(
     return _first_match(first, second, named, tolerance)
 
 
-def repeats(group: Group, tolerance: float = TOLERANCE) -> list[tuple[int, int, float]]:
+def repeats(group: SystemFrames, tolerance: float = TOLERANCE) -> list[tuple[int, int, float]]:
     """Frames that repeat an earlier one of the same group.
 
     Returns
@@ -140,7 +140,7 @@ def repeats(group: Group, tolerance: float = TOLERANCE) -> list[tuple[int, int, 
     )
 
 
-def _distinct(group: Group) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _distinct(group: SystemFrames) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Indices of frames that differ to the bit, ascending; and for each frame its first."""
     rows = np.concatenate(
         [group.positions.reshape(len(group), -1), group.cell.reshape(len(group), -1)], axis=1

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from pytest_mlff.datasets.dataset import Dataset
-    from pytest_mlff.datasets.integrity.groups import Group
+    from pytest_mlff.datasets.integrity.groups import SystemFrames
     from pytest_mlff.datasets.integrity.result import FrameName
     from pytest_mlff.datasets.splits import FrameSets
 
@@ -68,7 +68,7 @@ class BondScale:
     n_bonds: int
 
 
-def _spaced(group: Group) -> NDArray[np.int64]:
+def _spaced(group: SystemFrames) -> NDArray[np.int64]:
     """Indices of at most 500 frames, fewer of large structures, spread evenly."""
     affordable = max(_FEWEST, _DISTANCES // len(group.numbers) ** 2)
     count = min(len(group), _SOME_FRAMES, affordable)
@@ -76,7 +76,7 @@ def _spaced(group: Group) -> NDArray[np.int64]:
     return chosen
 
 
-def _narrow(group: Group) -> bool:
+def _narrow(group: SystemFrames) -> bool:
     """Whether a cell is so narrow that atoms are bonded to several images of one atom."""
     if not group.periodic:
         return False
@@ -86,7 +86,7 @@ def _narrow(group: Group) -> bool:
 
 
 def _bond_vectors(
-    group: Group, atom: int, others: NDArray[np.int64], chosen: NDArray[np.int64]
+    group: SystemFrames, atom: int, others: NDArray[np.int64], chosen: NDArray[np.int64]
 ) -> NDArray[np.float64]:
     """From one atom to others, nearest image, Å, shape (n_frames, n_others, 3)."""
     positions = group.positions[chosen]
@@ -110,7 +110,7 @@ def _stiffness(length: NDArray[np.float64], pull: NDArray[np.float64]) -> float 
     return slope if error < _UNCERTAINTY * abs(slope) else None
 
 
-def bond_scale(group: Group) -> BondScale | None:
+def bond_scale(group: SystemFrames) -> BondScale | None:
     """Lengths and stiffness of the bonds of a group; None without two nonmetals.
 
     Only atoms that are nonmetals other than noble gases are judged, and no periodic cells

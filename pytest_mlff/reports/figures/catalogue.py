@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from pytest_mlff.reports.figures.description import Figure
-    from pytest_mlff.reports.figures.rows import Group
+    from pytest_mlff.reports.figures.rows import SpecRows
     from pytest_mlff.reports.model import Report, SpreadRecord, TrainingRecord
 
 __all__ = ["figures_of"]
@@ -71,7 +71,7 @@ def figures_of(report: Report) -> list[Figure]:
     return _named(drafts)
 
 
-def _of_group(group: Group, model: str | None) -> Iterator[_Draft]:
+def _of_group(group: SpecRows, model: str | None) -> Iterator[_Draft]:
     if (costs := error_against_cost(group, model)) is not None:
         yield _Draft(costs, group.name, "", model or "")
     if group.has_roles("train_start", "train_end"):

@@ -11,12 +11,12 @@ from pytest_mlff.reports.figures.scales import colour_scale, short
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from pytest_mlff.reports.figures.rows import Group
+    from pytest_mlff.reports.figures.rows import SpecRows
 
 __all__ = ["cross_molecule_chart"]
 
 
-def _letters(group: Group) -> dict[str, str]:
+def _letters(group: SpecRows) -> dict[str, str]:
     """Short name of each molecule to its full one, as the variants say."""
     found: dict[str, str] = {}
     for variant in group.variants:
@@ -28,14 +28,14 @@ def _letters(group: Group) -> dict[str, str]:
     return dict(sorted(found.items()))
 
 
-def cross_molecule_chart(group: Group, model: str | None) -> Figure | None:
+def cross_molecule_chart(group: SpecRows, model: str | None) -> Figure | None:
     """Force MAE of each pair of training set and test molecule.
 
     SAIBench-MLFF (Li et al.), cross-molecule generalisation.
 
     Parameters
     ----------
-    group : Group
+    group : SpecRows
         Variants that differ in what they are trained and tested on alone.
     model : str or None
         Whose cases.
@@ -89,7 +89,7 @@ def cross_molecule_chart(group: Group, model: str | None) -> Figure | None:
 
 
 def _cells(
-    group: Group, model: str | None, rows: Sequence[str], columns: Sequence[str],
+    group: SpecRows, model: str | None, rows: Sequence[str], columns: Sequence[str],
     names: Mapping[str, str],
 ) -> tuple[list[Cell], list[float]]:  # fmt: skip
     metric = first_metric(group, model)

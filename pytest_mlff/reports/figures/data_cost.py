@@ -10,7 +10,7 @@ from pytest_mlff.reports.figures.scales import ends_of, limits, short, spaced, v
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pytest_mlff.reports.figures.rows import Group
+    from pytest_mlff.reports.figures.rows import SpecRows
     from pytest_mlff.reports.model import CaseRecord, VariantRecord
 
 __all__ = ["error_against_cost"]
@@ -18,12 +18,12 @@ __all__ = ["error_against_cost"]
 _ERROR, _COST = "force_mae", "training_cost"
 
 
-def error_against_cost(group: Group, model: str | None) -> Figure | None:
+def error_against_cost(group: SpecRows, model: str | None) -> Figure | None:
     """Force MAE against core-seconds of training and labels, a panel for each training system.
 
     Parameters
     ----------
-    group : Group
+    group : SpecRows
         Variants with an axis ``method``.
     model : str or None
         Whose cases.
@@ -53,7 +53,7 @@ def error_against_cost(group: Group, model: str | None) -> Figure | None:
 
 
 def _points(
-    group: Group, model: str | None, variants: list[VariantRecord]
+    group: SpecRows, model: str | None, variants: list[VariantRecord]
 ) -> Iterator[tuple[VariantRecord, float, CaseRecord]]:
     for variant in variants:
         error = group.measured(variant, _ERROR, None, model)
@@ -63,7 +63,7 @@ def _points(
 
 
 def _panel(
-    group: Group, model: str | None, name: str, variants: list[VariantRecord]
+    group: SpecRows, model: str | None, name: str, variants: list[VariantRecord]
 ) -> XYPanel | None:
     found = list(_points(group, model, variants))
     if len({cost for _, cost, _ in found}) < 2:

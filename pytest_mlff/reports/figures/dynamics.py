@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from pytest_mlff.metrics.pictures import Curve, Picture
-    from pytest_mlff.reports.figures.rows import Group
+    from pytest_mlff.reports.figures.rows import SpecRows
     from pytest_mlff.reports.model import CaseRecord
 
 __all__ = ["dynamics_figures", "error_beside_stability"]
@@ -105,7 +105,7 @@ _KINDS: Final = {
 }
 
 
-def dynamics_figures(group: Group, models: Sequence[str]) -> Iterator[Figure]:
+def dynamics_figures(group: SpecRows, models: Sequence[str]) -> Iterator[Figure]:
     """Figures of the simulations of one spec, all models in each."""
     for kind, how in _KINDS.items():
         found: dict[tuple[str, str], dict[str, tuple[CaseRecord, Picture]]] = {}
@@ -227,13 +227,13 @@ def _series(
 
 
 def error_beside_stability(
-    groups: Sequence[Group], models: Sequence[str], error: str = "force_mae"
+    groups: Sequence[SpecRows], models: Sequence[str], error: str = "force_mae"
 ) -> Figure | None:
     """Does the error on fixed frames tell how a simulation goes? One point a model and variant.
 
     Parameters
     ----------
-    groups : sequence of Group
+    groups : sequence of SpecRows
         Specs of the report.
     models : sequence of str
         Models in order.

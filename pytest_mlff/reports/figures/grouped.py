@@ -23,7 +23,7 @@ from pytest_mlff.reports.figures.windows import by_samples
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pytest_mlff.reports.figures.rows import Group
+    from pytest_mlff.reports.figures.rows import SpecRows
     from pytest_mlff.reports.model import CaseRecord
 
 __all__ = ["Cluster", "clusters", "grouped_windows"]
@@ -113,14 +113,14 @@ def _mean(values: Sequence[float], *, geometric: bool) -> float:
     return math.fsum(values) / len(values)
 
 
-def grouped_windows(group: Group, model: str | None, by: str) -> Figure | None:
+def grouped_windows(group: SpecRows, model: str | None, by: str) -> Figure | None:
     """MAE of all windows, grouped by their size or by their start.
 
     SAIBench-MLFF (Li et al.), time extrapolation.
 
     Parameters
     ----------
-    group : Group
+    group : SpecRows
         Variants that differ in window and number of samples alone.
     model : str or None
         Whose cases.
@@ -164,7 +164,7 @@ def grouped_windows(group: Group, model: str | None, by: str) -> Figure | None:
 
 
 def _cases(
-    group: Group, model: str | None, what: _What, by: str, value: float
+    group: SpecRows, model: str | None, what: _What, by: str, value: float
 ) -> tuple[CaseRecord, ...]:
     other = "start" if by == "size" else "size"
     held = [v for v in group.variants if _PLACE[by](v) == value]

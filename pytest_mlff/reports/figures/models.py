@@ -12,18 +12,18 @@ from pytest_mlff.reports.figures.scales import ends_of, value_axis
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pytest_mlff.reports.figures.rows import Group
+    from pytest_mlff.reports.figures.rows import SpecRows
     from pytest_mlff.reports.model import CaseRecord
 
 __all__ = ["model_comparison"]
 
 
-def model_comparison(groups: Sequence[Group], models: Sequence[str]) -> Figure | None:
+def model_comparison(groups: Sequence[SpecRows], models: Sequence[str]) -> Figure | None:
     """MAE over all atoms of every model, spec by spec, on the variants that all of them have.
 
     Parameters
     ----------
-    groups : sequence of Group
+    groups : sequence of SpecRows
         Specs of the report.
     models : sequence of str
         Models in order.
@@ -50,7 +50,7 @@ def model_comparison(groups: Sequence[Group], models: Sequence[str]) -> Figure |
     )
 
 
-def _panel(groups: Sequence[Group], models: Sequence[str], metric: str) -> XYPanel | None:
+def _panel(groups: Sequence[SpecRows], models: Sequence[str], metric: str) -> XYPanel | None:
     found: list[Cluster] = []
     labels: list[str] = []
     every: list[CaseRecord] = []

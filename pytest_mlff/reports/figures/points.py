@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from pytest_mlff.reports.figures.description import Mark
-    from pytest_mlff.reports.figures.rows import Group
+    from pytest_mlff.reports.figures.rows import SpecRows
     from pytest_mlff.reports.model import CaseRecord, VariantRecord
 
 __all__ = [
@@ -47,7 +47,7 @@ def metric_labels() -> dict[str, str]:
     return {one.id: one.label for one in drawn}
 
 
-def first_metric(group: Group, model: str | None) -> str | None:
+def first_metric(group: SpecRows, model: str | None) -> str | None:
     """The metric that a figure of one shows: the first that the cases have."""
     return next((name for name in metric_labels() if group.species(name, model)), None)
 
@@ -150,7 +150,7 @@ def threshold_limits(
 
 
 def missing_text(
-    group: Group, variants: Iterable[VariantRecord], metric: str | None, model: str | None
+    group: SpecRows, variants: Iterable[VariantRecord], metric: str | None, model: str | None
 ) -> str:
     """Sentence on the variants without a value, one reason quoted; empty if there are none."""
     reasons: dict[str, list[str]] = {}

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     from pytest_mlff.reports.model import CaseRecord, Plain, Report, VariantRecord
 
-__all__ = ["Group", "begin_of", "groups_of", "models_of", "number", "size_of"]
+__all__ = ["SpecRows", "begin_of", "groups_of", "models_of", "number", "size_of"]
 
 
 def number(value: Plain | None) -> float | None:
@@ -31,7 +31,7 @@ def size_of(variant: VariantRecord) -> float | None:
 
 
 @dataclass(frozen=True)
-class Group:
+class SpecRows:
     """The variants of one spec on one dataset, and the cases measured on them.
 
     Attributes
@@ -99,16 +99,16 @@ class Group:
         every: tuple[str | None, ...] = (None,) if None in found else ()
         return every + tuple(sorted(symbol for symbol in found if symbol is not None))
 
-    def where(self, keep: Callable[[VariantRecord], bool]) -> Group:
+    def where(self, keep: Callable[[VariantRecord], bool]) -> SpecRows:
         """The same group with some of its variants."""
         kept = tuple(variant for variant in self.variants if keep(variant))
-        return Group(self.suite, self.spec, self.dataset, kept, self.cases)
+        return SpecRows(self.suite, self.spec, self.dataset, kept, self.cases)
 
-    def of_count(self, count: float) -> Group:
+    def of_count(self, count: float) -> SpecRows:
         """The same group with the variants of one number of training samples."""
         return self.where(lambda variant: self.count(variant) == count)
 
-    def split(self, *roles: str) -> list[tuple[str, Group]]:
+    def split(self, *roles: str) -> list[tuple[str, SpecRows]]:
         """Subgroups in which only axes of these roles vary, each with a label of what is fixed."""
         axes = {self.axis(role) for role in roles}
         labels: dict[str, list[VariantRecord]] = {}
@@ -116,7 +116,7 @@ class Group:
             fixed = ", ".join(f"{k} {v}" for k, v in variant.axes.items() if k not in axes)
             labels.setdefault(fixed, []).append(variant)
         return [
-            (label, Group(self.suite, self.spec, self.dataset, tuple(found), self.cases))
+            (label, SpecRows(self.suite, self.spec, self.dataset, tuple(found), self.cases))
             for label, found in labels.items()
         ]
 
@@ -131,7 +131,7 @@ def models_of(report: Report) -> tuple[str, ...]:
     return _distinct(named + [case.model for case in report.cases if case.model is not None])
 
 
-def groups_of(report: Report) -> list[Group]:
+def groups_of(report: Report) -> list[SpecRows]:
     """Groups in the order of the report's variants.
 
     Cases of a variant that the report does not describe are left out: their place on the
@@ -151,5 +151,5 @@ def groups_of(report: Report) -> list[Group]:
             place = (case.variant, case.metric, case.species, case.model)
             cases.setdefault(key, {})[place] = case
     return [
-        Group(*key, tuple(found.values()), cases.get(key, {})) for key, found in variants.items()
+        SpecRows(*key, tuple(found.values()), cases.get(key, {})) for key, found in variants.items()
     ]

@@ -20,20 +20,20 @@ from pytest_mlff.reports.figures.points import (
 from pytest_mlff.reports.figures.scales import ends_of, limits, spaced, value_axis
 
 if TYPE_CHECKING:
-    from pytest_mlff.reports.figures.rows import Group
+    from pytest_mlff.reports.figures.rows import SpecRows
     from pytest_mlff.reports.model import CaseRecord
 
 __all__ = ["mae_vs_samples"]
 
 
-def mae_vs_samples(group: Group, model: str | None) -> Figure | None:
+def mae_vs_samples(group: SpecRows, model: str | None) -> Figure | None:
     """Force and energy MAE against training samples, both axes logarithmic.
 
     SAIBench-MLFF (Li et al.), sample efficiency.
 
     Parameters
     ----------
-    group : Group
+    group : SpecRows
         Variants that differ in their number of training samples alone.
     model : str or None
         Whose cases.
@@ -70,7 +70,9 @@ def mae_vs_samples(group: Group, model: str | None) -> Figure | None:
     )
 
 
-def _panel(group: Group, model: str | None, metric: str, sizes: dict[str, float]) -> XYPanel | None:
+def _panel(
+    group: SpecRows, model: str | None, metric: str, sizes: dict[str, float]
+) -> XYPanel | None:
     points: dict[str | None, list[tuple[float, CaseRecord]]] = {}
     for symbol in group.species(metric, model):
         found = [

@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pytest_mlff.metrics.registry import Metric
-    from pytest_mlff.reports.figures.rows import Group
+    from pytest_mlff.reports.figures.rows import SpecRows
     from pytest_mlff.reports.model import CaseRecord
 
 __all__ = ["similarities_beside_errors"]
 
 
-def similarities_beside_errors(group: Group, model: str | None) -> list[Figure | None]:
+def similarities_beside_errors(group: SpecRows, model: str | None) -> list[Figure | None]:
     """A figure of each metric that should foretell another one, e.g. SOAP similarity."""
     return [
         _beside(group, model, one, metric_named(one.foretells))
@@ -32,14 +32,14 @@ def similarities_beside_errors(group: Group, model: str | None) -> list[Figure |
     ]
 
 
-def _beside(group: Group, model: str | None, hint: Metric, told: Metric) -> Figure | None:
+def _beside(group: SpecRows, model: str | None, hint: Metric, told: Metric) -> Figure | None:
     """A hint against start on the left, what it should foretell on the right, one row per n.
 
     SAIBench-MLFF (Li et al.), time extrapolation: similarity to the test window.
 
     Parameters
     ----------
-    group : Group
+    group : SpecRows
         Variants that differ in window and number of samples alone.
     model : str or None
         Whose cases; similarities may judge the data alone.
@@ -110,7 +110,7 @@ def _correlation(pairs: Sequence[tuple[float, float]]) -> str:
 
 
 def _panel(
-    group: Group, model: str | None, metric: Metric, sizes: Sequence[float], title: str
+    group: SpecRows, model: str | None, metric: Metric, sizes: Sequence[float], title: str
 ) -> XYPanel:
     points: dict[float, list[tuple[float, CaseRecord]]] = {}
     for variant in group.variants:

@@ -9,13 +9,13 @@ from pytest_mlff.reports.figures.points import first_metric, hover_of, metric_la
 from pytest_mlff.reports.figures.scales import colour_scale, ends_of, with_interval
 
 if TYPE_CHECKING:
-    from pytest_mlff.reports.figures.rows import Group
+    from pytest_mlff.reports.figures.rows import SpecRows
     from pytest_mlff.reports.model import VariantRecord
 
 __all__ = ["by_samples", "window_chart"]
 
 
-def by_samples(group: Group) -> list[tuple[str, Group]]:
+def by_samples(group: SpecRows) -> list[tuple[str, SpecRows]]:
     """Subgroups of one number of samples each, ascending, with a label for titles."""
     counts = sorted({n for v in group.variants if (n := group.count(v)) is not None})
     if not counts:
@@ -23,14 +23,14 @@ def by_samples(group: Group) -> list[tuple[str, Group]]:
     return [(f"n = {count:.0f}", group.of_count(count)) for count in counts]
 
 
-def window_chart(group: Group, model: str | None) -> Figure | None:
+def window_chart(group: SpecRows, model: str | None) -> Figure | None:
     """Windows as bars over the trajectory, best on top, coloured by force MAE.
 
     SAIBench-MLFF (Li et al.), time extrapolation.
 
     Parameters
     ----------
-    group : Group
+    group : SpecRows
         Variants that differ in window and number of samples alone.
     model : str or None
         Whose cases.
@@ -63,7 +63,7 @@ def window_chart(group: Group, model: str | None) -> Figure | None:
     )
 
 
-def _panel(title: str, group: Group, model: str | None, metric: str) -> WindowPanel | None:
+def _panel(title: str, group: SpecRows, model: str | None, metric: str) -> WindowPanel | None:
     measured = [c for v in group.variants if (c := group.measured(v, metric, None, model))]
     if not measured:
         return None

@@ -14,7 +14,7 @@ from scipy.spatial.transform import Rotation
 from pytest_mlff.datasets.dataset import Dataset
 from pytest_mlff.datasets.frames import Frames
 from pytest_mlff.datasets.integrity import IntegrityResult, check_integrity
-from pytest_mlff.datasets.integrity.groups import Group
+from pytest_mlff.datasets.integrity.groups import SystemFrames
 from pytest_mlff.datasets.integrity.superposition import distances
 from pytest_mlff.datasets.integrity.twins import features, repeats, search_radius, twins
 from pytest_mlff.datasets.registry import open_dataset
@@ -155,7 +155,7 @@ def test_without_training_or_validation_there_is_nothing_to_find() -> None:
 # --- against brute force ---------------------------------------------------------------------
 
 
-def _group(positions: np.ndarray[Any, Any], **changes: Any) -> Group:
+def _group(positions: np.ndarray[Any, Any], **changes: Any) -> SystemFrames:
     n_frames, n_atoms = positions.shape[:2]
     defaults: dict[str, Any] = {
         "numbers": np.full(n_atoms, 6),
@@ -164,7 +164,7 @@ def _group(positions: np.ndarray[Any, Any], **changes: Any) -> Group:
         "molecules": ("made",) * n_frames,
         "numbering": np.arange(n_frames),
     }
-    return Group(positions=positions, **{**defaults, **changes})
+    return SystemFrames(positions=positions, **{**defaults, **changes})
 
 
 def _brute(one: np.ndarray[Any, Any], other: np.ndarray[Any, Any]) -> float:
