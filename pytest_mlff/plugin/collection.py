@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from fnmatch import fnmatch
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -109,9 +110,21 @@ def reaches_specs(session: Session, path: Path, config: pytest.Config) -> bool |
     return None
 
 
+def _is_ignored(path: Path, config: pytest.Config) -> bool:
+    """Whether ``--ignore`` or ``--ignore-glob`` names a spec or a folder above it.
+
+    pytest itself heeds neither for a path among its arguments, where the suites' specs stand.
+    """
+    folder = config.invocation_params.dir
+    way = (path, *path.parents)
+    paths = [(folder / one).resolve() for one in config.getoption("ignore") or ()]
+    globs = [str(folder / one) for one in config.getoption("ignore_glob") or ()]
+    return any(one in paths or any(fnmatch(str(one), glob) for glob in globs) for one in way)
+
+
 def collect_spec(session: Session, path: Path, parent: pytest.Collector) -> SpecModule | None:
-    """Collect a file if it is one of the run's specs."""
-    if not session.joins:
+    """Collect a file if it is one of the run's specs, and not one to be ignored."""
+    if not session.joins or _is_ignored(path, parent.config):
         return None
     planned = session.by_path.get(path) or session.by_path.get(path.resolve())
     if planned is None:

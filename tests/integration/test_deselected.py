@@ -57,6 +57,14 @@ def test_deselect(pytester: Pytester) -> None:
     result.stdout.fnmatch_lines([f"*mlff: 1 of {CASES} cases were deselected*"])
 
 
+def test_a_spec_that_is_ignored(pytester: Pytester) -> None:
+    folder = model_repo(pytester) / "specs"
+    (folder / "more.yaml").write_text((folder / "small.yaml").read_text())
+    arguments = ("--mlff-suite=specs/more.yaml", "--ignore=specs/more.yaml")
+    result = run_case(pytester, *arguments)
+    result.stdout.fnmatch_lines([f"*mlff: {CASES} of {2 * CASES} cases were deselected*"])
+
+
 def test_in_the_ini_file(pytester: Pytester) -> None:
     model_repo(pytester)
     pytester.makeini("[pytest]\naddopts = -k energy\n")

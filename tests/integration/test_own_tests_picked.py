@@ -43,6 +43,8 @@ def run(pytester: Pytester, *words: str) -> RunResult:
         (["-ktest_two", "tests"], 1, 1),
         (["--deselect", "specs/small.yaml"], 2, CASES),
         (["-m", "not mlff"], 2, CASES),
+        (["--ignore=specs"], 2, 0),
+        (["--ignore-glob=*/small.y*ml"], 2, 0),
         (["--mlff-model=models.py:exact", "tests/test_mine.py"], 2, 0),
         (["--mlff-model=models.py:exact", "-k", "test_two"], 1, CASES + 1),
         (["-n2", "tests/test_mine.py"], 2, 0),
