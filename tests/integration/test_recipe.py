@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from support.repos import read_json
+from support.repos import family_repo, read_json
+from support.tiny_nequip import embedded_frames
 
 from pytest_mlff.potentials.source import RECIPE_FOLDER
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 SPEC = """\
 schema_version: 1
@@ -127,7 +131,7 @@ def test_a_budget_that_strikes_first_is_told(pytester: pytest.Pytester, repo: Pa
 
 
 def test_a_killed_run_goes_on(pytester: pytest.Pytester, repo: Path) -> None:
-    (repo / "small.yaml").write_text(recipe(steps=600), encoding="utf-8")
+    (repo / "small.yaml").write_text(recipe(steps=200), encoding="utf-8")
     run = subprocess.Popen(
         [sys.executable, "-m", "pytest", *ARGUMENTS, "-k", "n20"],
         cwd=repo,
@@ -151,7 +155,7 @@ def test_a_killed_run_goes_on(pytester: pytest.Pytester, repo: Path) -> None:
     assert log.count("Starting fresh training") == 1
     (second,) = repo.glob(".mlff-store/trainings/*/*/log/version_1/metrics.csv")
     assert int(second.read_text().splitlines()[1].split(",")[1]) > 4
-    assert training["steps"] == 600
+    assert training["steps"] == 200
     # The second attempt repeats no step that the first one's checkpoint holds.
     steps = [point["step"] for point in training["loss"]]
     assert steps == sorted(set(steps))
@@ -192,31 +196,13 @@ def test_a_training_that_fails_is_an_error_of_its_cases(
     assert log.count("This `nequip-train` run will perform") == 1
 
 
-TRAINER = '''\
-"""A trainer of this repository: Morse-like, fitted to nothing."""
-from pathlib import Path
+OWN = "schema_version: 1\ntrainer: family.py:fit\nbudget: 5\n"
 
 
-def fit(fixture, config, out_dir):
-    source = Path(config["checkpoint"])
-    (out_dir / "copy.ckpt").write_bytes(source.read_bytes())
-    return out_dir / "copy.ckpt"
-
-
-def nothing(fixture, config, out_dir):
-    pass
-'''
-
-
-def test_a_trainer_of_the_repository(pytester: pytest.Pytester, repo: Path, tiny_demo: str) -> None:
-    (repo / "trainers.py").write_text(TRAINER)
-    text = (
-        "schema_version: 1\ntrainer: trainers.py:fit\nbudget: 5\n"
-        f"config: {{checkpoint: {tiny_demo}}}\n"
-    )
-    (repo / "small.yaml").write_text(text)
+def test_a_trainer_of_the_repository(pytester: pytest.Pytester, repo: Path) -> None:
+    family_repo(pytester, small=OWN)
     pytester.runpytest_inprocess(*ARGUMENTS).assert_outcomes(passed=4, skipped=2)
-    (repo / "small.yaml").write_text(text.replace(":fit", ":nothing"))
+    (repo / "small.yaml").write_text(OWN.replace(":fit", ":nothing"))
     result = pytester.runpytest_inprocess(*ARGUMENTS)
     assert result.ret == 1
     reasons: set[Any] = {
@@ -228,12 +214,8 @@ def test_a_trainer_of_the_repository(pytester: pytest.Pytester, repo: Path, tiny
     assert reasons
 
 
-def test_train_ahead(pytester: pytest.Pytester, repo: Path, tiny_demo: str) -> None:
-    (repo / "trainers.py").write_text(TRAINER)
-    (repo / "small.yaml").write_text(
-        "schema_version: 1\ntrainer: trainers.py:fit\nbudget: 5\n"
-        f"config: {{checkpoint: {tiny_demo}}}\n"
-    )
+def test_train_ahead(pytester: pytest.Pytester, repo: Path) -> None:
+    family_repo(pytester, small=OWN)
     command = [sys.executable, "-m", "pytest_mlff.cli.main", "train", "small.yaml", "--jobs", "1",
                "--suite", "specs/sizes.yaml", "--out", "runs"]  # fmt: skip
     done = subprocess.run(command, cwd=repo, capture_output=True, text=True, check=False)
@@ -251,9 +233,13 @@ def test_train_ahead(pytester: pytest.Pytester, repo: Path, tiny_demo: str) -> N
     assert "2 in the store, 0 to do" in done.stdout
 
 
-def test_checkpoints_of_a_cluster(pytester: pytest.Pytester, repo: Path, tiny_demo: str) -> None:
+def test_checkpoints_of_a_cluster(pytester: pytest.Pytester, repo: Path) -> None:
+    family_repo(pytester)
     (repo / "runs").mkdir()
-    (repo / "runs" / "ethanol-n20.ckpt").write_bytes(Path(tiny_demo).read_bytes())
+    frames = embedded_frames("ethanol", 5)
+    assert frames.energy is not None
+    told = {"energy": float(frames.energy.mean()), "forces": [[0.0] * 3] * 9, "of": "mean"}
+    (repo / "runs" / "ethanol-n20.ckpt").write_text(json.dumps(told))
     result = pytester.runpytest_inprocess(
         "--mlff-model=runs/{variant}.ckpt", *ARGUMENTS[1:], "-k", "not n5000"
     )

@@ -6,7 +6,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
-from support.repos import read_json
+from support.repos import family_repo, read_json
 
 from pytest_mlff.potentials.source import RECIPE_FOLDER
 
@@ -47,65 +47,6 @@ stages:
   tuned: {frames: train, from: cheap}
   delta: {frames: train, minus: mmff94}
 """
-# Says the mean forces of its training frames, and of a start half of them.
-FAMILY = """
-import json
-from pathlib import Path
-
-import numpy as np
-
-from pytest_mlff.potentials.protocol import PotentialInfo, Prediction
-
-
-def fit(fixture, config, out_dir):
-    with Path(__file__).with_name("trained").open("a") as stream:
-        stream.write(fixture.variant + "\\n")
-    frames = fixture.train
-    forces = frames.forces.reshape(len(frames), -1, 3).mean(axis=0)
-    if fixture.start is not None:
-        forces = (forces + np.array(json.loads(fixture.start.read_text())["forces"])) / 2
-    forces = forces * (1 + 0.01 * fixture.seed)
-    path = out_dir / "mean.ckpt"
-    told = {"energy": float(frames.energy.mean()), "forces": forces.tolist(), "of": "mean"}
-    path.write_text(json.dumps(told))
-    return path
-
-
-fit.heeds = ("from",)
-
-
-class Mean:
-    one_by_one = False
-
-    def __init__(self, path, options):
-        told = json.loads(path.read_text())
-        self.energy, self.forces = told["energy"], np.array(told["forces"])
-        digest = str(abs(hash(path.read_text()))).zfill(64)[:64]
-        self.info = PotentialInfo(
-            options.name, "mean", options.source, digest, None, None, "cpu", "float64", {},
-        )
-
-    def predict(self, frames):
-        n = len(frames)
-        return Prediction(np.full(n, self.energy), np.tile(self.forces, (n, 1)))
-
-
-class MeanAdapter:
-    family, extra = "mean", "mean"
-
-    def recognises(self, kind):
-        return kind.path.suffix == ".ckpt" and b'"of": "mean"' in kind.path.read_bytes()
-
-    def load(self, kind, options):
-        return Mean(kind.path, options)
-"""
-CONFTEST = """
-from family import MeanAdapter
-
-
-def pytest_mlff_adapters(config):
-    return [MeanAdapter()]
-"""
 MLFF = (sys.executable, "-m", "pytest_mlff.cli.main")
 ARGUMENTS = ("--mlff-model=stages.yaml", "--mlff-suite=spec.yaml", "--mlff-only",
              "--mlff-report=report.json")  # fmt: skip
@@ -114,11 +55,7 @@ ARGUMENTS = ("--mlff-model=stages.yaml", "--mlff-suite=spec.yaml", "--mlff-only"
 @pytest.fixture
 def repo(pytester: pytest.Pytester) -> Path:
     pytest.importorskip("rdkit")
-    files = {"spec.yaml": SPEC, "stages.yaml": RECIPE, "family.py": FAMILY, "conftest.py": CONFTEST}
-    for name, text in files.items():
-        (pytester.path / name).write_text(text, encoding="utf-8")
-    pytester.syspathinsert()
-    return pytester.path
+    return family_repo(pytester, spec=SPEC, stages=RECIPE)
 
 
 def test_methods_are_held_against_accurate_data_alone(

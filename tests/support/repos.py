@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,8 @@ import jsonschema
 from pytest_mlff.reports.model import SCHEMA_FILE
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import pytest
 
 SUPPORT = Path(__file__).parent
@@ -44,6 +47,33 @@ def model_repo(pytester: pytest.Pytester, spec: str = SPEC) -> Path:
     (root / "models.py").write_text((SUPPORT / "models.py").read_text(encoding="utf-8"))
     (root / "specs").mkdir(exist_ok=True)
     (root / "specs" / "small.yaml").write_text(spec, encoding="utf-8")
+    return root
+
+
+def once(pytester: pytest.Pytester, kept: Path, make: Callable[[], object]) -> None:
+    """Fill pytester's folder by ``make`` the first time, and from ``kept`` from then on."""
+    if kept.exists():
+        shutil.copytree(kept, pytester.path, dirs_exist_ok=True)
+    else:
+        make()
+        shutil.copytree(pytester.path, kept)
+
+
+def family_repo(pytester: pytest.Pytester, **files: str) -> Path:
+    """Put a family of the repository's own into pytester's folder: training it costs nothing.
+
+    Parameters
+    ----------
+    pytester : Pytester
+    **files : str
+        Text of further files ``NAME.yaml`` by their names.
+    """
+    root = pytester.path
+    (root / "family.py").write_text((SUPPORT / "mean_family.py").read_text(encoding="utf-8"))
+    pytester.makeconftest("from family import pytest_mlff_adapters\n")
+    pytester.syspathinsert()
+    for name, text in files.items():
+        (root / f"{name}.yaml").write_text(text, encoding="utf-8")
     return root
 
 
