@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import pkgutil
 from typing import TYPE_CHECKING
 
 import pytest
@@ -22,10 +23,15 @@ def _imported() -> None:
         pytest.importorskip(name)
     # Several threads on a busy machine wait for each other longer than they compute.
     importlib.import_module("torch").set_num_threads(1)
-    for name in ("pytest_mlff.laws.runner", "pytest_mlff.plugin.results", "pytest_mlff.run.session",
-                 "pytest_mlff.potentials.batching", "pytest_mlff.potentials.families.nequip_files",
-                 "pytest_mlff.potentials.loading"):  # fmt: skip
+    for name in ("pytest_mlff.laws.runner", "pytest_mlff.potentials.families.nequip_files",
+                 "pytest_mlff.training.runner",
+                 "pytest_mlff.training.trainers.function"):  # fmt: skip
         importlib.import_module(name)
+    # What every run imports: anew each time, that is half of what a short run costs.
+    for room in ("metrics", "plugin", "potentials.process", "reports", "run", "scheduling"):
+        package = importlib.import_module(f"pytest_mlff.{room}")
+        for found in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+            importlib.import_module(found.name)
 
 
 @pytest.fixture(scope="session")
@@ -48,3 +54,9 @@ def tiny_float64(tmp_path_factory: pytest.TempPathFactory) -> str:
     folder: Path = tmp_path_factory.mktemp("tiny64")
     frames = embedded_frames("ethanol", 60)
     return str(train(folder, frames, type_names=("C", "H", "O"), dtype="float64"))
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of a test file: for :func:`support.repos.once`."""
+    return tmp_path_factory.mktemp("shared")

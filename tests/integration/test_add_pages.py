@@ -9,6 +9,8 @@ import sys
 import tomllib
 from pathlib import Path
 
+from support.repos import SUPPORT
+
 DOCS = Path(__file__).parents[2] / "docs"
 SPEC = """\
 schema_version: 1
@@ -27,6 +29,10 @@ FORCES = """\
         unit: meV/Å
         provenance: {source: physical_limit, reference: any}
 """
+
+
+MODEL = "models.py:noisy"
+"""Costs less than a network, and a page on metrics or reports is not about the model."""
 
 
 def _blocks(page: str, language: str) -> list[str]:
@@ -49,6 +55,7 @@ def _package(page: str, folder: Path) -> dict[str, str]:
             for group, points in groups.items()
         )
     )
+    (folder / "models.py").write_text((SUPPORT / "models.py").read_text(encoding="utf-8"))
     path = os.pathsep.join([str(folder), os.environ.get("PYTHONPATH", "")])
     return {**os.environ, "PYTHONPATH": path, "MLFF_STORE": str(folder / "store")}
 
@@ -82,12 +89,12 @@ def test_a_metric(tmp_path: Path) -> None:
     _spec(tmp_path, cases)
     validate = ("pytest_mlff.cli.main", "specs", "validate", "specs/own/s.yaml")
     assert _run(tmp_path, environment, *validate)[0] == 0
-    code, said = _benchmark(tmp_path, environment, "demo")
+    code, said = _benchmark(tmp_path, environment, MODEL)
     assert code == 0, said
     assert "≥ 0.9" in said
     # A value on the wrong side of the limit fails, and `max` is refused.
     _spec(tmp_path, cases.replace("0.9", "1.0"))
-    code, said = _benchmark(tmp_path, environment, "demo")
+    code, said = _benchmark(tmp_path, environment, MODEL)
     assert code == 1, said
     assert "below the threshold of 1" in said
     _spec(tmp_path, cases.replace("min:", "max:"))
@@ -127,7 +134,7 @@ def test_a_report_format(tmp_path: Path) -> None:
     environment = _package("add-a-report-format.md", tmp_path)
     _spec(tmp_path, FORCES)
     wanted = ("--mlff-report=r.json", "--mlff-write=markdown:run.md")
-    code, said = _benchmark(tmp_path, environment, "demo", *wanted)
+    code, said = _benchmark(tmp_path, environment, MODEL, *wanted)
     assert code == 0, said
     assert "mlff: markdown report written to " in said
     written = (tmp_path / "run.md").read_text(encoding="utf-8")
@@ -143,13 +150,13 @@ def test_a_report_format(tmp_path: Path) -> None:
     module = tmp_path / "markdown_list.py"
     module.write_text(module.read_text().replace("    lines = [", "    1 / 0\n    lines = ["))
     (tmp_path / "r.json").unlink()
-    code, said = _benchmark(tmp_path, environment, "demo", *wanted)
+    code, said = _benchmark(tmp_path, environment, MODEL, *wanted)
     assert code == 1, said
     assert "run.md: the format markdown failed (ZeroDivisionError: division by zero)" in said
     assert (tmp_path / "r.json").is_file()
     # Without the package there is no such format, and that is said before the run.
     (tmp_path / "throw_away-1.dist-info" / "entry_points.txt").unlink()
-    code, said = _benchmark(tmp_path, environment, "demo", *wanted)
+    code, said = _benchmark(tmp_path, environment, MODEL, *wanted)
     assert code == 4
     assert "unknown report format 'markdown' (formats: html, csv)" in said
 

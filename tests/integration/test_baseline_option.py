@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from support.gated import IDS, SPEC, cases, gate_run, gated_repo, only_line
-from support.repos import read_json
+from support.repos import once, read_json
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -17,15 +17,21 @@ if TYPE_CHECKING:
 ENERGY, FORCE, CARBON, HYDROGEN, OXYGEN = IDS
 
 
-def _base(pytester: Pytester, spec: str = SPEC) -> Path:
+@pytest.fixture
+def based(pytester: Pytester, shared: Path) -> Path:
     """A repository in which ``base.json`` is the base model's report."""
-    root = gated_repo(pytester, spec)
+    once(pytester, shared / "based", lambda: _base(pytester))
+    return pytester.path
+
+
+def _base(pytester: Pytester, spec: str = SPEC) -> None:
+    gated_repo(pytester, spec)
     assert gate_run(pytester, "base", report="base.json").ret == 0
-    return root
 
 
-def test_the_same_model_is_green_and_says_what_it_could_have_seen(pytester: Pytester) -> None:
-    _base(pytester)
+def test_the_same_model_is_green_and_says_what_it_could_have_seen(
+    pytester: Pytester, based: Path
+) -> None:
     result = gate_run(pytester, "base", "--mlff-baseline=base.json")
     assert result.ret == 0
     found = cases(pytester)
@@ -42,8 +48,7 @@ def test_the_same_model_is_green_and_says_what_it_could_have_seen(pytester: Pyte
     result.stdout.fnmatch_lines(["*base against base.json: 5 cases: 5 same"])
 
 
-def test_a_regression_is_red_on_the_item(pytester: Pytester) -> None:
-    _base(pytester)
+def test_a_regression_is_red_on_the_item(pytester: Pytester, based: Path) -> None:
     result = gate_run(pytester, "worse", "--mlff-baseline=base.json", "--junitxml=junit.xml")
     assert result.ret == 1
     result.assert_outcomes(failed=len(IDS))
@@ -58,9 +63,9 @@ def test_a_regression_is_red_on_the_item(pytester: Pytester) -> None:
 
 def test_another_seed_of_the_same_quality_is_undecided_and_never_green(
     pytester: Pytester,
+    based: Path,
 ) -> None:
     """300 frames do not show that a model is within 1 %: neither a pass nor, by default, a no."""
-    _base(pytester)
     result = gate_run(pytester, "reseeded", "--mlff-baseline=base.json", "--junitxml=junit.xml")
     assert result.ret == 0
     result.assert_outcomes(skipped=len(IDS))
@@ -80,8 +85,7 @@ def test_another_seed_of_the_same_quality_is_undecided_and_never_green(
     assert gate_run(pytester, "reseeded", "--mlff-baseline=base.json").ret == 1
 
 
-def test_a_better_model_is_green_and_shows_the_change(pytester: Pytester) -> None:
-    _base(pytester)
+def test_a_better_model_is_green_and_shows_the_change(pytester: Pytester, based: Path) -> None:
     result = gate_run(pytester, "better", "--mlff-baseline=base.json", "-v")
     assert result.ret == 0
     found = cases(pytester)[FORCE]
@@ -98,9 +102,8 @@ def test_without_a_baseline_there_is_no_such_column(pytester: Pytester) -> None:
     assert {case["regressed"] for case in cases(pytester).values()} == {None}
 
 
-def test_two_workers_say_the_same(pytester: Pytester) -> None:
+def test_two_workers_say_the_same(pytester: Pytester, based: Path) -> None:
     pytest.importorskip("xdist")
-    _base(pytester)
     gate_run(pytester, "slightly_worse", "--mlff-baseline=base.json")
     alone = cases(pytester)
     assert {case["verdict"] for case in alone.values()} == {"regressed", "undecided"}
@@ -110,8 +113,7 @@ def test_two_workers_say_the_same(pytester: Pytester) -> None:
         assert {**case, "seconds": 0} == {**alone[name], "seconds": 0}
 
 
-def test_a_case_alone_gets_the_verdict_it_gets_among_all(pytester: Pytester) -> None:
-    _base(pytester)
+def test_a_case_alone_gets_the_verdict_it_gets_among_all(pytester: Pytester, based: Path) -> None:
     gate_run(pytester, "slightly_worse", "--mlff-baseline=base.json")
     together = cases(pytester)
     for name in (ENERGY, OXYGEN):
@@ -143,14 +145,14 @@ def test_too_few_frames_are_undecided_unless_the_value_is_far_off(pytester: Pyte
     [
         ("start: 85", "start: 80", "test data (digest)"),
         ("variant:", "seed: 3\nvariant:", "spec (digest)"),
-        (None, "--mlff-dtype=float64", "dtype"),
+        (None, "--mlff-dtype=float32", "dtype"),
     ],
 )
 def test_what_cannot_be_compared_is_an_error_and_never_green(
-    pytester: Pytester, tiny_demo: str, old: str | None, new: str, words: str
+    pytester: Pytester, old: str | None, new: str, words: str
 ) -> None:
-    root = gated_repo(pytester, SPEC.replace("max: 100", "max: 1.0e6"))
-    model = "base" if old else tiny_demo
+    root = gated_repo(pytester)
+    model = "base" if old else "typed"
     assert gate_run(pytester, model, report="base.json").ret == 0
     more = [] if old else [new]
     if old:
@@ -164,10 +166,9 @@ def test_what_cannot_be_compared_is_an_error_and_never_green(
         assert "base.json" in case["reason"]
 
 
-def test_new_cases_and_orphans_are_said_aloud(pytester: Pytester) -> None:
-    root = _base(pytester)
-    text = (root / "specs" / "small.yaml").read_text()
-    (root / "specs" / "small.yaml").write_text(
+def test_new_cases_and_orphans_are_said_aloud(pytester: Pytester, based: Path) -> None:
+    text = (based / "specs" / "small.yaml").read_text()
+    (based / "specs" / "small.yaml").write_text(
         text.replace("metric: energy_mae", "metric: energy_rmse")
     )
     result = gate_run(pytester, "base", "--mlff-baseline=base.json")
@@ -183,33 +184,24 @@ def test_new_cases_and_orphans_are_said_aloud(pytester: Pytester) -> None:
     )
 
 
-def test_deselected_cases_are_no_orphans(pytester: Pytester) -> None:
-    _base(pytester)
+def test_deselected_cases_are_no_orphans(pytester: Pytester, based: Path) -> None:
     result = gate_run(pytester, "base", "--mlff-baseline=base.json", "-k", "energy")
     assert result.ret == 0
     result.stdout.no_fnmatch_line("*no case has any more*")
 
 
-def test_nothing_in_common_is_said_aloud(pytester: Pytester) -> None:
-    root = _base(pytester)
-    (root / "specs" / "small.yaml").rename(root / "specs" / "other.yaml")
-    result = (
-        gate_run(pytester, "worse", "--mlff-suite=specs/other.yaml", "--mlff-baseline=base.json")
-        if False
-        else pytester.runpytest_inprocess(
-            "--mlff-model=gated.py:worse",
-            "--mlff-suite=specs/other.yaml",
-            "--mlff-baseline=base.json",
-        )
+def test_nothing_in_common_is_said_aloud(pytester: Pytester, based: Path) -> None:
+    (based / "specs" / "small.yaml").rename(based / "specs" / "other.yaml")
+    result = pytester.runpytest_inprocess(
+        "--mlff-model=gated.py:worse", "--mlff-suite=specs/other.yaml", "--mlff-baseline=base.json"
     )
     result.stdout.fnmatch_lines(
         ["*nothing could be told*", "*entries of specs outside of this run: specs/small"]
     )
 
 
-def test_a_graver_verdict_stands(pytester: Pytester) -> None:
-    root = _base(pytester)
-    (root / "specs" / "small.yaml").write_text(
+def test_a_graver_verdict_stands(pytester: Pytester, based: Path) -> None:
+    (based / "specs" / "small.yaml").write_text(
         SPEC.replace("max: 100, unit: meV/Å", "max: 1, unit: meV/Å")
     )
     gate_run(pytester, "worse", "--mlff-baseline=base.json")
@@ -268,9 +260,10 @@ def test_a_folder_holds_one_baseline_for_each_model(pytester: Pytester) -> None:
 
 @pytest.mark.parametrize("how", ["missing", "truncated", "newer", "sidecar missing",
                                  "sidecar changed", "no values", "edited"])  # fmt: skip
-def test_a_bad_baseline_is_one_line_before_anything_runs(pytester: Pytester, how: str) -> None:
-    root = _base(pytester)
-    path, sidecar = root / "base.json", root / "base.residuals.npz"
+def test_a_bad_baseline_is_one_line_before_anything_runs(
+    pytester: Pytester, based: Path, how: str
+) -> None:
+    path, sidecar = based / "base.json", based / "base.residuals.npz"
     text = path.read_text()
     word = "base.json"
     match how:
@@ -297,7 +290,7 @@ def test_a_bad_baseline_is_one_line_before_anything_runs(pytester: Pytester, how
             word = "was changed after it was written"
     result = gate_run(pytester, "base", "--mlff-baseline=base.json")
     assert word in only_line(result)
-    assert not (root / "report.json").exists()
+    assert not (based / "report.json").exists()
 
 
 @pytest.mark.slow

@@ -7,19 +7,25 @@ from typing import TYPE_CHECKING
 
 import pytest
 from support.gated import IDS, gate_run, gated_repo
+from support.repos import once
 
 from pytest_mlff.cli.main import main
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from pytest import Pytester
 
 
 @pytest.fixture
-def runs(pytester: Pytester) -> Pytester:
-    gated_repo(pytester)
-    gate_run(pytester, "base", report="a.json")
-    gate_run(pytester, "worse", report="b.json")
-    gate_run(pytester, "better", "--mlff-update-baseline", report=None)
+def runs(pytester: Pytester, shared: Path) -> Pytester:
+    def run() -> None:
+        gated_repo(pytester)
+        gate_run(pytester, "base", report="a.json")
+        gate_run(pytester, "worse", report="b.json")
+        gate_run(pytester, "better", "--mlff-update-baseline", report=None)
+
+    once(pytester, shared / "runs", run)
     return pytester
 
 

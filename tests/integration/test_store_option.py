@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from pytest import Pytester
 
 EASY = SPEC.replace("max: 5,", "max: 1.0e9,").replace("max: 0.5,", "max: 1.0e9,")
+# Of the store a model is its digest: what costs nothing to open says as much as a checkpoint.
+MODEL, TETHERED = "models.py:noisy", "models.py:tethered"
 
 
 def _passes(store: Path) -> dict[Path, tuple[int, int]]:
@@ -34,35 +36,37 @@ def _values(root: Path) -> list[float]:
     return [case["value"] for case in read_json(root / "report.json")["cases"]]
 
 
-def test_one_pass_serves_all_cases_and_later_runs(pytester: Pytester, tiny_demo: str) -> None:
+def test_one_pass_serves_all_cases_and_later_runs(pytester: Pytester) -> None:
     root = model_repo(pytester, EASY)
-    assert run_case(pytester, "--mlff-store=kept", model=tiny_demo).ret == 0
+    assert run_case(pytester, "--mlff-store=kept", model=MODEL).ret == 0
     first, values = _passes(root / "kept"), _values(root)
     assert len(first) == 1
-    assert run_case(pytester, "--mlff-store=kept", model=tiny_demo).ret == 0
+    assert run_case(pytester, "--mlff-store=kept", model=MODEL).ret == 0
     assert _passes(root / "kept") == first
     assert _values(root) == values
     assert not (root / ".mlff-store").exists()
 
 
-def test_a_damaged_pass_is_computed_again(pytester: Pytester, tiny_demo: str) -> None:
+def test_a_damaged_pass_is_computed_again(pytester: Pytester) -> None:
     root = model_repo(pytester, EASY)
-    run_case(pytester, model=tiny_demo)
+    run_case(pytester, model=MODEL)
     values = _values(root)
     (path,) = _passes(root / ".mlff-store")
     content = path.read_bytes()
     path.write_bytes(content[: len(content) // 2])
-    assert run_case(pytester, model=tiny_demo).ret == 0
+    assert run_case(pytester, model=MODEL).ret == 0
     assert path.stat().st_size == len(content)
     assert _values(root) == values
 
 
-def test_another_precision_is_another_pass(pytester: Pytester, tiny_demo: str) -> None:
+def test_another_precision_is_another_pass(pytester: Pytester) -> None:
     root = model_repo(pytester, EASY)
-    run_case(pytester, model=tiny_demo)
-    run_case(pytester, "--mlff-dtype=float64", model=tiny_demo)
+    with (root / "models.py").open("a") as stream:
+        stream.write("\n\ndef typed(dtype):\n    return Knows(noise=0.01)\n")
+    for asked in ((), ("--mlff-dtype=float32",)):
+        run_case(pytester, *asked, model="models.py:typed")
     assert len(_passes(root / ".mlff-store")) == 2
-    assert read_json(root / "report.json")["models"][0]["dtype"] == "float64"
+    assert read_json(root / "report.json")["models"][0]["dtype"] == "float32"
 
 
 def test_a_factorys_answers_are_kept_as_long_as_its_code_stays(pytester: Pytester) -> None:
@@ -80,11 +84,11 @@ def test_a_factorys_answers_are_kept_as_long_as_its_code_stays(pytester: Pyteste
 
 @pytest.mark.parametrize("workers", [pytest.param("-n0", marks=pytest.mark.slow), "-n2"])
 def test_a_store_that_cannot_be_written_costs_nothing_but_speed(
-    pytester: Pytester, tiny_demo: str, workers: str
+    pytester: Pytester, workers: str
 ) -> None:
     root = model_repo(pytester, EASY)
     (root / "file").write_text("")
-    result = run_case(pytester, "--mlff-store=file", "-p", "xdist", workers, model=tiny_demo)
+    result = run_case(pytester, "--mlff-store=file", "-p", "xdist", workers, model=MODEL)
     assert result.ret == 0
     assert result.stdout.str().count("cannot be written") == 1
     assert {case["verdict"] for case in read_json(root / "report.json")["cases"]} == {"passed"}
@@ -103,13 +107,13 @@ def _refused(folder: Path) -> list[str]:
     return words
 
 
-def test_a_read_only_folder_gives_one_warning(pytester: Pytester, tiny_demo: str) -> None:
+def test_a_read_only_folder_gives_one_warning(pytester: Pytester) -> None:
     root = model_repo(pytester, EASY)
     (root / "closed").mkdir(mode=0o555)
     done = subprocess.run(
         [
             *_refused(root / "closed"), sys.executable, "-m", "pytest", "-p", "no:cacheprovider",
-            f"--mlff-model={tiny_demo}", "--mlff-suite=../specs/small.yaml", "--mlff-only",
+            f"--mlff-model=../{MODEL}", "--mlff-suite=../specs/small.yaml", "--mlff-only",
         ],
         cwd=root / "closed", capture_output=True, text=True, check=False,
     )  # fmt: skip
@@ -118,11 +122,11 @@ def test_a_read_only_folder_gives_one_warning(pytester: Pytester, tiny_demo: str
     assert f"{CASES} passed" in done.stdout
 
 
-def test_a_forged_pass_is_noticed_unless_it_is_to_be_trusted(
-    pytester: Pytester, tiny_demo: str
-) -> None:
+def test_a_forged_pass_is_noticed_unless_it_is_to_be_trusted(pytester: Pytester) -> None:
+    """The model is physical: one whose answers scatter cannot be told from a forger."""
     root = model_repo(pytester, EASY)
-    run_case(pytester, model=tiny_demo)
+    level = "--mlff-level=GFN2-xTB"
+    run_case(pytester, level, model=TETHERED)
     values = _values(root)
     (path,) = _passes(root / ".mlff-store")
     header, _, content = path.read_bytes().partition(b"\n")
@@ -135,7 +139,7 @@ def test_a_forged_pass_is_noticed_unless_it_is_to_be_trusted(
 
     def run(trust: str) -> tuple[list[float], int]:
         path.write_bytes(forged)
-        result = run_case(pytester, f"--mlff-store-trust={trust}", model=tiny_demo)
+        result = run_case(pytester, f"--mlff-store-trust={trust}", level, model=TETHERED)
         assert result.ret == 0
         return _values(root), result.stdout.str().count("is not what the model says")
 
@@ -146,7 +150,7 @@ def test_a_forged_pass_is_noticed_unless_it_is_to_be_trusted(
     assert believed != values
     pytester.makeini("[pytest]\nmlff_store_trust = full")
     path.write_bytes(forged)
-    run_case(pytester, model=tiny_demo)
+    run_case(pytester, level, model=TETHERED)
     assert _values(root) == believed
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from support.gated import IDS, SPEC, cases, gate_run, gated_repo, only_line
+from support.repos import once
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,17 +26,22 @@ def _values(pytester: Pytester) -> dict[str, float]:
     return {name: entry["value"] for name, entry in document["cases"].items()}
 
 
-def _first(pytester: Pytester) -> dict[str, float]:
-    gated_repo(pytester)
-    assert gate_run(pytester, "base", *UPDATE).ret == 0
+@pytest.fixture
+def before(pytester: Pytester, shared: Path) -> dict[str, float]:
+    """Values of a first update, whose repository lies in pytester's folder."""
+
+    def update() -> None:
+        gated_repo(pytester)
+        assert gate_run(pytester, "base", *UPDATE).ret == 0
+
+    once(pytester, shared / "first", update)
     return _values(pytester)
 
 
-def test_the_first_update_writes_every_case(pytester: Pytester) -> None:
-    values = _first(pytester)
+def test_the_first_update_writes_every_case(pytester: Pytester, before: dict[str, float]) -> None:
     measured = {name: case["value"] for name, case in cases(pytester).items()}
-    assert values == measured
-    assert set(values) == set(IDS)
+    assert before == measured
+    assert set(before) == set(IDS)
     assert gate_run(pytester, "base", UPDATE[0]).ret == 0
 
 
@@ -47,17 +53,15 @@ def test_without_a_name_it_lies_in_baselines_under_the_models_name(pytester: Pyt
     result.stdout.fnmatch_lines(["mlff: baseline *base.json: 5 added"])
 
 
-def test_the_same_model_changes_no_byte(pytester: Pytester) -> None:
-    _first(pytester)
-    before = {one.name: one.read_bytes() for one in _file(pytester).parent.iterdir()}
+def test_the_same_model_changes_no_byte(pytester: Pytester, before: dict[str, float]) -> None:
+    files = {one.name: one.read_bytes() for one in _file(pytester).parent.iterdir()}
     result = gate_run(pytester, "base", *UPDATE)
     assert result.ret == 0
     result.stdout.fnmatch_lines(["*5 kept"])
-    assert {one.name: one.read_bytes() for one in _file(pytester).parent.iterdir()} == before
+    assert {one.name: one.read_bytes() for one in _file(pytester).parent.iterdir()} == files
 
 
-def test_a_better_model_tightens(pytester: Pytester) -> None:
-    before = _first(pytester)
+def test_a_better_model_tightens(pytester: Pytester, before: dict[str, float]) -> None:
     result = gate_run(pytester, "better", *UPDATE)
     assert result.ret == 0
     after = _values(pytester)
@@ -66,14 +70,14 @@ def test_a_better_model_tightens(pytester: Pytester) -> None:
     assert len(list(_file(pytester).parent.glob("*.npz"))) == 1
 
 
-def test_another_seed_is_no_improvement(pytester: Pytester) -> None:
-    before = _first(pytester)
+def test_another_seed_is_no_improvement(pytester: Pytester, before: dict[str, float]) -> None:
     assert gate_run(pytester, "reseeded", *UPDATE).ret == 0
     assert _values(pytester) == before
 
 
-def test_a_worse_model_is_red_and_changes_nothing(pytester: Pytester) -> None:
-    before = _first(pytester)
+def test_a_worse_model_is_red_and_changes_nothing(
+    pytester: Pytester, before: dict[str, float]
+) -> None:
     result = gate_run(pytester, "worse", *UPDATE)
     assert result.ret == 1
     assert _values(pytester) == before
@@ -94,8 +98,9 @@ def test_a_run_that_ended_early_changes_nothing(pytester: Pytester) -> None:
     result.stdout.fnmatch_lines(["*ended early, so no baseline was changed"])
 
 
-def test_deselected_entries_and_other_specs_stay(pytester: Pytester) -> None:
-    before = _first(pytester)
+def test_deselected_entries_and_other_specs_stay(
+    pytester: Pytester, before: dict[str, float]
+) -> None:
     result = gate_run(pytester, "better", *UPDATE, "-k", "energy")
     assert result.ret == 0
     after = _values(pytester)
@@ -109,9 +114,8 @@ def test_deselected_entries_and_other_specs_stay(pytester: Pytester) -> None:
     assert {name.split("/")[1] for name in _values(pytester)} == {"small", "other"}
 
 
-def test_two_workers_write_the_same_file(pytester: Pytester) -> None:
+def test_two_workers_write_the_same_file(pytester: Pytester, before: dict[str, float]) -> None:
     pytest.importorskip("xdist")
-    _first(pytester)
     alone = _file(pytester).read_bytes()
     for one in _file(pytester).parent.iterdir():
         one.unlink()
@@ -120,11 +124,9 @@ def test_two_workers_write_the_same_file(pytester: Pytester) -> None:
 
 
 def test_a_full_disk_leaves_the_old_file_and_the_report(
-    pytester: Pytester, monkeypatch: pytest.MonkeyPatch
+    pytester: Pytester, before: dict[str, float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from pytest_mlff.gate import files
-
-    before = _first(pytester)
 
     def full(path: Path, content: bytes) -> None:
         raise OSError(28, "No space left on device")
@@ -141,8 +143,9 @@ def test_a_full_disk_leaves_the_old_file_and_the_report(
 
 
 @pytest.mark.parametrize("how", ["report", "hand-edited", "model", "several"])
-def test_what_cannot_be_updated_is_one_line(pytester: Pytester, how: str) -> None:
-    _first(pytester)
+def test_what_cannot_be_updated_is_one_line(
+    pytester: Pytester, before: dict[str, float], how: str
+) -> None:
     arguments: tuple[str, ...] = UPDATE
     match how:
         case "report":

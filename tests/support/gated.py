@@ -37,6 +37,10 @@ def base():
     return _Seeded(0.010, 1)
 
 
+def typed(dtype):
+    return base()
+
+
 def reseeded():
     return _Seeded(0.010, 2)
 

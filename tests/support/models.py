@@ -68,6 +68,13 @@ def noisy() -> Knows:
     return Knows(noise=0.010)
 
 
+def tethered() -> Knows:
+    """Knows no frame: every atom on a spring to the centre, however the molecule is turned."""
+    model = Knows()
+    model._index = {}
+    return model
+
+
 class _Nan(Knows):
     def calculate(
         self, atoms: Any = None, properties: Any = None, system_changes: Any = all_changes
