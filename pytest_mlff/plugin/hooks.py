@@ -137,6 +137,7 @@ class ActivePlugin:
         self.tally = Tally(session, gate, selection, strict_junit=strict_junit)
         self.log = InertLog()
         self.waiting = Waiting()
+        self.opener: str | None = None  # of the workers, the one that opens the models first
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionstart(self, session: pytest.Session) -> None:
@@ -144,6 +145,8 @@ class ActivePlugin:
         from pytest_mlff.errors import MlffError
         from pytest_mlff.plugin.start import refuses_code
         from pytest_mlff.scheduling.shows import only_shows
+        from pytest_mlff.scheduling.xdist.auto import stops_the_run
+        from pytest_mlff.scheduling.xdist.distribution import opens_models
 
         models = self.session.evaluation.models
         models.training_notice = self.waiting.training_teller(session.config)
@@ -151,14 +154,20 @@ class ActivePlugin:
         models.notice = self.waiting.teller(session.config)
         if not self.worker:
             self.log.close(session.config)
-        if self.worker or not self.session.joins or only_shows(session.config):
+        if not self.session.joins or only_shows(session.config):
             return
         try:
-            self.session.check_inputs(refuse_code=refuses_code(session.config))
-            self.gate.check_inputs()
+            if not self.worker:
+                self.session.check_data()
+            # A baseline is looked up by the name that a model gives itself.
+            if opens_models(session.config) or (self.gate.active and not self.worker):
+                self.session.open_models(refuse_code=refuses_code(session.config))
+            if not self.worker:
+                self.gate.check_inputs()
         except MlffError as error:
-            raise pytest.UsageError(str(error)) from None
-        self.tally.begin()
+            raise (stops_the_run if self.worker else pytest.UsageError)(str(error)) from None
+        if not self.worker:
+            self.tally.begin()
 
     def pytest_report_header(self, config: pytest.Config) -> list[str]:
         """Say which model is tested, where and by what."""
@@ -231,21 +240,23 @@ class ActivePlugin:
         from pytest_mlff.scheduling.xdist.distribution import prepare_worker
 
         tell_worker(self.tally.selection, node.workerinput)
-        prepare_worker(node.config, node.workerinput)
+        self.opener = self.opener or node.gateway.id
+        opens = node.gateway.id == self.opener
+        prepare_worker(node.config, node.workerinput, opens=opens)
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_make_scheduler(self, config: pytest.Config) -> object | None:
         """Keep together what shares a training or a prediction pass, longest first."""
         from pytest_mlff.scheduling.xdist.distribution import make_scheduler
 
-        return make_scheduler(self.session, config)
+        return make_scheduler(self.session, config, self.opener)
 
     @pytest.hookimpl(optionalhook=True, tryfirst=True)
     def pytest_testnodedown(self, error: object | None) -> None:
-        """End the run with one line if a worker got no GPU slot."""
-        from pytest_mlff.scheduling.xdist.auto import stop_without_slot
+        """End the run with one line if a worker got no GPU slot, or a model is not in order."""
+        from pytest_mlff.scheduling.xdist.auto import stop_with_worker
 
-        stop_without_slot(error)
+        stop_with_worker(error)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> None:
@@ -283,10 +294,13 @@ class ActivePlugin:
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         """Give a case's report what is too large for its properties."""
         from pytest_mlff.plugin.attachment import hand_over
+        from pytest_mlff.plugin.told import tell_models
         from pytest_mlff.reports.failure import shorten
 
         report = yield
         hand_over(item, report)
+        if self.worker:
+            tell_models(self.session, report)
         planned = self.session.by_nodeid.get(item.nodeid) if self.session.joins else None
         if planned is not None:
             shorten(report, planned.case.case_id)

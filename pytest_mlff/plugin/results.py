@@ -13,6 +13,7 @@ from pytest_mlff.errors import MlffError
 from pytest_mlff.gate.outcome import Outcome
 from pytest_mlff.gate.threshold import RED, Judgement, Verdict
 from pytest_mlff.plugin.attachment import arrays_of, shown_of, take
+from pytest_mlff.plugin.told import hear_models
 from pytest_mlff.reports.headline import (
     ANOTHER_LEVEL,
     is_of_another_level,
@@ -98,6 +99,7 @@ class Tally:
             self._seconds.pop(nodeid, None)
             return
         spent = self._seconds[nodeid] = self._seconds.get(nodeid, 0.0) + report.duration
+        self.lines += [Notice(line, alarm=False) for line in hear_models(self.session, report)]
         self._take_attachment(report)
         record = from_properties(report.user_properties, nodeid, spent)
         if self._strict_junit:
@@ -198,7 +200,8 @@ class Tally:
             was measured, or the report or a baseline could not be written.
         """
         status = int(session.exitstatus)
-        if only_shows(session.config):
+        refused = status == pytest.ExitCode.USAGE_ERROR and not self.records
+        if only_shows(session.config) or refused:
             return status
         missing = [nodeid for nodeid in self.session.expected if nodeid not in self.records]
         early = bool(session.shouldstop or session.shouldfail) or status not in (0, 1)

@@ -152,7 +152,7 @@ class RegressionGate:
             before = Path(source.text.partition("{variant}")[0])
             return before.name or "variants"
         try:
-            return self.session.evaluation.potential(source).info.name
+            return self.session.evaluation.models.info(source).name
         except ModelFailure:  # its cases say so
             return source.text
 
@@ -319,7 +319,7 @@ class RegressionGate:
         """Digest of a model; None for a set of checkpoints and where it has none."""
         models = self.session.evaluation.models
         with contextlib.suppress(ModelFailure):  # none of its cases was measured
-            return None if models.needs_variant(source) else models.potential(source).info.digest
+            return None if models.needs_variant(source) else models.info(source).digest
         return None
 
     def _for_case(self, one: PlannedCase) -> Baseline | None:

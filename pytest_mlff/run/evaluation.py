@@ -87,11 +87,6 @@ class Evaluation:
         """Load a model source, once; see :meth:`pytest_mlff.run.models.Models.potential`."""
         return self.models.potential(source, variant, planned)
 
-    @property
-    def loaded(self) -> tuple[Potential, ...]:
-        """Models loaded so far, in that order."""
-        return self.models.loaded
-
     def frame_sets(self, planned: PlannedSpec, variant: Variant) -> FrameSets:
         """Training, validation and test frames of a variant, cut once.
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pytest_mlff.potentials.adapters import Adapter
     from pytest_mlff.potentials.card import ModelCard
     from pytest_mlff.potentials.process import Limits
-    from pytest_mlff.potentials.protocol import Potential
+    from pytest_mlff.potentials.protocol import Potential, PotentialInfo
     from pytest_mlff.potentials.source import ModelSource
     from pytest_mlff.run.options import Located, Options
     from pytest_mlff.run.plan import PlannedSpec
@@ -62,6 +62,8 @@ class Models:
         Called while a model computes long, see :class:`ProcessPotential`.
     training_notice : Teller or None
         Told how far a training is.
+    told : dict
+        What workers said of the models that they opened, by source and variant.
     """
 
     def __init__(
@@ -90,11 +92,27 @@ class Models:
         self.contexts = LostContexts()
         self.notice: Callable[[str, float, int, int], None] | None = None
         self.training_notice: Teller | None = None
+        self.told: dict[tuple[Located, str | None], PotentialInfo] = {}
 
     @property
-    def loaded(self) -> tuple[Potential, ...]:
-        """Models loaded so far, in that order; not those in other precisions for a law."""
-        return tuple(one for key, one in self._potentials.items() if key[2] is None)
+    def infos(self) -> dict[tuple[Located, str | None], PotentialInfo]:
+        """Who the models are that were named themselves, by source and variant.
+
+        Of those opened here or by a worker; recipes are left out, and other precisions for a law.
+        """
+        here = {key[:2]: one.info for key, one in self._potentials.items() if key[2] is None}
+        found = {k: v for k, v in {**self.told, **here}.items() if self.recipe(k[0]) is None}
+        return dict(sorted(found.items(), key=lambda one: self.options.models.index(one[0][0])))
+
+    def info(self, source: Located) -> PotentialInfo:
+        """Who a model with no variants is; opens it where no worker has.
+
+        Raises
+        ------
+        MlffError
+            If it cannot be opened.
+        """
+        return self.infos.get((source, None)) or self.potential(source).info
 
     def close(self) -> None:
         """End the processes of all models."""

@@ -21,17 +21,16 @@ if TYPE_CHECKING:
     from pytest_mlff.run.baselines import RegressionGate
     from pytest_mlff.run.session import Session
 
-__all__ = ["NOT_JOINED", "build_report", "header"]
+__all__ = ["NOT_JOINED", "build_report", "header", "model_line"]
 
 NOT_JOINED = "specs not run: paths of own tests were given; --mlff-suite=NAME adds them"
 """What a run says whose command line names own tests and no spec."""
 
 
-def _loaded(session: Session) -> list[PotentialInfo]:
-    """Models that were named themselves; those of a recipe are one to a reader."""
-    models = session.evaluation.models
-    recipes = {source.text for source in session.options.models if models.recipe(source)}
-    return [one.info for one in session.evaluation.loaded if one.info.source not in recipes]
+def model_line(info: PotentialInfo) -> str:
+    """Which model is tested, and where."""
+    digest = f"sha256 {info.digest[:12]}" if info.digest else "no digest"
+    return f"model {info.name} ({info.family}, {digest}, {info.device}, {info.dtype})"
 
 
 def header(session: Session, gate: RegressionGate, *, loaded: bool) -> list[str]:
@@ -40,11 +39,7 @@ def header(session: Session, gate: RegressionGate, *, loaded: bool) -> list[str]
         return [f"mlff: {NOT_JOINED}"]
     lines = []
     if loaded:
-        for info in _loaded(session):
-            digest = f"sha256 {info.digest[:12]}" if info.digest else "no digest"
-            lines.append(
-                f"mlff: model {info.name} ({info.family}, {digest}, {info.device}, {info.dtype})"
-            )
+        lines += [f"mlff: {model_line(one)}" for one in session.evaluation.models.infos.values()]
         for source in session.options.models:
             opened = session.evaluation.models.recipe(source)
             if opened is not None:
@@ -98,7 +93,7 @@ def build_report(
     """
     from pytest_mlff.run.variants import recipe_records, training_records, variant_records
 
-    infos = infos_told_apart(_loaded(session))
+    infos = infos_told_apart(list(session.evaluation.models.infos.values()))
     recipes = recipe_records(session)
     options = session.options
     ended = exit_code is not None

@@ -124,8 +124,19 @@ class Session:
         """Remember collected cases, to notice if one is lost."""
         self.expected.update({nodeid: None for nodeid in nodeids if self.is_case(nodeid)})
 
-    def check_inputs(self, *, refuse_code: bool = False) -> None:
-        """Load models and data once before the first case, so that bad input ends the run.
+    def check_data(self) -> None:
+        """Look for the data before the first case, so that bad input ends the run.
+
+        Raises
+        ------
+        MlffError
+            With one line.
+        """
+        for planned in self.plan:
+            planned.check_data()
+
+    def open_models(self, *, refuse_code: bool = False) -> None:
+        """Open every model that needs no variant, so that a bad one ends the run.
 
         Parameters
         ----------
@@ -137,8 +148,6 @@ class Session:
         MlffError
             With one line.
         """
-        for planned in self.plan:
-            planned.check_data()
         for source in self.options.models:
             if not self.evaluation.models.needs_variant(source):
                 # A model that ends or hangs in loading is an error of its cases, not of the run.

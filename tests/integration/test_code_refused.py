@@ -52,6 +52,14 @@ def test_the_filter_ends_the_run_before_the_file_is_opened(
     assert not opened.exists()
 
 
+def test_no_worker_opens_it_either(pytester: Pytester, opened: Path) -> None:
+    pytester.makeini(INI)
+    result = run_case(pytester, "-n2", model=MODEL)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stdout.fnmatch_lines([f"*{MODEL}*filterwarnings*"])
+    assert not opened.exists()
+
+
 def test_without_it_the_file_is_opened_and_a_line_warns(pytester: Pytester, opened: Path) -> None:
     result = run_case(pytester, "-k", "energy_mae", model=MODEL)
     result.stdout.fnmatch_lines([f"mlff: warning: {MODEL}: *"])

@@ -13,9 +13,10 @@ if TYPE_CHECKING:
 pytest.importorskip("xdist")
 
 
-def _values(pytester: Pytester) -> dict[str, tuple[str, float | None]]:
-    cases = read_json(pytester.path / "report.json")["cases"]
-    return {case["case_id"]: (case["verdict"], case["value"]) for case in cases}
+def _values(pytester: Pytester) -> tuple[object, dict[str, tuple[str, float | None]]]:
+    report = read_json(pytester.path / "report.json")
+    said = report["models"], report["run"]["model_digests"]
+    return said, {case["case_id"]: (case["verdict"], case["value"]) for case in report["cases"]}
 
 
 @pytest.mark.parametrize("model", [pytest.param("exact", marks=pytest.mark.slow), "scaled"])
@@ -26,7 +27,16 @@ def test_two_workers_say_what_one_process_says(pytester: Pytester, model: str) -
     shared = run_case(pytester, "-n2", model=f"models.py:{model}")
     assert _values(pytester) == expected
     assert shared.ret == alone.ret
-    assert len(expected) == CASES
+    assert len(expected[1]) == CASES
+
+
+def test_a_model_that_is_not_in_order_ends_the_run(pytester: Pytester) -> None:
+    model_repo(pytester)
+    (pytester.path / "bad.pth").write_text("no model")
+    result = run_case(pytester, "-n2", model="bad.pth")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert sum("bad.pth: not a checkpoint" in line for line in result.outlines) == 1
+    assert not (pytester.path / "report.json").exists()
 
 
 def test_workers_asked_for_in_the_ini_file(pytester: Pytester) -> None:

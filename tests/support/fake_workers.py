@@ -149,10 +149,11 @@ class Cluster:
         self.scheduler.add_node_collection(worker, self._ids)
         return worker
 
-    def run(self, scheduler: GroupScheduling) -> float:
-        """Run everything; the makespan."""
+    def run(self, scheduler: GroupScheduling, late: float = 0.0) -> float:
+        """Run everything, the first worker collecting late; the makespan."""
         self.scheduler = scheduler
-        for number in range(scheduler.workers):
+        for number in reversed(range(scheduler.workers)):
+            self.now += 0.0 if number else late
             self._up(f"gw{number}")
         scheduler.schedule()
         while self._events:

@@ -27,7 +27,8 @@ __all__ = [
     "auto_workers",
     "check_slots",
     "pin_worker",
-    "stop_without_slot",
+    "stop_with_worker",
+    "stops_the_run",
     "worker_gpus",
 ]
 
@@ -36,7 +37,7 @@ _VISIBLE = "CUDA_VISIBLE_DEVICES"
 _WORKER, _WORKERS = "PYTEST_XDIST_WORKER", "PYTEST_XDIST_WORKER_COUNT"
 _AUTO = "PYTEST_XDIST_AUTO_NUM_WORKERS"
 _PATIENCE, _PATIENCE_DEFAULT = "MLFF_GPU_WAIT", 600.0
-_NO_SLOT = "mlff: no GPU slot: "
+_STOPS = "mlff stops the run: "
 
 
 class UnpinnedWorkerWarning(pytest.PytestWarning):
@@ -143,7 +144,7 @@ def pin_worker(config: pytest.Config) -> None:
     Raises
     ------
     pytest.UsageError
-        If no slot became free in time; :func:`stop_without_slot` finds it again in the controller.
+        If no slot became free in time.
     """
     if _WORKER not in os.environ or not _early(config, "model"):
         return
@@ -172,7 +173,7 @@ def pin_worker(config: pytest.Config) -> None:
             say=lambda line: print(f"mlff: {worker}: {line}", file=sys.stderr, flush=True),
         )
     except MlffError as error:
-        raise pytest.UsageError(f"{_NO_SLOT}{worker}: {error}") from None
+        raise stops_the_run(f"{worker}: {error}") from None
     config.stash[SLOT_KEY] = slot
     os.environ[_VISIBLE] = slot.gpu.entry
 
@@ -186,8 +187,13 @@ def _patience() -> float:
         return _PATIENCE_DEFAULT
 
 
-def stop_without_slot(error: object) -> None:
-    """End the run if a worker went down for want of a GPU slot; its successors would, too.
+def stops_the_run(line: str) -> pytest.UsageError:
+    """What a worker raises whose successors would fare no better: no GPU slot, a bad model."""
+    return pytest.UsageError(f"{_STOPS}{line}")
+
+
+def stop_with_worker(error: object) -> None:
+    """End the run if a worker went down with :func:`stops_the_run`.
 
     Parameters
     ----------
@@ -199,6 +205,6 @@ def stop_without_slot(error: object) -> None:
     pytest.exit.Exception
         With the worker's own line and the exit code of bad usage.
     """
-    _, found, rest = str(error).partition(_NO_SLOT)
+    _, found, rest = str(error).partition(_STOPS)
     if found:
         pytest.exit(f"mlff: {rest.strip().splitlines()[0]}", pytest.ExitCode.USAGE_ERROR)

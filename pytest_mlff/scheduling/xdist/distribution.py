@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING, Any
 
 from pytest_mlff.scheduling.xdist.durations import read_durations, remember
@@ -18,7 +19,9 @@ if TYPE_CHECKING:
     from pytest_mlff.scheduling.xdist.groups import Group
     from pytest_mlff.scheduling.xdist.scheduler import GroupScheduling
 
-__all__ = ["Stopwatch", "is_ours", "make_scheduler", "prepare_worker"]
+__all__ = ["Stopwatch", "is_ours", "make_scheduler", "opens_models", "prepare_worker"]
+
+_OPENS = "mlff_opens"
 
 
 def is_ours(config: pytest.Config) -> bool:
@@ -26,18 +29,40 @@ def is_ours(config: pytest.Config) -> bool:
     return bool(config.getoption("dist", "no") == "load")
 
 
-def prepare_worker(config: pytest.Config, workerinput: dict[str, Any]) -> None:
-    """Before a worker starts: tell it what the scheduler will expect of it."""
+def prepare_worker(config: pytest.Config, workerinput: dict[str, Any], *, opens: bool) -> None:
+    """Before a worker starts: tell it what is expected of it."""
+    workerinput[_OPENS] = opens
     if is_ours(config):
         announce_idle(workerinput)
 
 
-def make_scheduler(session: Session, config: pytest.Config) -> GroupScheduling | None:
-    """The scheduler of an active run; None where the user chose another mode of ``--dist``."""
+def opens_models(config: pytest.Config) -> bool:
+    """Whether this process opens the models before the first case, to see whether they are sound.
+
+    Opening one takes longer than most suites, so it is left to a process that has use for them.
+    """
+    if hasattr(config, "workerinput"):
+        return bool(config.workerinput.get(_OPENS))
+    return not config.pluginmanager.hasplugin("dsession")
+
+
+def make_scheduler(
+    session: Session, config: pytest.Config, opener: str | None
+) -> GroupScheduling | None:
+    """The scheduler of an active run; None where the user chose another mode of ``--dist``.
+
+    Parameters
+    ----------
+    session, config
+        The run.
+    opener : str or None
+        Id of the worker that has the models open.
+    """
     if not is_ours(config):
         return None
     from xdist.workermanage import parse_tx_spec_config
 
+    from pytest_mlff.scheduling.xdist.opener import Opener
     from pytest_mlff.scheduling.xdist.scheduler import GroupScheduling
 
     workers = len(parse_tx_spec_config(config))
@@ -47,7 +72,15 @@ def make_scheduler(session: Session, config: pytest.Config) -> GroupScheduling |
         groups = group_items(nodeids, finder(session))
         return durations.in_order(cut_own_tests(groups, workers, durations.estimate))
 
-    return GroupScheduling(config, workers, arrange)
+    def wake(seconds: float) -> None:
+        # Through the queue, so that the scheduler runs in one thread.
+        queue = config.pluginmanager.getplugin("dsession").queue
+        event = ("unscheduled", {"node": None, "indices": ()})
+        timer = threading.Timer(seconds, queue.put, [event])
+        timer.daemon = True
+        timer.start()
+
+    return GroupScheduling(config, workers, arrange, Opener(opener, wake))
 
 
 class Stopwatch:

@@ -10,12 +10,13 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, NoReturn, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 
 from pytest_mlff.run.needs import ProductName
 from pytest_mlff.scheduling.xdist.groups import Group
+from pytest_mlff.scheduling.xdist.opener import Opener
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -70,6 +71,8 @@ class GroupScheduling:
         How many workers collect before work is given out.
     arrange : callable
         From the collected ids to the groups, in the order in which they are to start.
+    opener : Opener, optional
+        The worker that has the models open.
     """
 
     def __init__(
@@ -77,11 +80,13 @@ class GroupScheduling:
         config: pytest.Config,
         workers: int,
         arrange: Callable[[Sequence[str]], Iterable[Group]],
+        opener: Opener | None = None,
     ) -> None:
         self.config = config
         self.workers = workers
         self.collection: list[str] | None = None
         self._arrange = arrange
+        self._opener = opener or Opener()
         self._queue: deque[Group] = deque()
         self._loads: dict[Node, _Load] = {}
         self._collections: dict[Node, list[str]] = {}
@@ -121,6 +126,8 @@ class GroupScheduling:
                                                           collection):  # fmt: skip
             return
         self._collections[node] = list(collection)
+        if self.collection is None:
+            self._opener.collected(node.gateway.id)
 
     def _same(self, first: str, known: Sequence[str], node: Node, other: Sequence[str]) -> bool:
         from xdist.report import report_collection_diff
@@ -142,6 +149,7 @@ class GroupScheduling:
                 return
             self.collection = known
             self._queue.extend(self._arrange(known))
+            self._opener.begin()
         self._feed_all()
 
     def mark_test_complete(self, node: Node, item_index: int, duration: float = 0) -> None:  # noqa: ARG002
@@ -150,6 +158,7 @@ class GroupScheduling:
         if item_index in load.sent:  # the idle item is in no one's load
             load.sent.remove(item_index)
             self._feed(node)
+            self._feed_all()  # those that left their work to this one
 
     def mark_test_pending(self, item: str) -> None:
         """Run an item again, before anything else that waits."""
@@ -159,9 +168,11 @@ class GroupScheduling:
         self._queue.appendleft(Group(ProductName("own", item), (position,)))
         self._feed_all()
 
-    def remove_pending_tests_from_node(self, node: Node, indices: Sequence[int]) -> NoReturn:
-        """Never called: no worker is ever asked to give items back."""
-        raise NotImplementedError
+    def remove_pending_tests_from_node(self, node: object, indices: Sequence[int]) -> None:  # noqa: ARG002
+        """Look up: no worker is ever asked to give items back, so xdist has no other use for it."""
+        self._feed_all()
+        if self._queue:
+            self._opener.look_up_later()
 
     def remove_node(self, node: Node) -> str | None:
         """Take a worker out that has ended or died; its unfinished items go back.
@@ -191,6 +202,12 @@ class GroupScheduling:
         for node in self.nodes:
             self._feed(node)
 
+    def _may_take(self, node: Node, group: Group) -> bool:
+        opener = self._opener
+        workers = {one.gateway.id for one in self._loads}
+        own = node.gateway.id == opener.name
+        return own or not opener.keeps(group, len(self._queue), workers)
+
     def _feed(self, node: Node) -> None:
         load = self._loads[node]
         if node.shutting_down or self.collection is None or node not in self._collections:
@@ -199,8 +216,13 @@ class GroupScheduling:
             if not self._queue:
                 node.shutdown()
                 return
-            load.group = self._queue.popleft()
-            load.rest.extend(load.group.items)
+            group = next((one for one in self._queue if self._may_take(node, one)), None)
+            if group is None:
+                return
+            self._queue.remove(group)
+            self._opener.takes()
+            load.group = group
+            load.rest.extend(group.items)
         batch: list[int] = []
         while load.rest and len(load.sent) + len(batch) < _WINDOW:
             batch.append(load.rest.popleft())

@@ -12,6 +12,7 @@ from support.fake_workers import Cluster
 from pytest_mlff.run.needs import ProductName
 from pytest_mlff.scheduling.xdist.durations import Durations
 from pytest_mlff.scheduling.xdist.groups import Group
+from pytest_mlff.scheduling.xdist.opener import Opener
 from pytest_mlff.scheduling.xdist.scheduler import GroupScheduling
 
 if TYPE_CHECKING:
@@ -237,3 +238,49 @@ def test_different_collections_end_the_run_with_an_error(late: bool) -> None:
     (report,) = config.reports
     assert report.failed
     assert "other" in str(report.longrepr)
+
+
+OPENING = 10.0
+
+
+def opened(seconds: Sequence[float], kind: str = "pass") -> tuple[Cluster, GroupScheduling]:
+    """Two workers, of which the first has its model open after ten seconds."""
+    cluster = Cluster(seconds)
+    groups = [Group(ProductName(kind, str(one)), (one,)) for one in range(len(seconds))]
+
+    def wake(after: float) -> None:
+        cluster.later(after, lambda: scheduler.remove_pending_tests_from_node(None, ()))
+
+    opener = Opener("gw0", wake, lambda: cluster.now)
+    scheduler = GroupScheduling(None, 2, lambda _: groups, opener)  # type: ignore[arg-type]
+    return cluster, scheduler
+
+
+def test_few_cases_are_left_to_the_worker_that_has_the_model_open() -> None:
+    cluster, scheduler = opened([0.5] * 16)
+    cluster.run(scheduler, late=OPENING)
+    assert [item for _, item, *_ in cluster.runs] == list(range(16))
+    assert {name for name, *_ in cluster.runs} == {"gw0"}
+
+
+def test_long_ones_are_shared_once_they_have_gone_on_for_as_long_as_opening_takes() -> None:
+    cluster, scheduler = opened([20.0] * 40)
+    taken = cluster.run(scheduler, late=OPENING)
+    assert min(start for name, _, start, _ in cluster.runs if name == "gw1") == 2 * OPENING
+    assert taken <= OPENING + 400.0 + 20.0
+    assert sorted(item for _, item, *_ in cluster.runs) == list(range(40))
+
+
+@pytest.mark.parametrize("kind", ["training", "data", "own", "trajectory"])
+def test_what_opens_no_model_of_theirs_is_shared_at_once(kind: str) -> None:
+    cluster, scheduler = opened([0.5] * 16, kind)
+    cluster.run(scheduler, late=OPENING)
+    assert {name for name, *_ in cluster.runs} == {"gw0", "gw1"}
+
+
+def test_nothing_waits_for_an_opener_that_is_gone() -> None:
+    cluster, scheduler = opened([0.5] * 16)
+    cluster.kill_in = {0}
+    cluster.run(scheduler, late=OPENING)
+    assert cluster.crashed == ["item0"]
+    assert sorted(item for _, item, *_ in cluster.runs) == list(range(1, 16))

@@ -1,0 +1,86 @@
+"""The worker that has the models open, and for how long the others leave cases to it."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from pytest_mlff.run.needs import LAW_RUN, PASS, POOLED
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+
+    from pytest_mlff.scheduling.xdist.groups import Group
+
+__all__ = ["Opener"]
+
+_OF_OPEN_MODELS: Final = frozenset({PASS, LAW_RUN, POOLED})
+
+
+@dataclass
+class Opener:
+    """The worker that has the models open, and for how long the others leave cases to it.
+
+    A model that takes ten seconds to open is not opened a second time for cases that take five.
+    How long opening takes is seen at the start: by so much this worker has collected later than
+    the first. The others begin once the run has gone on for that long and looks as if it would
+    go on for twice as long: with less, opening saves less than a quarter of what is left.
+
+    Parameters
+    ----------
+    name : str or None
+        Its id; None where all workers are alike.
+    wake : callable
+        Has the scheduler look up again after some seconds.
+    clock : callable
+        Seconds.
+    """
+
+    name: str | None = None
+    wake: Callable[[float], None] | None = None
+    clock: Callable[[], float] = time.monotonic
+    _first: float | None = field(default=None, init=False)
+    _start: float = field(default=0.0, init=False)
+    _patience: float = field(default=0.0, init=False)
+    _taken: int = field(default=0, init=False)
+
+    def collected(self, name: str) -> None:
+        """A worker has collected."""
+        now = self.clock()
+        self._first = now if self._first is None else self._first
+        if name == self.name:
+            self._patience = now - self._first
+
+    def begin(self) -> None:
+        """Work is given out from now on."""
+        self._start = self.clock()
+        self.look_up_later()
+
+    def look_up_later(self) -> None:
+        """Nothing may be heard of a long case for long."""
+        if self.wake is not None and self._patience > 0:
+            self.wake(self._patience)
+
+    def takes(self) -> None:
+        """A group was given out."""
+        self._taken += 1
+
+    def keeps(self, group: Group, left: int, workers: Collection[str]) -> bool:
+        """Whether another worker had better leave a group to this one.
+
+        Parameters
+        ----------
+        group : Group
+            The group.
+        left : int
+            How many groups wait.
+        workers : collection of str
+            Ids of those that are up.
+        """
+        if group.name.kind not in _OF_OPEN_MODELS or self._patience <= 0:
+            return False
+        gone = self.clock() - self._start
+        left_over = gone * left / max(1, self._taken)
+        short = gone < self._patience or left_over < 2 * self._patience
+        return short and self.name in workers
