@@ -103,7 +103,8 @@ def add_options(parser: pytest.Parser) -> None:
     )
     add(
         "strictness",
-        "how hard physical laws are tried: fast, ci or thorough (default: each spec's own)",
+        "how hard physical laws are tried: fast, ci or thorough (default: each spec's own); "
+        "thorough also simulates for the longer time that a spec names",
         choices=STRICTNESS,
     )
     add("seed", "seed of everything the laws draw (default: 0)", metavar="INT")

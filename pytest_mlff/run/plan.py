@@ -204,7 +204,9 @@ def spec_paths(suites: Iterable[Located]) -> tuple[Path, ...]:
     return tuple(found)
 
 
-def plan_spec(path: Path, dataset: str | None, data_dir: Path | None) -> PlannedSpec:
+def plan_spec(
+    path: Path, dataset: str | None, data_dir: Path | None, strictness: str = ""
+) -> PlannedSpec:
     """Load one spec, expand it and open its dataset.
 
     Raises
@@ -213,6 +215,8 @@ def plan_spec(path: Path, dataset: str | None, data_dir: Path | None) -> Planned
         If the spec, or the choice of dataset, is not in order.
     """
     spec = load_spec(path)
+    if spec.simulate is not None:
+        spec = spec.model_copy(update={"simulate": spec.simulate.at_strictness(strictness)})
     variants = expand(spec, dataset)
     source, others = open_sources(variants, data_dir)
     return PlannedSpec(path, spec, source, variants, others)
@@ -226,7 +230,9 @@ def make_plan(options: Options, paths: tuple[Path, ...]) -> tuple[PlannedSpec, .
     MlffError
         At the first thing that is not in order; also if two specs claim the same name.
     """
-    plan = tuple(plan_spec(path, options.dataset, options.data_dir) for path in paths)
+    plan = tuple(
+        plan_spec(path, options.dataset, options.data_dir, options.strictness) for path in paths
+    )
     seen: dict[str, Path] = {}
     for planned in plan:
         name = f"{planned.spec.suite}/{planned.spec.name}"

@@ -28,6 +28,12 @@ class SimulationPlan(SpecModel):
     ps: float | None = Field(
         default=None, gt=0, allow_inf_nan=False, description="Simulated time in ps, or steps."
     )
+    thorough_ps: float | None = Field(
+        default=None,
+        gt=0,
+        allow_inf_nan=False,
+        description="Simulated time in ps of a run with --mlff-strictness=thorough.",
+    )
     friction: float = Field(
         default=2.0, gt=0, allow_inf_nan=False, description="Friction of the thermostat, 1/ps."
     )
@@ -75,6 +81,13 @@ class SimulationPlan(SpecModel):
         assert self.ps is not None
         return max(1, round(1000.0 * self.ps / self.timestep / self.stride)) * self.stride
 
+    def at_strictness(self, strictness: str) -> SimulationPlan:
+        """What a run of some strictness simulates; its length is said once."""
+        length: dict[str, float | None] = {"thorough_ps": None}
+        if strictness == "thorough" and self.thorough_ps is not None:
+            length |= {"ps": self.thorough_ps, "steps": None}
+        return self.model_copy(update=length)
+
     def _problems(self) -> Iterator[Problem]:
         """Its length is said once, in whole strides; there are no more starts than replicas."""
         if (self.steps is None) == (self.ps is None):
@@ -97,6 +110,11 @@ class SimulationPlan(SpecModel):
                 else "goes with an oracle that is module:callable",
             )
         duration = self.n_steps * self.timestep / 1000.0
+        if self.thorough_ps is not None and self.thorough_ps <= duration:
+            yield (
+                ("thorough_ps",),
+                f"must be above the simulated time of {duration:g} ps, is {self.thorough_ps:g}",
+            )
         if self.skip >= duration:
             yield (
                 ("skip",),

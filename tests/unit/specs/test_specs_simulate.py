@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_mlff.errors import MlffError
+from pytest_mlff.run.plan import plan_spec
 from pytest_mlff.run.simulations import settings_of
 from pytest_mlff.specs import cases_of, expand, load_spec
 
@@ -34,6 +35,17 @@ def test_what_a_spec_asks_for_becomes_settings(write_spec: Writer) -> None:
     assert (settings.replicas, settings.n_starts, settings.seed) == (4, 4, 7)
 
 
+@pytest.mark.parametrize("strictness, steps", [("", 2000), ("ci", 2000), ("thorough", 6000)])
+def test_a_thorough_run_simulates_longer(write_spec: Writer, strictness: str, steps: int) -> None:
+    text = SIMULATE.replace("ps: 1", "ps: 1, thorough_ps: 3")
+    spec = plan_spec(write_spec(CASE, UNIT, with_key(text)), None, None, strictness).spec
+    assert spec.simulate is not None
+    assert spec.simulate.n_steps == steps
+    # A run of the usual length is comparable with those of a spec that names no other.
+    plain = plan_spec(write_spec(CASE, UNIT, with_key(SIMULATE)), None, None, strictness).spec
+    assert (spec.simulate == plain.simulate) == (strictness != "thorough")
+
+
 @pytest.mark.parametrize(
     "old, new, said",
     [
@@ -44,6 +56,7 @@ def test_what_a_spec_asks_for_becomes_settings(write_spec: Writer) -> None:
         ("replicas: 4", "replicas: 1", "replicas"),
         ("replicas: 4", "replicas: 4, starts: 5", r"must not be above replicas \(4\), is 5"),
         ("replicas: 4", "replicas: 4, skip: 1", "must be below the simulated time of 1 ps"),
+        ("ps: 1", "ps: 1, thorough_ps: 1", "must be above the simulated time of 1 ps, is 1"),
         ("nvt_langevin", "npt", "ensemble"),
         ("replicas: 4", "replicas: 4, oracle: 'lab:make'", "oracle_level: is missing; say what"),
         ("replicas: 4", "replicas: 4, oracle: emt, oracle_level: EMT", "oracle_level: goes with"),
