@@ -70,8 +70,9 @@ def workers_of(pytester: Pytester, word: str) -> set[str]:
 def test_cases_of_one_test_set_stay_on_one_worker(repo: Pytester) -> None:
     result = run(repo, "-n2", "--mlff-only")
     result.assert_outcomes(passed=2 * CASES)
+    # Both sets may stay with the worker that has the model open, if measuring takes no longer
+    # than opening did; that others join in is held on a clock of our own in test_scheduler.
     assert {len(workers_of(repo, word)) for word in ("last98", "last99")} == {1}
-    assert workers_of(repo, "last98") != workers_of(repo, "last99")
 
 
 def test_laws_spread_and_own_tests_run_alongside(repo: Pytester) -> None:
