@@ -95,6 +95,8 @@ def _content(
     kinds = np.asarray(data.get("real_atom_types", types))
     # DeePMD fills the shorter frames of such a folder with atoms of type -1.
     real = (kinds != -1) | (kinds is types)
+    if "aparam" in inputs and not real.all():
+        raise MlffError(f"{path}: aparam beside atoms of type -1, which cannot be told apart in it")
     if not real.any(axis=1).all():
         raise MlffError(f"{path}: frame {int(np.argmin(real.any(axis=1)))} holds no atoms")
     periodic = not bool(data.get("nopbc", False))

@@ -77,6 +77,17 @@ def test_deepmd_frames_of_several_compositions(tmp_path: Path) -> None:
     assert [one.info["fparam"].tolist() for one in frames] == heat[:, None].tolist()
 
 
+def test_inputs_of_atoms_that_only_fill_a_row_are_refused(tmp_path: Path) -> None:
+    pytest.importorskip("dpdata")
+    deepmd(tmp_path / "mixed")
+    for number, count in enumerate((3, 2)):
+        folder = tmp_path / f"mixed/set.{number:03}"
+        np.save(folder / "real_atom_types.npy", np.tile([0, 1, -1], (count, 1)))
+        np.save(folder / "aparam.npy", np.zeros((count, 3)))
+    with pytest.raises(MlffError, match="aparam beside atoms of type -1"):
+        _source("mixed", tmp_path).load("mixed")
+
+
 @pytest.mark.parametrize(
     "name, rows, message",
     [
