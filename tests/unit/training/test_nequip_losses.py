@@ -12,12 +12,14 @@ from nequip.data import AtomicDataDict
 
 from pytest_mlff.datasets import open_dataset
 from pytest_mlff.errors import MlffError
+from pytest_mlff.potentials.families.nequip import library_state
 from pytest_mlff.training.losses import score_matching_loss
 from pytest_mlff.training.nequip_losses import BiasAwareLoss, ScoreMatchingLoss, divergence
 from pytest_mlff.training.stages import StageLoss
 from pytest_mlff.training.trainers.nequip import fill
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 KT_500 = 8.617333262e-5 * 500
@@ -62,12 +64,17 @@ def test_weights_act_on_gradients_and_their_absence_is_an_error() -> None:
         BiasAwareLoss(type_names=["H"])(preds, target)
 
 
+@pytest.fixture
+def nequip_state() -> Iterator[None]:
+    """What NequIP sets for the whole process, for one test."""
+    with library_state():
+        yield
+
+
 @cache
 def _model(dtype: str) -> Any:
     from nequip.model import NequIPGNNModel
-    from nequip.utils.global_state import set_global_state
 
-    set_global_state()
     return NequIPGNNModel(
         seed=1, model_dtype=dtype, type_names=["C", "H", "O"], r_max=4.5, num_layers=1, l_max=1,
         parity=False, num_features=4, radial_mlp_depth=1, radial_mlp_width=8, num_bessels=4,
@@ -85,6 +92,7 @@ def _frames() -> dict[str, torch.Tensor]:
     return AtomicDataDict.batched_from_list([neighbours(to_types(from_ase(a))) for a in frames])
 
 
+@pytest.mark.usefixtures("nequip_state")
 @pytest.mark.parametrize("dtype, step, off", [("float64", 1e-3, 1e-4), ("float32", 1e-2, 2e-2)])
 def test_the_trace_is_that_of_finite_differences(dtype: str, step: float, off: float) -> None:
     model, data = _model(dtype), _frames()
