@@ -210,9 +210,9 @@ class Frames:
     def select(self, indices: Sequence[int] | slice | NDArray[Any]) -> Frames:
         """Frames at ``indices`` (any numpy index over frames), in that order."""
         chosen = np.arange(len(self))[indices]
-        starts, counts = self.offsets[:-1][chosen], self.counts[chosen]
-        atoms = np.repeat(starts - np.concatenate([[0], np.cumsum(counts)[:-1]]), counts)
-        atoms = atoms + np.arange(int(counts.sum()))
+        counts = self.counts[chosen]
+        moved = self.offsets[chosen] - (np.cumsum(counts) - counts)
+        atoms = np.arange(int(counts.sum())) + np.repeat(moved, counts)
 
         def of_frames(array: NDArray[Any] | None) -> Any:
             return None if array is None else array[chosen]

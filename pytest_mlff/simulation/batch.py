@@ -7,13 +7,12 @@ of each replica.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from ase.constraints import FixConstraint
 
-from pytest_mlff.datasets.frames import Frames
 from pytest_mlff.errors import MlffError, NotSupportedError
 from pytest_mlff.potentials.batching import BatchPlan, evaluate
 from pytest_mlff.potentials.failures import FrameError
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from pytest_mlff.datasets.frames import Frames
     from pytest_mlff.potentials.protocol import Potential
     from pytest_mlff.simulation.settings import SimulationSettings
 
@@ -47,10 +47,8 @@ class Forces:
     Attributes
     ----------
     potential : Potential
-    numbers : ndarray, shape (n_atoms,)
-    cell : ndarray, shape (n, 3, 3)
-        Of the replicas in the batch.
-    pbc : ndarray of bool, shape (3,)
+    replicas : Frames
+        Structures of one composition, n of them; where their atoms are is told at each call.
     energy : ndarray, shape (n,)
         Of the last evaluation, eV.
     lost : dict of int to str
@@ -59,33 +57,29 @@ class Forces:
     """
 
     potential: Potential
-    numbers: NDArray[np.int64]
-    cell: NDArray[np.float64]
-    pbc: NDArray[np.bool_]
+    replicas: Frames
     energy: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
     lost: dict[int, str] = field(default_factory=dict)
 
     def get_forces(self, atoms: Any) -> NDArray[np.float64]:
         """Forces on all atoms, shape (n * n_atoms, 3); what ASE calls."""
-        return self.of(atoms.positions.reshape(-1, len(self.numbers), 3)).reshape(-1, 3)
+        return self.of(atoms.positions.reshape(len(self.replicas), -1, 3)).reshape(-1, 3)
 
     def of(self, positions: NDArray[np.float64]) -> NDArray[np.float64]:
         """Forces of each replica, shape (n, n_atoms, 3), in eV/Å."""
         forces, self.energy = np.zeros(positions.shape), np.full(len(positions), np.nan)
-        within = np.asarray((np.abs(positions) < _FARTHEST_ANGSTROM).all(axis=(1, 2)))
+        within = np.abs(positions).max(axis=(1, 2)) < _FARTHEST_ANGSTROM
         self._lose(~within, "its positions are not finite")
-        while True:
-            asked = np.array([i for i in range(len(positions)) if i not in self.lost], dtype=int)
-            if not len(asked):
-                return forces
+        asked = np.flatnonzero(within)
+        while len(asked):
             try:
-                found = self._evaluate(positions, asked)
+                forces[asked], self.energy[asked] = self._evaluate(positions, asked)
                 break
             except FrameError as error:
                 if isinstance(error, NotSupportedError):
                     raise
                 self.lost[int(asked[error.index])] = f"the model failed: {error.what}"
-        forces[asked], self.energy[asked] = found
+                asked = np.delete(asked, error.index)
         finite = np.isfinite(self.energy) & np.isfinite(forces).all(axis=(1, 2))
         self._lose(~finite, "the model's energy or forces are not finite")
         forces[~finite] = 0.0
@@ -94,14 +88,8 @@ class Forces:
     def _evaluate(
         self, positions: NDArray[np.float64], asked: NDArray[np.int64]
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        count, n_atoms = len(asked), len(self.numbers)
-        frames = Frames(
-            numbers=np.tile(self.numbers, count),
-            positions=positions[asked].reshape(-1, 3),
-            counts=np.full(count, n_atoms, dtype=np.int64),
-            cell=self.cell[asked],
-            pbc=np.tile(self.pbc, (count, 1)),
-        )
+        # A selection is a copy: a model may write to what it is given.
+        frames = replace(self.replicas.select(asked), positions=positions[asked].reshape(-1, 3))
         info = self.potential.info
         plan = batch_plan(info.device)
         if len(frames.numbers) <= plan.max_atoms:
@@ -110,12 +98,12 @@ class Forces:
         else:
             found = evaluate(self.potential, frames, batch=plan)
         for name, array, shape in (
-            ("energies", found.energy, (count,)),
-            ("forces", found.forces, (count * n_atoms, 3)),
+            ("energies", found.energy, (len(frames),)),
+            ("forces", found.forces, (len(frames.numbers), 3)),
         ):
             if array.shape != shape:
                 raise MlffError(f"{info.name}: {name} of shape {array.shape}, expected {shape}")
-        return found.forces.reshape(count, n_atoms, 3), found.energy
+        return found.forces.reshape(-1, *positions.shape[1:]), found.energy
 
     def _lose(self, which: NDArray[np.bool_], reason: str) -> None:
         for index in np.flatnonzero(which):
@@ -151,15 +139,23 @@ class _FixedCentres(FixConstraint):
         return values.reshape(-1, len(self._masses), 3)
 
 
-@dataclass(frozen=True)
 class _Streams:
-    """Random numbers of each replica from its own generator; what ASE takes as ``rng``."""
+    """Random numbers of each replica from its own generator; what ASE takes as ``rng``.
 
-    generators: Sequence[np.random.Generator]
+    ASE's Langevin asks twice a step; a replica draws both at once.
+    """
+
+    def __init__(self, generators: Sequence[np.random.Generator], n_atoms: int) -> None:
+        self._generators = generators
+        self._drawn = np.empty((len(generators), 2, n_atoms, 3))
+        self._second = True
 
     def standard_normal(self, size: tuple[int, int]) -> NDArray[np.float64]:
-        share = (size[0] // len(self.generators), size[1])
-        return np.concatenate([one.standard_normal(size=share) for one in self.generators])
+        self._second = not self._second
+        if not self._second:
+            for one, place in zip(self._generators, self._drawn, strict=True):
+                one.standard_normal(out=place)
+        return self._drawn[:, int(self._second)].reshape(size)
 
 
 class ReplicaBatch:
@@ -194,7 +190,7 @@ class ReplicaBatch:
         self._shape = positions.shape
         self._forces = forces.reshape(-1, 3)
         # Cells matter to the model alone, which gets them from the calculator.
-        self._atoms: Any = Atoms(np.tile(calculator.numbers, len(positions)))
+        self._atoms: Any = Atoms(calculator.replicas.numbers)
         self._atoms.positions[:] = positions.reshape(-1, 3)
         self._atoms.set_momenta(momenta.reshape(-1, 3))
         self._atoms.calc = calculator
@@ -211,7 +207,7 @@ class ReplicaBatch:
             temperature_K=settings.temperature_k,
             friction=settings.friction_per_ps / (1000.0 * units.fs),
             fixcm=False,
-            rng=_Streams(generators),
+            rng=_Streams(generators, len(self.masses)),
         )
 
     def step(self) -> None:

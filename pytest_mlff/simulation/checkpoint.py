@@ -44,8 +44,8 @@ class State:
         -1 while alive.
     reasons : list of str
         Empty while alive.
-    random : list of dict
-        State of each replica's generator.
+    generators : list of numpy Generator
+        Random numbers of each replica.
     """
 
     step: int
@@ -55,7 +55,7 @@ class State:
     energy: NDArray[np.float64]
     death_step: NDArray[np.int64]
     reasons: list[str]
-    random: list[dict[str, Any]]
+    generators: list[np.random.Generator]
 
     @property
     def alive(self) -> NDArray[np.bool_]:
@@ -107,8 +107,11 @@ class Snapshot:
         chunks = list(described["chunks"])
         if any(self._read(name) is None for name in chunks):
             return None
-        kept: dict[str, Any] = {name: described[name] for name in ("step", "reasons", "random")}
-        return State(**{**kept, **arrays}), chunks
+        kept = {**arrays, "step": described["step"], "reasons": described["reasons"]}
+        generators = [np.random.default_rng(0) for _ in described["random"]]
+        for rng, left in zip(generators, described["random"], strict=True):
+            rng.bit_generator.state = left
+        return State(**kept, generators=generators), chunks
 
     def save(self, state: State, chunks: list[str], recorded: Recorded) -> None:
         """Add a chunk of frames, then the state after them; the chunk's name is appended."""
@@ -120,7 +123,7 @@ class Snapshot:
             "chunks": chunks,
             "step": state.step,
             "reasons": state.reasons,
-            "random": state.random,
+            "random": [rng.bit_generator.state for rng in state.generators],
         }
         arrays = {
             name: getattr(state, name)

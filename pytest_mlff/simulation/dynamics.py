@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from pytest_mlff.datasets.frames import Frames
 from pytest_mlff.errors import MlffError
 from pytest_mlff.simulation.checkpoint import Recorded, Snapshot, State
 from pytest_mlff.simulation.trajectory import Trajectory
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from pytest_mlff.datasets.frames import Frames
     from pytest_mlff.potentials.protocol import Potential
     from pytest_mlff.simulation.batch import Forces, ReplicaBatch
     from pytest_mlff.simulation.settings import SimulationSettings
@@ -156,33 +156,32 @@ class _Run:
         n_atoms = int(starts.counts[0])
         self.numbers = starts.numbers[:n_atoms]
         self.start_of = np.arange(settings.replicas) % len(starts)
-        self.starts = starts.positions.reshape(-1, n_atoms, 3)
-        self.cell, self.pbc = starts.cell[self.start_of], starts.pbc[0]
+        begun = starts.select(self.start_of)
+        self.replicas = Frames(begun.numbers, begun.positions, begun.counts, begun.cell, begun.pbc)
+        self.starts = begun.positions.reshape(-1, n_atoms, 3)
+        self.cell, self.pbc = begun.cell, starts.pbc[0]
         self.masses: NDArray[np.float64] = np.asarray(atomic_masses[self.numbers])
         # Whatever turns has no fixed axes in a periodic cell; a thermostat turns it again.
         self.rotates = bool(self.pbc.any())
         self.dof = np.full(settings.replicas, 3 * n_atoms - 3)
         if settings.ensemble == "nve" and not self.rotates:
-            turns = np.array([rotations(self.masses, one) for one in self.starts])
-            self.dof = self.dof - turns[self.start_of]
+            self.dof = self.dof - rotations(self.masses, self.starts)
         if (self.dof < 1).any():
             raise MlffError("simulation: nothing can move but centre of mass and rotation")
 
     def start(self) -> State:
         """Positions of the start frames with velocities of each replica's own."""
         count = self.settings.replicas
-        positions = self.starts[self.start_of]
         generators = [np.random.default_rng([self.settings.seed, one]) for one in range(count)]
-        momenta = np.stack(
-            [
-                initial_momenta(
-                    rng, self.masses, one, self.settings.temperature_k, rotates=self.rotates
-                )
-                for rng, one in zip(generators, positions, strict=True)
-            ]
+        momenta = initial_momenta(
+            np.stack([rng.standard_normal(self.starts.shape[1:]) for rng in generators]),
+            self.masses,
+            self.starts,
+            self.settings.temperature_k,
+            rotates=self.rotates,
         )
         calculator = self._calculator(np.arange(count))
-        forces = calculator.of(positions)
+        forces = calculator.of(self.starts)
         if calculator.lost:
             replica, reason = next(iter(calculator.lost.items()))
             raise MlffError(
@@ -190,31 +189,26 @@ class _Run:
             )
         return State(
             step=0,
-            positions=positions.copy(),
+            positions=self.starts.copy(),
             momenta=momenta,
             forces=forces,
             energy=calculator.energy.copy(),
             death_step=np.full(count, -1, dtype=np.int64),
             reasons=[""] * count,
-            random=[dict(rng.bit_generator.state) for rng in generators],
+            generators=generators,
         )
 
     def _calculator(self, replicas: NDArray[np.int64]) -> Forces:
         # Imported where something is simulated: ASE's constraints bring half of scipy along.
         from pytest_mlff.simulation.batch import Forces
 
-        return Forces(self.potential, self.numbers, self.cell[replicas], self.pbc)
+        return Forces(self.potential, self.replicas.select(replicas))
 
     def batch(self, state: State) -> ReplicaBatch | None:
         """The living replicas as a batch; None where all are dead."""
         from pytest_mlff.simulation.batch import ReplicaBatch
 
         replicas = np.flatnonzero(state.alive)
-        self._generators = []
-        for one in replicas:
-            rng = np.random.default_rng()
-            rng.bit_generator.state = state.random[one]
-            self._generators.append(rng)
         if not len(replicas):
             return None
         calculator = self._calculator(replicas)
@@ -225,7 +219,7 @@ class _Run:
             positions=state.positions[replicas],
             momenta=state.momenta[replicas],
             forces=state.forces[replicas],
-            generators=self._generators,
+            generators=[state.generators[one] for one in replicas],
         )
 
     def advance(self, state: State, batch: ReplicaBatch | None) -> ReplicaBatch | None:
@@ -275,8 +269,6 @@ class _Run:
             state.momenta[replicas] = batch.momenta
             state.forces[replicas] = batch.forces
             state.energy[replicas] = batch.calculator.energy
-            for replica, rng in zip(replicas, self._generators, strict=True):
-                state.random[replica] = dict(rng.bit_generator.state)
         return state
 
     def _temperature(
@@ -327,12 +319,15 @@ def _fused(
     from ase.neighborlist import primitive_neighbor_list
     from scipy.spatial import KDTree
 
-    found = []
-    for index, one in enumerate(positions):
-        if pbc.any():
-            near = len(primitive_neighbor_list("i", pbc, cell[index], one, closest))
-        else:
-            near = len(KDTree(one).query_pairs(closest))
-        if near:
-            found.append(index)
-    return found
+    if pbc.any():
+        return [
+            index
+            for index, one in enumerate(positions)
+            if len(primitive_neighbor_list("i", pbc, cell[index], one, closest))
+        ]
+    # One tree for all: a fourth coordinate keeps replicas apart.
+    apart = np.repeat(2.0 * closest * np.arange(len(positions)), positions.shape[1])
+    pairs = KDTree(np.column_stack([positions.reshape(-1, 3), apart])).query_pairs(
+        closest, output_type="ndarray"
+    )
+    return [int(one) for one in np.unique(pairs[:, 0] // positions.shape[1])]

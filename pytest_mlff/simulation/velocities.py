@@ -16,41 +16,52 @@ _LINEAR = 1e-8
 
 
 def _inertia(masses: NDArray[np.float64], arms: NDArray[np.float64]) -> NDArray[np.float64]:
-    squares = np.einsum("n,ni,ni->", masses, arms, arms)
-    return np.asarray(squares * np.eye(3) - np.einsum("n,ni,nj->ij", masses, arms, arms))
+    weighted = masses[:, None] * arms
+    squares = (weighted * arms).sum(axis=(1, 2))
+    return np.asarray(squares[:, None, None] * np.eye(3) - weighted.transpose(0, 2, 1) @ arms)
 
 
-def rotations(masses: NDArray[np.float64], positions: NDArray[np.float64]) -> int:
+def _arms(masses: NDArray[np.float64], positions: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Positions from the centre of mass."""
+    return np.asarray(positions - (masses @ positions / masses.sum())[:, None])
+
+
+def rotations(masses: NDArray[np.float64], positions: NDArray[np.float64]) -> NDArray[np.int64]:
     """Degrees of freedom of rotation: 3, 2 of a linear molecule, 0 of an atom.
 
     Parameters
     ----------
     masses : ndarray, shape (n_atoms,)
         u.
-    positions : ndarray, shape (n_atoms, 3)
+    positions : ndarray, shape (n_replicas, n_atoms, 3)
         Å.
+
+    Returns
+    -------
+    ndarray, shape (n_replicas,)
     """
-    arms = positions - masses @ positions / masses.sum()
-    moments = np.linalg.eigvalsh(_inertia(masses, arms))
-    return int((moments > _LINEAR * max(moments[-1], np.finfo(float).tiny)).sum())
+    moments = np.linalg.eigvalsh(_inertia(masses, _arms(masses, positions)))
+    least = _LINEAR * np.maximum(moments[:, -1:], np.finfo(float).tiny)
+    return np.asarray((moments > least).sum(axis=1))
 
 
 def initial_momenta(
-    rng: np.random.Generator,
+    noise: NDArray[np.float64],
     masses: NDArray[np.float64],
     positions: NDArray[np.float64],
     temperature_k: float,
     *,
     rotates: bool,
 ) -> NDArray[np.float64]:
-    """Draw momenta from the canonical distribution, the centre of mass at rest.
+    """Momenta of the canonical distribution, the centre of mass at rest.
 
     Parameters
     ----------
-    rng : numpy Generator
+    noise : ndarray, shape (n_replicas, n_atoms, 3)
+        Standard normal numbers.
     masses : ndarray, shape (n_atoms,)
         u.
-    positions : ndarray, shape (n_atoms, 3)
+    positions : ndarray, shape (n_replicas, n_atoms, 3)
         Å.
     temperature_k : float
         K.
@@ -59,18 +70,19 @@ def initial_momenta(
 
     Returns
     -------
-    ndarray, shape (n_atoms, 3)
+    ndarray, shape (n_replicas, n_atoms, 3)
         ASE's units, √(u eV).
     """
     from ase import units
 
     widths = np.sqrt(masses * units.kB * temperature_k)[:, None]
-    momenta = rng.standard_normal(positions.shape) * widths
-    momenta -= masses[:, None] * (momenta.sum(axis=0) / masses.sum())
+    momenta = noise * widths
+    momenta -= masses[:, None] * (momenta.sum(axis=1, keepdims=True) / masses.sum())
     if not rotates:
-        arms = positions - masses @ positions / masses.sum()
-        angular = np.cross(arms, momenta).sum(axis=0)
+        arms = _arms(masses, positions)
+        angular = np.cross(arms, momenta).sum(axis=1)
         # The pseudo-inverse leaves out the axis of a linear molecule.
-        spin = np.linalg.pinv(_inertia(masses, arms), rcond=_LINEAR, hermitian=True) @ angular
-        momenta -= masses[:, None] * np.cross(spin, arms)
+        inverse = np.linalg.pinv(_inertia(masses, arms), rcond=_LINEAR, hermitian=True)
+        spin = inverse @ angular[:, :, None]
+        momenta -= masses[:, None] * np.cross(spin.transpose(0, 2, 1), arms)
     return np.asarray(momenta)

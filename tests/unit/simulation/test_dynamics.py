@@ -61,11 +61,14 @@ def single_loop(
     """The same replica in ASE's own loop with its own constraint, one structure."""
     rng = np.random.default_rng([settings.seed, replica])
     atoms: Any = start.atoms(0)
-    atoms.set_momenta(
-        initial_momenta(
-            rng, MASSES, atoms.positions, settings.temperature_k, rotates=bool(atoms.pbc.any())
-        )
+    (momenta,) = initial_momenta(
+        rng.standard_normal((1, len(MASSES), 3)),
+        MASSES,
+        atoms.positions[None],
+        settings.temperature_k,
+        rotates=bool(atoms.pbc.any()),
     )
+    atoms.set_momenta(momenta)
     atoms.calc = AsCalculator(potential)
     if settings.ensemble == "nve":
         dynamics: Any = VelocityVerlet(atoms, settings.timestep_fs * units.fs)
@@ -145,24 +148,22 @@ def test_nothing_drifts_and_nothing_turns(ensemble: Any) -> None:
 def test_rotation_of_linear_molecules_has_two_degrees_of_freedom() -> None:
     line = np.array([[0.0, 0, 0], [0, 0, 1.1], [0, 0, -1.2]])
     masses = np.array([12.0, 16.0, 16.0])
-    assert rotations(masses, line) == 2
-    assert rotations(masses, line + np.array([[0, 0, 0], [0, 0.3, 0], [0, 0, 0]])) == 3
-    momenta = initial_momenta(np.random.default_rng(0), masses, line, 300.0, rotates=False)
-    assert np.abs(np.cross(line, momenta).sum(axis=0)).max() < 1e-12
-    assert np.abs(momenta).max() > 0.1
+    bent = line + np.array([[0, 0, 0], [0, 0.3, 0], [0, 0, 0]])
+    both = np.stack([line, bent])
+    assert rotations(masses, both).tolist() == [2, 3]
+    noise = np.random.default_rng(0).standard_normal(both.shape)
+    momenta = initial_momenta(noise, masses, both, 300.0, rotates=False)
+    assert np.abs(np.cross(both, momenta).sum(axis=1)).max() < 1e-12
+    assert np.abs(momenta).max(axis=(1, 2)).min() > 0.1
 
 
 @pytest.mark.parametrize("rotates, dof", [(True, 9), (False, 6)])
 def test_initial_velocities_have_the_temperature_of_what_moves(rotates: bool, dof: int) -> None:
     rng = np.random.default_rng(5)
-    positions = starts(1).positions
-    kinetic = np.array(
-        [
-            (initial_momenta(rng, MASSES, positions, 300.0, rotates=rotates) ** 2).sum(axis=1)
-            @ (0.5 / MASSES)
-            for _ in range(4000)
-        ]
-    )
+    positions = np.tile(starts(1).positions, (4000, 1, 1))
+    noise = rng.standard_normal(positions.shape)
+    momenta = initial_momenta(noise, MASSES, positions, 300.0, rotates=rotates)
+    kinetic = (momenta**2).sum(axis=2) @ (0.5 / MASSES)
     # 2 K / kT follows a chi-squared distribution of as many degrees of freedom.
     shown = stats.kstest(2 * kinetic / (units.kB * 300.0), stats.chi2(dof).cdf)
     assert shown.pvalue > 1e-3

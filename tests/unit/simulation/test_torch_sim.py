@@ -68,13 +68,12 @@ def test_energies_are_torch_sims_step_by_step() -> None:
     )
     ours = simulate(potential, begin, settings)
     masses = begin.atoms(0).get_masses()
-    momenta = [
-        initial_momenta(
-            np.random.default_rng([settings.seed, one]), masses, begin.atoms(one).positions, 300.0,
-            rotates=False,
-        )
-        for one in range(3)
-    ]  # fmt: skip
+    noise = [
+        np.random.default_rng([settings.seed, one]).standard_normal((4, 3)) for one in range(3)
+    ]
+    momenta = initial_momenta(
+        np.stack(noise), masses, begin.positions.reshape(3, 4, 3), 300.0, rotates=False
+    )
     start, step = torch_sim.integrators.nve(
         as_model(potential), dt=number(0.5 * units.fs), kT=number(KT)
     )
