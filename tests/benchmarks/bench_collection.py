@@ -104,7 +104,7 @@ def cost(folder: Path, *arguments: str, items: int) -> tuple[float, float]:
 def reporting(items: int, repeats: int, *, with_junit: bool = True) -> None:
     """Run many cases and few on each side; print what one costs, and the ratios."""
     mlff = ("-p", "pytest_mlff.plugin.hooks", "--mlff-model=model.py:make", "--mlff-device=cpu",
-            "--mlff-only", "--mlff-suite=many.yaml")  # fmt: skip
+            "--mlff-only", "--mlff-suite=many.yaml", "--mlff-level=GFN2-xTB")  # fmt: skip
     items = max(items // STEP, FEW // STEP + 1) * STEP
     report, junit = "--mlff-report=report.json", "--junitxml=junit.xml"
     sides: dict[str, tuple[str, ...]] = {

@@ -4,9 +4,12 @@ Each side is a process of its own, with the interpreter that it is installed in,
 with the others. It loads the model, evaluates a few frames that do not count, then all. Numbers
 are held against the bare ASE loop, which is NequIP's own calculator, one structure after the other.
 
-    python tests/benchmarks/bench_peers.py --python matcalc=VENV/bin/python [--frames 200]
+    python tests/benchmarks/bench_peers.py --python matcalc=VENV/bin/python --python ml_peg=…
+        --python mlipaudit=… [--frames 200]
 
-A peer that is not installed in its interpreter is said to be missing, and nothing is claimed of it.
+*Compiled* is the bare loop with the model as ``nequip-compile`` (AOTInductor) makes it, which takes
+a minute that is not counted. A peer that is not installed in its interpreter is said to be missing,
+and nothing is claimed of it.
 """
 
 from __future__ import annotations
@@ -15,6 +18,7 @@ import argparse
 import json
 import os
 import resource
+import shutil
 import statistics
 import subprocess
 import sys
@@ -28,7 +32,10 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-SIDES = ("ase", "ours", "torch_sim", "matcalc")
+SIDES = (
+    "ase", "ase_compiled", "ase_boxed", "ours", "torch_sim", "nequip_test", "matcalc", "ml_peg",
+    "mlipaudit",
+)  # fmt: skip
 WARM = 4
 
 
@@ -40,11 +47,24 @@ def frames_of(path: str) -> list[Any]:
         return [ase.Atoms(held["numbers"], one) for one in held["positions"]]
 
 
-def forces_ase(model: str, structures: list[Any]) -> Callable[[list[Any]], np.ndarray]:
-    """NequIP's calculator, nothing around it."""
+def calculator_of(model: str) -> Any:
+    """NequIP's own calculator, of a package or of what was compiled of it."""
     from nequip.ase import NequIPCalculator
 
-    calculator = NequIPCalculator._from_saved_model(model, device="cpu")
+    compiled = model.endswith(".pt2")
+    make = NequIPCalculator.from_compiled_model if compiled else NequIPCalculator._from_saved_model
+    return make(model, device="cpu")
+
+
+def boxed(structures: list[Any]) -> None:
+    """Lay molecules into boxes that no interaction reaches across."""
+    for one in structures:
+        one.cell, one.pbc = np.eye(3) * 40.0, True
+
+
+def forces_ase(model: str, structures: list[Any]) -> Callable[[list[Any]], np.ndarray]:
+    """NequIP's calculator, nothing around it."""
+    calculator = calculator_of(model)
 
     def run(chosen: list[Any]) -> np.ndarray:
         found = []
@@ -54,6 +74,17 @@ def forces_ase(model: str, structures: list[Any]) -> Callable[[list[Any]], np.nd
         return np.concatenate(found)
 
     return run
+
+
+def forces_ase_compiled(model: str, structures: list[Any]) -> Callable[[list[Any]], np.ndarray]:
+    """The same with the compiled model."""
+    return forces_ase(str(Path(model).with_suffix("").with_suffix(".nequip.pt2")), structures)
+
+
+def forces_ase_boxed(model: str, structures: list[Any]) -> Callable[[list[Any]], np.ndarray]:
+    """The same on molecules in boxes, which is what matcalc is given."""
+    boxed(structures)
+    return forces_ase(model, structures)
 
 
 def forces_ours(model: str, structures: list[Any]) -> Callable[[list[Any]], np.ndarray]:
@@ -90,14 +121,97 @@ def forces_torch_sim(model: str, structures: list[Any]) -> Callable[[list[Any]],
 def forces_matcalc(model: str, structures: list[Any]) -> Callable[[list[Any]], np.ndarray]:
     """``matcalc.backend.run_ase``, in a box, since it takes crystals alone."""
     from matcalc.backend._ase import run_ase
-    from nequip.ase import NequIPCalculator
 
-    calculator = NequIPCalculator._from_saved_model(model, device="cpu")
-    for one in structures:
-        one.cell, one.pbc = np.eye(3) * 40.0, True
+    calculator = calculator_of(model)
+    boxed(structures)
 
     def run(chosen: list[Any]) -> np.ndarray:
         return np.concatenate([run_ase(one, calculator).forces for one in chosen])
+
+    return run
+
+
+def forces_nequip_test(model: str, structures: list[Any]) -> Callable[[list[Any]], np.ndarray]:
+    """NequIP's ``run: [test]``: its data module, its metrics, Lightning's loop, batches of 32."""
+    import logging
+
+    import torch
+    from ase.calculators.singlepoint import SinglePointCalculator
+    from ase.io import write
+    from lightning import Callback, Trainer
+    from nequip.data.datamodule import ASEDataModule
+    from nequip.data.transforms import ChemicalSpeciesToAtomTypeMapper, NeighborListTransform
+    from nequip.train import NequIPLightningModule
+    from nequip.utils.global_state import set_global_state
+
+    set_global_state()  # as nequip-train does: coordinates in float64
+    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
+    module = NequIPLightningModule(
+        model={"_target_": "nequip.model.ModelFromPackage", "package_path": model,
+               "compile_mode": "eager"},
+        num_datasets={"train": 1, "val": 0, "test": 1, "predict": 0},
+        test_metrics={"_target_": "nequip.train.EnergyForceMetrics"},
+    )  # fmt: skip
+    (network,) = module.model.values()
+    transforms = [
+        ChemicalSpeciesToAtomTypeMapper(list(network.type_names)),
+        NeighborListTransform(float(network.metadata["r_max"])),
+    ]
+
+    class Kept(Callback):
+        def __init__(self) -> None:
+            self.forces: list[np.ndarray] = []
+
+        def on_test_batch_end(self, trainer: Any, module: Any, outputs: Any, *rest: Any) -> None:
+            self.forces.append(outputs["test_0_output"]["forces"].detach().numpy())
+
+    def run(chosen: list[Any]) -> np.ndarray:
+        with tempfile.TemporaryDirectory() as name:
+            for one in chosen:  # the test stage asks for labels
+                one.calc = SinglePointCalculator(one, energy=0.0, forces=0.0 * one.positions)
+            write(f"{name}/test.traj", chosen)
+            data = ASEDataModule(
+                seed=0, test_file_path=f"{name}/test.traj", transforms=transforms,
+                test_dataloader={"_target_": "torch.utils.data.DataLoader", "batch_size": 32},
+            )  # fmt: skip
+            kept = Kept()
+            trainer = Trainer(
+                accelerator="cpu", logger=False, enable_progress_bar=False, callbacks=[kept],
+                inference_mode=False, default_root_dir=name, enable_model_summary=False,
+            )  # fmt: skip
+            torch.set_num_threads(1)
+            trainer.test(module, datamodule=data, verbose=False)
+        return np.concatenate(kept.forces)
+
+    return run
+
+
+def forces_ml_peg(model: str, structures: list[Any]) -> Callable[[list[Any]], np.ndarray]:
+    """ml-peg's calculation path: the function that its symmetry benchmark calls on a structure."""
+    from ml_peg.calcs.physicality.rotational_symmetry import calc_rotational_symmetry as peg
+
+    calculator = calculator_of(model)
+
+    def run(chosen: list[Any]) -> np.ndarray:
+        found = (peg.evaluate(calculator, one.copy(), 0.0, np.eye(3)) for one in chosen)
+        return np.concatenate([one.arrays["forces"] for one in found])
+
+    return run
+
+
+def forces_mlipaudit(model: str, structures: list[Any]) -> Callable[[list[Any]], np.ndarray]:
+    """``mlipaudit.utils.run_inference``, which asks an ASE calculator for energies alone."""
+    from mlipaudit.utils import run_inference
+
+    calculator = calculator_of(model)
+
+    def run(chosen: list[Any]) -> np.ndarray:
+        found = []
+        for one in chosen:
+            (energy,) = run_inference([one], calculator)
+            assert energy is not None
+            found.append(one.get_forces())  # NequIP's calculator has them already
+        return np.concatenate(found)
 
     return run
 
@@ -127,6 +241,7 @@ def main() -> None:
     parser.add_argument("--python", action="append", default=[], metavar="SIDE=INTERPRETER")
     parser.add_argument("--frames", type=int, default=200)
     parser.add_argument("--repetitions", type=int, default=3)
+    parser.add_argument("--sides", nargs="+", default=SIDES, help="`ase` first")
     parser.add_argument("--child", nargs=4, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.child:
@@ -136,18 +251,26 @@ def main() -> None:
 
     interpreters = dict(one.split("=", 1) for one in options.python)
     trajectory = read_trajectory(EMBEDDED_FOLDER / "aspirin.npz")
-    told: dict[str, list[dict[str, float]]] = {side: [] for side in SIDES}
+    told: dict[str, list[dict[str, float]]] = {side: [] for side in options.sides}
     apart: dict[str, float] = {}
     with tempfile.TemporaryDirectory() as name:
-        frames = Path(name) / "frames.npz"
+        frames, model = Path(name) / "frames.npz", Path(name) / "demo.nequip.zip"
+        shutil.copy(DEMO_MODEL, model)
+        if "ase_compiled" in options.sides:
+            subprocess.run(
+                [sys.executable, "-m", "nequip.scripts.compile", str(model),
+                 str(model.with_name("demo.nequip.pt2")), "--mode", "aotinductor",
+                 "--device", "cpu", "--target", "ase"],
+                capture_output=True, check=True,
+            )  # fmt: skip
         chosen = trajectory.positions[:: len(trajectory.positions) // options.frames]
         np.savez(frames, numbers=trajectory.numbers, positions=chosen[: options.frames])
         for _ in range(options.repetitions):
-            for side in SIDES:
+            for side in options.sides:
                 out = Path(name) / f"{side}.npy"
                 done = subprocess.run(
                     [interpreters.get(side, sys.executable), __file__, "--child", side,
-                     str(DEMO_MODEL), str(frames), str(out)],
+                     str(model), str(frames), str(out)],
                     env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True,
                     check=False,
                 )  # fmt: skip
