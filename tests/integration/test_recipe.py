@@ -116,11 +116,15 @@ def test_train_then_test_then_nothing(pytester: pytest.Pytester, repo: Path) -> 
 
 
 def test_a_budget_that_strikes_first_is_told(pytester: pytest.Pytester, repo: Path) -> None:
+    """And a spec without validation frames trains, with nothing to watch."""
+    spec = "".join(line for line in SPEC.splitlines(True) if "validation:" not in line)
+    (repo / "specs" / "sizes.yaml").write_text(spec, encoding="utf-8")
     changes = {"budget: 120": "budget: 4", "every_n_train_steps: 50": "every_n_train_steps: 1"}
     (repo / "small.yaml").write_text(recipe(steps=100_000, **changes), encoding="utf-8")
     result = pytester.runpytest_inprocess(*ARGUMENTS, "--mlff-html=page.html")
     training, _ = read_json(repo / "report.json")["trainings"]
     assert training["steps"] < training["planned_steps"] == 100_000
+    assert all(point["validation"] is None for point in training["loss"])
     told = "ended by its budget of 4 s after * of 100,000 steps"
     result.stdout.fnmatch_lines([f"*warning: training of small on specs/sizes/ethanol-n20 {told}*"])
     assert "of 100,000 steps" in (repo / "page.html").read_text(encoding="utf-8")

@@ -46,6 +46,7 @@ def fill(config: Mapping[str, Any], fixture: TrainingFixture) -> dict[str, Any]:
     ``data.train_file_path`` and ``data.val_file_path``, ``data.seed`` and
     ``training_module.model.seed``, ``trainer.max_time``, and type names: the top-level
     ``model_type_names`` and every ``type_names`` or ``model_type_names`` that is ``???``.
+    Without validation frames ``trainer.limit_val_batches`` is 0.
 
     Parameters
     ----------
@@ -56,10 +57,13 @@ def fill(config: Mapping[str, Any], fixture: TrainingFixture) -> dict[str, Any]:
     filled = json.loads(json.dumps(config))
     data = filled["data"]
     data["train_file_path"] = str(fixture.train_file)
-    if fixture.validation_file is None:
-        data.pop("val_file_path", None)
-    else:
+    data.pop("val_file_path", None)
+    if fixture.validation_file is not None:
         data["val_file_path"] = str(fixture.validation_file)
+    elif "split_dataset" not in data:
+        # NequIP does not start without such a file; of no batches of it, it watches nothing.
+        data["val_file_path"] = str(fixture.train_file)
+        filled["trainer"]["limit_val_batches"] = 0
     data["seed"] = fixture.seed
     _below(filled, "training_module", "model")["seed"] = fixture.seed
     filled["trainer"]["max_time"] = _duration(fixture.budget_seconds)

@@ -72,7 +72,18 @@ def test_type_names_written_out_by_hand_are_left() -> None:
         {"model_type_names": ["C", "H", "O"]},
         {"type_names": ["Xx"]},
     ]
+
+
+def test_without_validation_frames_nothing_is_watched() -> None:
+    config = {"data": {}, "trainer": {}, "training_module": {"model": {}}}
+    filled = fill(config, _fixture(validation_file=None))
+    # NequIP wants a file; none of it is looked at.
+    assert filled["data"]["val_file_path"] == "/x/train.extxyz"
+    assert filled["trainer"]["limit_val_batches"] == 0
+    split = {**config, "data": {"split_dataset": {"file_path": "a.extxyz", "val": 0.1}}}
+    filled = fill(split, _fixture(validation_file=None))
     assert "val_file_path" not in filled["data"]
+    assert "limit_val_batches" not in filled["trainer"]
 
 
 def _log(path: Path, rows: list[tuple[int, str, str]]) -> Path:
