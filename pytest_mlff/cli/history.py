@@ -23,7 +23,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "history",
         help="show how cases went over the reports of a repository",
         description="Bring JSON reports (--mlff-report) into the order of their start and say "
-        "where a case turned red, or moved further than its 95 %% intervals reach.",
+        "where a case turned red, or moved further than its 95 % intervals reach.",
     )
     parser.add_argument(
         "paths", nargs="+", type=Path, metavar="PATH", help="JSON report, or a folder of them"

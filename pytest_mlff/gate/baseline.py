@@ -298,7 +298,7 @@ def check(
             else:
                 families.setdefault(family(name), {})[name] = compared
         if why is not None:
-            refused[name] = f"not compared with baseline {baseline.path}: {why}"
+            refused[name] = f"not compared with baseline {baseline.path.name}: {why}"
     regressions: dict[str, Regression] = {}
     for name, cases in families.items():
         size = 0 if tests is None else tests.get(name, 0)
