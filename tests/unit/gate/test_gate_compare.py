@@ -55,6 +55,9 @@ def test_order_score_and_interval() -> None:
     assert difference.low is not None
     assert difference.high is not None
     assert difference.low < difference.change < difference.high
+    # The best is no different from itself.
+    best = found.models[0].cases[CASES[0]]
+    assert (best.change, best.low, best.high) == (0.0, 0.0, 0.0)
 
 
 def test_equal_models_are_a_tie_in_most_repeats_and_pairing_narrows() -> None:
