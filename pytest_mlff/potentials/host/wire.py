@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import math
-import socket
 import struct
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any, Final
@@ -20,6 +19,7 @@ from pytest_mlff.datasets.frames import Frames
 from pytest_mlff.potentials.protocol import Prediction
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
@@ -31,7 +31,9 @@ __all__ = ["Channel", "GarbledError", "frames_of", "of_frames", "of_predictions"
 _LENGTHS: Final = struct.Struct("<QQ")
 _LONGEST_HEADER: Final = 2**26
 _PLAIN: Final = "biufcUS"  # kinds of numpy dtypes whose bytes are their values
+_PIECE: Final = 2**16  # most bytes that are taken at once
 _LABELS: Final = frozenset({"energy", "forces", "stress", "time_index"})
+_FIELDS: Final = tuple(one.name for one in fields(Frames))
 
 
 class GarbledError(Exception):
@@ -49,6 +51,7 @@ class Channel:
 
     def __init__(self, sock: socket.socket) -> None:
         self.sock = sock
+        self._come = bytearray()
 
     def send(self, header: Mapping[str, Any], arrays: Arrays | None = None) -> None:
         """Send a message.
@@ -71,13 +74,8 @@ class Channel:
         text += b" " * (-len(text) % 8)
         self.sock.sendall(b"".join([_LENGTHS.pack(len(text), size), text, *parts]))
 
-    def receive(self, timeout: float | None = None) -> tuple[dict[str, Any], dict[str, Any]]:
+    def receive(self) -> tuple[dict[str, Any], dict[str, Any]]:
         """Wait for a message.
-
-        Parameters
-        ----------
-        timeout : float, optional
-            Seconds without a byte after which to give up.
 
         Returns
         -------
@@ -89,61 +87,52 @@ class Channel:
         EOFError
             If the other end is gone.
         TimeoutError
-            After ``timeout``.
+            After the socket's timeout without a byte; nothing is lost by asking again.
         GarbledError
             If the bytes are none of ours.
         """
-        self.sock.settimeout(timeout)
-        return self._message()
+        while (end := self._end()) is None or len(self._come) < end:
+            # A small message comes whole, in one piece.
+            piece = self.sock.recv(_PIECE)
+            if not piece:
+                raise EOFError
+            self._come += piece
+        content, self._come = self._come, self._come[end:]
+        return _unpacked(content)
 
-    def receive_or_wait(self, seconds: float) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Wait for the beginning of a message; once it has begun, for the whole of it.
-
-        Raises
-        ------
-        TimeoutError
-            If none begins within ``seconds``; nothing is lost by waiting again.
-        """
-        self.sock.settimeout(seconds)
-        self.sock.recv(1, socket.MSG_PEEK)
-        self.sock.settimeout(None)
-        return self._message()
-
-    def _message(self) -> tuple[dict[str, Any], dict[str, Any]]:
-        length, size = _LENGTHS.unpack(self._exactly(_LENGTHS.size))
+    def _end(self) -> int | None:
+        """Where the message ends that is coming; None before that is known."""
+        if len(self._come) < _LENGTHS.size:
+            return None
+        length, size = _LENGTHS.unpack_from(self._come)
         if length > _LONGEST_HEADER:
             raise GarbledError(f"a header of {length} bytes")
-        content = self._exactly(length + size)
-        try:
-            header = json.loads(content[:length])
-            arrays, place = {}, length
-            for name, code, shape in header.pop("arrays"):
-                dtype = np.dtype(code)
-                if dtype.kind not in _PLAIN:
-                    raise GarbledError(f"an array of {dtype}")
-                count = math.prod(shape)
-                arrays[name] = np.frombuffer(content, dtype, count, place).reshape(shape)
-                place += count * dtype.itemsize
-                place += -place % 8
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
-            raise GarbledError(str(error)) from error
-        return header, arrays
+        return _LENGTHS.size + int(length) + int(size)
 
-    def _exactly(self, count: int) -> bytearray:
-        content = bytearray(count)
-        view, done = memoryview(content), 0
-        while done < count:
-            got = self.sock.recv_into(view[done:])
-            if got == 0:
-                raise EOFError
-            done += got
-        return content
+
+def _unpacked(content: bytearray) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Header and arrays of a message; the arrays share its memory."""
+    place = _LENGTHS.size + _LENGTHS.unpack_from(content)[0]
+    try:
+        header = json.loads(content[_LENGTHS.size : place].decode())
+        arrays = {}
+        for name, code, shape in header.pop("arrays"):
+            dtype = np.dtype(code)
+            if dtype.kind not in _PLAIN:
+                raise GarbledError(f"an array of {dtype}")
+            count = math.prod(shape)
+            arrays[name] = np.frombuffer(content, dtype, count, place).reshape(shape)
+            place += count * dtype.itemsize
+            place += -place % 8
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise GarbledError(str(error)) from error
+    return header, arrays
 
 
 def of_frames(frames: Frames, labels: bool = False) -> dict[str, NDArray[Any]]:
     """What a model may see of frames, as arrays; labels stay behind, unless asked for."""
     arrays: dict[str, NDArray[Any]] = {}
-    for name in (one.name for one in fields(frames)):
+    for name in _FIELDS:
         value = getattr(frames, name)
         if value is None or (name in _LABELS and not labels):
             continue

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from pytest_mlff.potentials.host.wire import Channel
     from pytest_mlff.store import Store
 
-__all__ = ["Limits", "ProcessPotential"]
+__all__ = ["Limits", "ProcessPotential", "Waiting"]
 
 _CODE_KIND: Final = "model-code"
 _MOST_FAILURES: Final = 5
@@ -65,7 +65,7 @@ class Limits:
     environment: Mapping[str, str] | None = None
 
 
-class _Waiting:
+class Waiting:
     """Patience with one call."""
 
     def __init__(
@@ -95,8 +95,9 @@ class _Waiting:
             if self._notice is not None and now - self._told >= _LOOK_UP_EVERY:
                 self._told = now
                 self._notice(self._name, now - self._begun, self.done, self.total)
+            channel.sock.settimeout(min(left, _LOOK_UP_EVERY))
             with contextlib.suppress(TimeoutError):
-                return channel.receive_or_wait(min(left, _LOOK_UP_EVERY))
+                return channel.receive()
 
 
 class ProcessPotential:
@@ -306,7 +307,7 @@ class ProcessPotential:
         try:
             host.channel.sock.settimeout(limit)
             host.channel.send(header, arrays)
-            waiting = _Waiting(self._name, limit, self._notice)
+            waiting = Waiting(self._name, limit, self._notice)
             while True:
                 reply, found = waiting.message(host.channel)
                 if "total" in reply:

@@ -64,7 +64,7 @@ def surroundings_of(limits: Limits, said: str) -> Surroundings:
     try:
         host.channel.sock.settimeout(_PATIENCE)
         host.channel.send({"do": "surroundings"})
-        found, _ = host.channel.receive(_PATIENCE)
+        found, _ = host.channel.receive()
     except (OSError, EOFError, GarbledError):
         words = host.last_lines()
         raise ModelFailure(

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from socket import socketpair
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,7 +18,9 @@ from pytest_mlff.errors import MlffError, NotSupportedError
 from pytest_mlff.potentials import evaluate, load_potential
 from pytest_mlff.potentials.failures import FrameError, ModelFailure
 from pytest_mlff.potentials.host.probes import answers_of_threads, memory_after
+from pytest_mlff.potentials.host.wire import Channel
 from pytest_mlff.potentials.process import Limits, ProcessPotential, open_potential
+from pytest_mlff.potentials.process.client import Waiting
 from pytest_mlff.store import Store
 
 if TYPE_CHECKING:
@@ -152,6 +156,34 @@ def test_a_killed_process_is_started_anew_once_it_is_needed(folder: Path) -> Non
         after = potential.predict(frames())
     assert potential.pid != first
     assert_same(before, after)
+
+
+def test_half_a_message_is_a_hang() -> None:
+    model, judge = (Channel(one) for one in socketpair())
+    model.sock.sendall(b"x")
+    with pytest.raises(TimeoutError):
+        Waiting("model", 0.1, None).message(judge)
+
+
+def test_a_message_may_come_in_pieces() -> None:
+    record: list[bytes] = []
+    Channel(SimpleNamespace(sendall=record.append)).send({"do": "it"}, {"x": np.arange(3)})  # type: ignore[arg-type]
+    (message,) = record
+    ours, theirs = (Channel(one) for one in socketpair())
+    theirs.sock.settimeout(0)
+    for cut in (1, 15, 16, 17, len(message) - 1, len(message)):
+        ours.sock.sendall(message[:cut])
+        if cut < len(message):
+            with pytest.raises(BlockingIOError):
+                theirs.receive()
+        # The rest, and the beginning of the next.
+        ours.sock.sendall(message[cut:] + message[:5])
+        header, arrays = theirs.receive()
+        assert header == {"do": "it"}
+        assert_array_equal(arrays["x"], [0, 1, 2])
+        arrays["x"][0] = 7  # its own memory
+        ours.sock.sendall(message[5:])
+        assert_array_equal(theirs.receive()[1]["x"], [0, 1, 2])
 
 
 def test_memory_is_limited(folder: Path) -> None:
