@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from pytest_mlff.datasets.frames import Frames
 from pytest_mlff.errors import MlffError
 from pytest_mlff.simulation.checkpoint import Recorded, Snapshot, State
 from pytest_mlff.simulation.trajectory import Trajectory
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from pytest_mlff.datasets.frames import Frames
     from pytest_mlff.potentials.protocol import Potential
     from pytest_mlff.simulation.batch import Forces, ReplicaBatch
     from pytest_mlff.simulation.settings import SimulationSettings
@@ -156,8 +156,7 @@ class _Run:
         n_atoms = int(starts.counts[0])
         self.numbers = starts.numbers[:n_atoms]
         self.start_of = np.arange(settings.replicas) % len(starts)
-        begun = starts.select(self.start_of)
-        self.replicas = Frames(begun.numbers, begun.positions, begun.counts, begun.cell, begun.pbc)
+        begun = self.replicas = starts.select(self.start_of).without_labels()
         self.starts = begun.positions.reshape(-1, n_atoms, 3)
         self.cell, self.pbc = begun.cell, starts.pbc[0]
         self.masses: NDArray[np.float64] = np.asarray(atomic_masses[self.numbers])
@@ -305,6 +304,8 @@ class _Run:
             time_ps=np.arange(settings.n_frames, dtype=np.float64) * interval_ps,
             death_ps=death,
             reasons=tuple(state.reasons),
+            per_frame=self.replicas.per_frame,
+            per_atom=self.replicas.per_atom,
             **{name: np.concatenate([part[name] for part in parts]) for name in parts[0]},
         )
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -53,6 +54,8 @@ class Trajectory:
         When a replica exploded; NaN where it lived to the end.
     reasons : tuple of str, length n_replicas
         What it died of; empty where it lived.
+    per_frame, per_atom : mapping of str to ndarray
+        What else the start of each replica carries (charge, spin, tags …), as in ``Frames``.
     """
 
     settings: SimulationSettings
@@ -69,6 +72,8 @@ class Trajectory:
     alive: NDArray[np.bool_]
     death_ps: NDArray[np.float64]
     reasons: tuple[str, ...]
+    per_frame: Mapping[str, NDArray[Any]] = field(default_factory=lambda: MappingProxyType({}))
+    per_atom: Mapping[str, NDArray[Any]] = field(default_factory=lambda: MappingProxyType({}))
 
     def __post_init__(self) -> None:
         n_frames, n_replicas, n_atoms = len(self.time_ps), len(self.start_of), len(self.numbers)
@@ -114,12 +119,28 @@ class Trajectory:
             cell=np.tile(self.cell[replica], (count, 1, 1)),
             pbc=np.tile(self.pbc, (count, 1)),
             time_index=index * self.settings.stride,
+            per_frame={
+                name: np.repeat(column[[replica]], count, axis=0)
+                for name, column in self.per_frame.items()
+            },
+            per_atom={
+                name: np.tile(
+                    column[replica * n_atoms :][:n_atoms], (count, *[1] * (column.ndim - 1))
+                )
+                for name, column in self.per_atom.items()
+            },
         )
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
         """Everything as named arrays, for a file; see :meth:`from_arrays`."""
         described = json.dumps({"settings": asdict(self.settings), "reasons": self.reasons})
-        return {**{name: getattr(self, name) for name in _STORED}, "described": np.array(described)}
+        columns = {
+            f"{kind}/{name}": column
+            for kind in ("per_frame", "per_atom")
+            for name, column in getattr(self, kind).items()
+        }
+        named = {name: getattr(self, name) for name in _STORED}
+        return {**named, **columns, "described": np.array(described)}
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> Trajectory:
@@ -129,4 +150,14 @@ class Trajectory:
             settings=SimulationSettings(**described["settings"]),
             reasons=tuple(described["reasons"]),
             **{name: np.asarray(arrays[name]) for name in _STORED},
+            per_frame=_columns_of(arrays, "per_frame/"),
+            per_atom=_columns_of(arrays, "per_atom/"),
         )
+
+
+def _columns_of(arrays: Mapping[str, NDArray[Any]], kind: str) -> dict[str, NDArray[Any]]:
+    return {
+        name.removeprefix(kind): np.asarray(column)
+        for name, column in arrays.items()
+        if name.startswith(kind)
+    }

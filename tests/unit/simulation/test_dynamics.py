@@ -346,6 +346,33 @@ def test_a_trajectory_survives_a_file() -> None:
     assert again.reasons == made.reasons
 
 
+class Tilted(PairPotential):
+    """A pair potential in a field along z: the charge of a frame and the tags of atoms matter."""
+
+    def predict(self, frames: Frames) -> Prediction:
+        found = super().predict(frames)
+        forces = found.forces.copy()
+        forces[:, 2] += 0.1 * frames.per_frame["charge"][frames.frame_of_atom]
+        forces[:, 0] += 0.1 * frames.per_atom["tags"]
+        return replace(found, forces=forces)
+
+
+def test_what_a_start_carries_goes_with_its_replica() -> None:
+    given = replace(
+        starts(5),
+        per_frame={"charge": np.array([0.0, 1.0, -1.0, 2.0, 0.0])},
+        per_atom={"tags": np.concatenate([[0] * 4, np.tile([0, 1, 0, 2], 4)])},
+    )
+    made = simulate(Tilted(MORSE), given, NVE)
+    bare = simulate(PairPotential(MORSE), starts(5), NVE)
+    moved = np.abs(made.positions[-1] - bare.positions[-1]).max(axis=(1, 2))
+    assert (moved > 1e-4).tolist() == [False, True, True, True, True]
+    for trajectory in (made, Trajectory.from_arrays(made.to_arrays())):
+        visited = trajectory.frames(3)
+        assert set(visited.per_frame["charge"]) == {2.0}
+        assert visited.per_atom["tags"].tolist() == [0, 1, 0, 2] * len(visited)
+
+
 KILLED = """
 import sys
 import tracemalloc
