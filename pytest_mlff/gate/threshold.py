@@ -14,7 +14,15 @@ if TYPE_CHECKING:
     from pytest_mlff.metrics.measurement import Measurement
     from pytest_mlff.specs.cases import Threshold
 
-__all__ = ["RED", "Judgement", "Verdict", "gravest", "judge_threshold", "limit_on_value"]
+__all__ = [
+    "RED",
+    "Judgement",
+    "Verdict",
+    "gravest",
+    "judge_reported",
+    "judge_threshold",
+    "limit_on_value",
+]
 
 
 class Verdict(StrEnum):
@@ -71,6 +79,15 @@ def limit_on_value(threshold: Threshold, measurement: Measurement | None) -> flo
     return threshold.limit + float(measurement.evidence.get("noise_floor", math.nan))
 
 
+def judge_reported(measurement: Measurement) -> Judgement:
+    """Reported without a limit; what is not a number is no report but an error."""
+    value = measurement.value
+    if math.isfinite(value):
+        return Judgement(Verdict.REPORTED, f"{value:.4g}, reported without a threshold")
+    said = measurement.evidence.get("nonfinite", f"the value is {value}")
+    return Judgement(Verdict.ERROR, str(said))
+
+
 def judge_threshold(measurement: Measurement, threshold: Threshold) -> Judgement:
     """Hold a measurement against the largest, or the smallest, acceptable value.
 
@@ -101,8 +118,7 @@ def judge_threshold(measurement: Measurement, threshold: Threshold) -> Judgement
         )
     value = measurement.value
     if not math.isfinite(value):
-        said = measurement.evidence.get("nonfinite", f"the value is {value}")
-        return Judgement(Verdict.ERROR, str(said))
+        return judge_reported(measurement)
     found, shown = in_unit(f"{value:.4g}", unit), in_unit(f"{limit:.4g}", unit)
     if limit != threshold.limit:
         own, floor = (in_unit(f"{x:.4g}", unit) for x in (threshold.limit, limit - threshold.limit))

@@ -7,13 +7,12 @@ also those of other processes and later runs.
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pytest_mlff.errors import MlffError, NotSupportedError
 from pytest_mlff.gate.outcome import Outcome
-from pytest_mlff.gate.threshold import Judgement, Verdict, judge_threshold
+from pytest_mlff.gate.threshold import Judgement, Verdict, judge_reported, judge_threshold
 from pytest_mlff.metrics.measurement import measurement_of
 from pytest_mlff.metrics.registry import metric_named
 from pytest_mlff.run.data_checks import Soundness
@@ -237,7 +236,4 @@ def _held_against(case: Case, measurement: Measurement) -> Judgement:
     if case.threshold is not None:
         judgement = judge_threshold(measurement, case.threshold)
         return replace(judgement, reason=measurement.reason or judgement.reason)
-    # Reported without a limit; what is not a number is no report.
-    if not math.isfinite(measurement.value):
-        return Judgement(Verdict.ERROR, f"the value is {measurement.value}")
-    return Judgement(Verdict.REPORTED, f"{measurement.value:.4g}, reported without a threshold")
+    return judge_reported(measurement)

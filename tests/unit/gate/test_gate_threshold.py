@@ -7,7 +7,14 @@ import math
 import pytest
 
 from pytest_mlff.errors import MlffError
-from pytest_mlff.gate.threshold import Judgement, Verdict, gravest, judge_threshold, limit_on_value
+from pytest_mlff.gate.threshold import (
+    Judgement,
+    Verdict,
+    gravest,
+    judge_reported,
+    judge_threshold,
+    limit_on_value,
+)
 from pytest_mlff.metrics.measurement import Measurement
 from pytest_mlff.specs.cases import Threshold
 from pytest_mlff.specs.threshold_plan import Provenance
@@ -42,7 +49,8 @@ def test_reason_says_value_threshold_and_what_was_not_finite() -> None:
     failed = judge_threshold(measured(50.0), limit_of(40.0, "meV/Å"))
     assert failed.reason == "50 meV/Å is 25.0% above the threshold of 40 meV/Å"
     broken = measured(math.nan, nonfinite="predicted forces are not finite in 2 of 9 frames")
-    assert "2 of 9 frames" in judge_threshold(broken, limit_of(40.0, "meV/Å")).reason
+    for judged in (judge_threshold(broken, limit_of(40.0, "meV/Å")), judge_reported(broken)):
+        assert (judged.verdict, "2 of 9 frames" in judged.reason) == (Verdict.ERROR, True)
     assert judge_threshold(measured(1.0), limit_of(0.0, "meV/Å")).verdict == "failed"
 
 
