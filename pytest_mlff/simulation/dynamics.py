@@ -46,6 +46,8 @@ def trajectory_key(
         "dtype": info.dtype,
         "versions": {**info.versions, "ase": ase.__version__, "numpy": np.__version__},
         "starts": starts.structure_digest,
+        # Trajectories made before these were carried fit the model just as well.
+        "carried": sorted((*starts.per_frame, *starts.per_atom)),
         "settings": asdict(settings),
     }
 

@@ -32,6 +32,7 @@ from pytest_mlff.errors import MlffError
 from pytest_mlff.potentials.failures import FrameError
 from pytest_mlff.potentials.protocol import Prediction
 from pytest_mlff.simulation import SimulationSettings, Trajectory, choose_starts, simulate
+from pytest_mlff.simulation.dynamics import trajectory_key
 from pytest_mlff.simulation.velocities import initial_momenta, rotations
 
 NUMBERS = np.array([8, 6, 1, 1])
@@ -365,6 +366,8 @@ def test_what_a_start_carries_goes_with_its_replica() -> None:
     )
     made = simulate(Tilted(MORSE), given, NVE)
     bare = simulate(PairPotential(MORSE), starts(5), NVE)
+    # Otherwise a trajectory stored without them would be found, and fit a model without them.
+    assert trajectory_key(Tilted(MORSE), given, NVE)["carried"] == ["charge", "tags"]
     moved = np.abs(made.positions[-1] - bare.positions[-1]).max(axis=(1, 2))
     assert (moved > 1e-4).tolist() == [False, True, True, True, True]
     for trajectory in (made, Trajectory.from_arrays(made.to_arrays())):
