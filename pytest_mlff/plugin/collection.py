@@ -169,10 +169,6 @@ def parametrize(session: Session, metafunc: pytest.Metafunc) -> None:
             sets = {one.set_label(several): one for one in reversed(chosen)}
             labels = list(reversed(sets))
             chosen = [sets[label] for label in labels]
-        elif module is None:
-            labels = [
-                f"{one.case.suite}/{one.case.spec_name}/{one.label(several)}" for one in chosen
-            ]
         else:
             labels = [one.label(several) for one in chosen]
         metafunc.parametrize("mlff_case", chosen, ids=labels)

@@ -108,8 +108,7 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError(str(error)) from None
     config.stash[SESSION_KEY] = session
     gate = config.stash[GATE_KEY] = RegressionGate(session)
-    strict = config.getini("junit_family") == "xunit2"
-    active = ActivePlugin(session, gate, selection, worker=is_worker(config), strict_junit=strict)
+    active = ActivePlugin(config, session, gate, selection, worker=is_worker(config))
     config.pluginmanager.register(active, "mlff-active")
 
 
@@ -118,14 +117,15 @@ class ActivePlugin:
 
     def __init__(
         self,
+        config: pytest.Config,
         session: Session,
         gate: RegressionGate,
         selection: PickedTests,
         *,
         worker: bool,
-        strict_junit: bool,
     ) -> None:
         from pytest_mlff.plugin.inert import InertLog
+        from pytest_mlff.plugin.junit import JUnitCases
         from pytest_mlff.plugin.results import Tally
         from pytest_mlff.plugin.waiting import Waiting
         from pytest_mlff.scheduling.xdist.distribution import Stopwatch
@@ -134,7 +134,7 @@ class ActivePlugin:
         self.session = session
         self.gate = gate
         self.worker = worker
-        self.tally = Tally(session, gate, selection, strict_junit=strict_junit)
+        self.tally = Tally(session, gate, selection, JUnitCases(config))
         self.log = InertLog()
         self.waiting = Waiting()
         self.opener: str | None = None  # of the workers, the one that opens the models first
@@ -301,9 +301,8 @@ class ActivePlugin:
         hand_over(item, report)
         if self.worker:
             tell_models(self.session, report)
-        planned = self.session.by_nodeid.get(item.nodeid) if self.session.joins else None
-        if planned is not None:
-            shorten(report, planned.case.case_id)
+        if item.nodeid in self.session.names:
+            shorten(report, self.session.names[item.nodeid])
         return report
 
     @pytest.hookimpl(tryfirst=True)
@@ -331,5 +330,8 @@ class ActivePlugin:
         self.log.open(config, self.tally.commands)
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        """Show the table of measurements."""
+        """Show the table of measurements, and have the lines of failures keep their reasons."""
+        from pytest_mlff.plugin.short_summary import keep_reasons
+
         self.tally.show(terminalreporter)
+        keep_reasons(terminalreporter, self.session.names)

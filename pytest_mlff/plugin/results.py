@@ -7,7 +7,6 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from _pytest.junitxml import xml_key
 
 from pytest_mlff.errors import MlffError
 from pytest_mlff.gate.outcome import Outcome
@@ -20,16 +19,16 @@ from pytest_mlff.reports.headline import (
     known_violations,
     unjudged_models,
 )
-from pytest_mlff.reports.properties import PREFIX, from_properties, record_of
+from pytest_mlff.reports.properties import from_properties, record_of
 from pytest_mlff.reports.stream import ReportStream
 from pytest_mlff.run.baseline_summary import KeptValues, Notice, closing_lines, update_baselines
 from pytest_mlff.run.model_names import records_told_apart
 from pytest_mlff.run.report import NOT_JOINED, build_report
 from pytest_mlff.run.unjudged import models_left_open
 from pytest_mlff.scheduling.shows import only_shows
-from pytest_mlff.units import in_unit
 
 if TYPE_CHECKING:
+    from pytest_mlff.plugin.junit import JUnitCases
     from pytest_mlff.plugin.selection import PickedTests
     from pytest_mlff.reports.model import CaseRecord, Report
     from pytest_mlff.run.baselines import RegressionGate
@@ -51,8 +50,8 @@ class Tally:
         Its baselines.
     selection : Selection
         What the command line picks.
-    strict_junit : bool
-        Whether the JUnit file has to keep to the xunit2 schema.
+    junit : JUnitCases
+        The cases in pytest's JUnit file.
     """
 
     def __init__(
@@ -60,8 +59,7 @@ class Tally:
         session: Session,
         gate: RegressionGate,
         selection: PickedTests,
-        *,
-        strict_junit: bool = False,
+        junit: JUnitCases,
     ) -> None:
         self.session = session
         self.gate = gate
@@ -71,7 +69,7 @@ class Tally:
         self.lines: list[Notice] = []
         self.commands: list[str] = []
         self.kept = KeptValues()
-        self._strict_junit = strict_junit
+        self._junit = junit
         self._seconds: dict[str, float] = {}
         self._counts: dict[str, dict[str, Any]] = {}
         self._beside: dict[str, dict[str, Any]] = {}
@@ -102,11 +100,7 @@ class Tally:
         self.lines += [Notice(line, alarm=False) for line in hear_models(self.session, report)]
         self._take_attachment(report)
         record = from_properties(report.user_properties, nodeid, spent)
-        if self._strict_junit:
-            # Its schema knows no properties of a test case.
-            report.user_properties = [
-                pair for pair in report.user_properties if not pair[0].startswith(PREFIX)
-            ]
+        self._junit.strip(report)
         if record is None and report.outcome != "passed":
             record = self._unmeasured(nodeid, report)
         if record is not None:
@@ -115,9 +109,8 @@ class Tally:
         if report.when not in ("setup", "call"):
             self._beside.pop(nodeid, None)
             self._keep(nodeid)
-        if self._strict_junit and report.when not in ("setup", "call", "teardown"):
-            # Elsewhere than in a call JUnit's writer puts an element that its schema lacks.
-            report.when = "call"
+        if record is not None and nodeid in self.session.names:
+            self._junit.enter(report, self.session.names[nodeid])
 
     def _enter(self, record: CaseRecord, report: pytest.TestReport) -> None:
         nodeid = record.nodeid
@@ -219,7 +212,7 @@ class Tally:
         self._say_deselected()
         self._say_cut_short()
         status = self._gate(status, early=early)
-        self._tell_junit(session.config)
+        self._junit.put_values(self.records.values())
         status = self._write(status)
         self._tell_github(status)
         return status
@@ -344,16 +337,6 @@ class Tally:
         if self._stream is not None:
             self._stream.remove()
         return status
-
-    def _tell_junit(self, config: pytest.Config) -> None:
-        """Put each value among the suite's properties, where a test case may have none."""
-        xml = config.stash.get(xml_key, None)
-        if xml is None or not self._strict_junit:
-            return
-        for record in self.records.values():
-            name = f"{PREFIX}{record.model or 'data'}:{record.case_id}"
-            measured = "" if record.value is None else in_unit(f"{record.value!r}", record.unit)
-            xml.add_global_property(name, f"{record.verdict} {measured}".strip())
 
     def _tell_github(self, status: int) -> None:
         """Hand the run to GitHub: a summary of the step, and lines to print."""

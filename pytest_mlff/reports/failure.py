@@ -14,17 +14,17 @@ if TYPE_CHECKING:
 __all__ = ["explain", "shorten"]
 
 
-def shorten(report: Any, case_id: str) -> None:
+def shorten(report: Any, name: str) -> None:
     """Head the failure with the case, and leave the reason where pytest sums up in one line.
 
     Parameters
     ----------
     report : TestReport
         Of a case; its failure section keeps all lines.
-    case_id : str
+    name : str
         What the reports call the case.
     """
-    report.location = (*report.location[:2], case_id)
+    report.location = (*report.location[:2], name)
     crash = getattr(report.longrepr, "reprcrash", None)
     if crash is not None:
         crash.message = (

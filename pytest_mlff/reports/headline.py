@@ -41,8 +41,10 @@ ORDER: Final = (
 )  # fmt: skip
 """Verdicts in the order of the page: what blocks a merge first."""
 
+_UNJUDGED: Final = "measured, but not judged"
 _WORDS: Final = {
     "error": ("could not be measured", "could not be measured"),
+    _UNJUDGED: ("was measured, but could not be judged", "were measured, but could not be judged"),
     "failed": ("failed", "failed"),
     "regressed": ("got worse than the baseline", "got worse than the baseline"),
     "unsupported": ("is not supported", "are not supported"),
@@ -119,7 +121,7 @@ def headline_of(report: Report) -> Headline:
     counts: Counter[str] = Counter(case.verdict for case in report.cases)
     lost = max(0, report.run.collected - len(report.cases))
     code, unseen = report.run.exit_code, report.run.deselected
-    parts = _counted(counts)
+    parts = _counted(report.cases)
     if lost:
         how = "still to come" if code is None else "lost"
         parts.append(f"{lost:,} {'was' if lost == 1 else 'were'} {how}")
@@ -228,8 +230,17 @@ def _open_questions(cases: Sequence[CaseRecord]) -> bool:
     )
 
 
-def _counted(counts: Counter[str]) -> list[str]:
-    return [f"{counts[name]:,} {_WORDS[name][counts[name] != 1]}" for name in ORDER if counts[name]]
+def _counted(cases: Sequence[CaseRecord]) -> list[str]:
+    """How many came to what; an error after the measurement is no want of one."""
+    counts = Counter(
+        _UNJUDGED if case.verdict == "error" and case.value is not None else case.verdict
+        for case in cases
+    )
+    return [
+        f"{n:,} {one if n == 1 else many}"
+        for name, (one, many) in _WORDS.items()
+        if (n := counts[name])
+    ]
 
 
 def _cases(cases: Sequence[CaseRecord]) -> str:

@@ -59,10 +59,8 @@ class PlannedCase:
         return any(map(self.planned.on_own_data, self.variants))
 
     def label(self, several_models: bool) -> str:
-        """What stands in brackets behind the test function's name."""
-        case = self.case
-        text = f"{case.variant.id}/{case.name}"
-        return f"{self.source.text}:{text}" if several_models and self.source else text
+        """What stands in brackets behind a test function's name, and what JUnit calls the case."""
+        return self._of_model(self.case.case_id, several_models)
 
     @property
     def frame_set(self) -> str:
@@ -71,9 +69,10 @@ class PlannedCase:
 
     def set_label(self, several_models: bool) -> str:
         """What stands in brackets behind a test that runs once per set of frames."""
-        if several_models and self.source is not None:
-            return f"{self.source.text}:{self.frame_set}"
-        return self.frame_set
+        return self._of_model(self.frame_set, several_models)
+
+    def _of_model(self, text: str, several_models: bool) -> str:
+        return f"{self.source.text}:{text}" if several_models and self.source else text
 
     @property
     def function(self) -> str:

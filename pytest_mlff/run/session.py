@@ -106,6 +106,11 @@ class Session:
             for one in planned_cases(planned, self.options.models)
         }
 
+    @cached_property
+    def names(self) -> dict[str, str]:
+        """What a case is called everywhere, by the id of its item."""
+        return {nodeid: one.label(self.several_models) for nodeid, one in self.by_nodeid.items()}
+
     @property
     def deselected(self) -> int:
         """How many planned cases were not collected: `-k`, `-m`, a hook, a case named by its id."""

@@ -12,7 +12,7 @@ from support.repos import CASES, SPEC, model_repo, read_json, run_case
 if TYPE_CHECKING:
     from pytest import Pytester
 
-ENERGY = "specs/small.yaml::test_accuracy[ethanol/energy_mae]"
+ENERGY = "specs/small.yaml::test_accuracy[specs/small/ethanol/energy_mae]"
 
 
 def told(pytester: Pytester, *arguments: str, left: int = CASES - 1) -> None:

@@ -87,7 +87,7 @@ def test_sound_data_pass_and_the_model_is_tested(pytester: Pytester) -> None:
         assert case["verdict"] == "passed", case["reason"]
         assert case["model"] is None
         assert case["unit"] == "1"
-        assert case["nodeid"].endswith(f"::test_data[mine/{check}]")
+        assert case["nodeid"].endswith(f"::test_data[{case['case_id']}]")
         assert 0 <= case["value"] <= case["threshold"]
     assert cases["force_mae"]["verdict"] == "passed"
     assert cases["force_mae"]["model"] is not None

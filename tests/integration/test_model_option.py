@@ -28,7 +28,7 @@ def test_cases_are_items_with_ids_of_the_contract(pytester: Pytester) -> None:
         [
             "mlff: model exact (ase, sha256 *, cpu, unknown)",
             "mlff: spec specs/small on embedded: 1 variant, 5 cases",
-            "specs/small.yaml::test_accuracy[[]ethanol/force_mae[[]H[]][]] PASSED*",
+            "specs/small.yaml::test_accuracy[[]specs/small/ethanol/force_mae[[]H[]][]] PASSED*",
             "5 cases: 5 passed",
         ]
     )
@@ -64,7 +64,12 @@ def test_ini_twin(pytester: Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    "selection, chosen", [(["-k", "force_mae and ethanol"], CASES - 1), (["-m", "mlff"], CASES)]
+    "selection, chosen",
+    [
+        (["-k", "force_mae and ethanol"], CASES - 1),
+        (["-k", "specs/small/ethanol/force_mae[O]"], 1),  # an id of the reports
+        (["-m", "mlff"], CASES),
+    ],
 )
 def test_usual_selection_works(pytester: Pytester, selection: list[str], chosen: int) -> None:
     model_repo(pytester)
@@ -77,9 +82,10 @@ def test_usual_selection_works(pytester: Pytester, selection: list[str], chosen:
 def test_an_id_can_be_pasted(pytester: Pytester) -> None:
     model_repo(pytester)
     result = pytester.runpytest_inprocess(
-        "--mlff-model=models.py:exact", "specs/small.yaml::test_accuracy[ethanol/force_mae[O]]"
+        "--mlff-model=models.py:exact",
+        "specs/small.yaml::test_accuracy[specs/small/ethanol/force_mae[O]]",
     )
     result.assert_outcomes(passed=1)
-    builtin = "benchmark_specs/quick.yaml::test_accuracy[ethanol/force_mae[O]]"
+    builtin = "benchmark_specs/quick.yaml::test_accuracy[quick/quick/ethanol/force_mae[O]]"
     result = pytester.runpytest_inprocess("--mlff-model=models.py:exact", builtin)
     result.assert_outcomes(passed=1)

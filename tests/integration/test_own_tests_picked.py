@@ -89,7 +89,7 @@ def test_a_shard_of_another_plugin(pytester: Pytester, repo: Path) -> None:
         (["--mlff-suite=specs/small.yaml", "tests"], 2 + CASES),
         (["--mlff-only", "tests"], CASES),
         (["specs/small.yaml"], CASES),
-        (["tests", "specs/small.yaml::test_accuracy[ethanol/energy_mae]"], 3),
+        (["tests", "specs/small.yaml::test_accuracy[specs/small/ethanol/energy_mae]"], 3),
         (["-n2", "--mlff-suite=specs/small.yaml", "tests"], 2 + CASES),
         (["-k", "test_two or energy"], 2),
     ],

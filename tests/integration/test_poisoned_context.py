@@ -128,9 +128,7 @@ class Ran:
         assert self.result.ret == 1
         assert len(self.verdict) == len(self.cases) == len(self.junit) == cases
         assert self.problems == []
-        red = {
-            case["nodeid"].partition("::")[2] for case in self.cases if case["verdict"] == "error"
-        }
+        red = {name for name, verdict in self.verdict.items() if verdict == "error"}
         assert {name for name, (tag, _) in self.junit.items() if tag in ("error", "failure")} == red
         assert self.replaced == 0
 

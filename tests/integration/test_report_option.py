@@ -26,9 +26,10 @@ def _agree(pytester: Pytester) -> None:
     """JUnit and JSON say the same of every case, and neither knows one more."""
     assert junit_problems(pytester.path / "junit.xml") == []
     junit = junit_verdicts(pytester.path / "junit.xml")
-    found = {case["nodeid"].partition("::")[2]: case for case in cases(pytester).values()}
+    found = cases(pytester)
     assert set(junit) == set(found)
     for name, case in found.items():
+        assert case["nodeid"].endswith(f"[{name}]")
         outcome, verdict = junit[name]
         assert verdict is None  # xunit2 has no place for it
         assert outcome == COLOUR[case["verdict"]]

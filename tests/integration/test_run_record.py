@@ -6,12 +6,12 @@ import subprocess
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree
 
-from support.repos import CASES, model_repo, read_json, run_case
+import pytest
+from support.repos import CASES, SPEC, model_repo, read_json, run_case
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    import pytest
     from pytest import Pytester
 
 
@@ -56,20 +56,50 @@ def test_values_in_the_default_junit_file(pytester: Pytester) -> None:
         assert (verdict, float(value)) == (case["verdict"], case["value"])
 
 
-def test_failure_lines_keep_their_reason(
-    pytester: Pytester, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def _at_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """80 columns wide; where CI is set pytest itself cuts no line."""
     for name in ("CI", "BUILD_NUMBER"):
-        # There pytest itself cuts no line: this is about a terminal.
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("COLUMNS", "80")
+
+
+@pytest.mark.usefixtures("_at_a_terminal")
+@pytest.mark.parametrize("workers", [[], ["-n1"]])
+def test_a_case_has_one_name_and_its_failure_line_a_reason(
+    pytester: Pytester, workers: list[str]
+) -> None:
+    if workers:
+        pytest.importorskip("xdist")
+    root = model_repo(pytester)
+    # The id of the item alone is wider than the terminal.
+    spec = root / "specs" / "of_frames_that_are_at_the_end_of_a_trajectory.yaml"
+    spec.write_text(SPEC.replace("species: [all, each]", "species: [all, C]"))
+    pytester.makepyfile(test_a="def test_own(): assert 1 == 2")
+    result = run_case(
+        pytester, f"--mlff-suite={spec.relative_to(root)}", "--junitxml=junit.xml", *workers,
+        model="models.py:scaled",
+    )  # fmt: skip
+    cases = read_json(root / "report.json")["cases"]
+    red = {case["case_id"]: case["reason"] for case in cases if case["verdict"] == "failed"}
+    assert len(red) == CASES - 1 + 2
+    first = next(n for n, line in enumerate(result.outlines) if "info (mlff)" in line)
+    own, _, *lines = result.outlines[first - 1 : -1]
+    assert own == "FAILED test_a.py::test_own - assert 1 == 2"
+    assert all(len(line) <= 80 for line in lines)
+    told = " ".join(line.strip() for line in lines)
+    for name, reason in red.items():
+        result.stdout.fnmatch_lines([f"*_ {name.replace('[', '[[]')} _*"])
+        assert f"FAILED {name} {reason}" in told
+    entries = ElementTree.parse(root / "junit.xml").getroot().iter("testcase")
+    names = {case["case_id"] for case in cases}
+    assert {one.get("name") for one in entries} == names | {"test_own"}
+    assert all(case["nodeid"].endswith(f"[{case['case_id']}]") for case in cases)
+
+
+@pytest.mark.usefixtures("_at_a_terminal")
+def test_an_error_has_its_reason_below_its_row(pytester: Pytester) -> None:
     model_repo(pytester)
-    result = run_case(pytester, model="models.py:scaled")
-    result.stdout.fnmatch_lines(
-        ["*_ specs/small/ethanol/force_mae _*", "failed: * meV/Å is * times the threshold*"]
-    )
-    short = [line for line in result.outlines if line.startswith("FAILED specs/small.yaml")]
-    assert len(short) == CASES - 1
-    assert all(len(line) <= 80 and "] - " in line for line in short)
     result = run_case(pytester, model="models.py:not_a_number")
     row = max(n for n, line in enumerate(result.outlines) if line.endswith("meV/Å     error"))
     reason = result.outlines[row + 1]

@@ -471,14 +471,19 @@ def problems(
     return found
 
 
+def _in_junit(nodeid: str) -> str:
+    """What the JUnit file calls a case."""
+    return nodeid.partition("[")[2].removesuffix("]")
+
+
 def _disagree(junit: Mapping[str, str], known: Truth, reported: tuple[str, ...]) -> list[str]:
     found = []
     for nodeid in reported:
-        name = nodeid.partition("::")[2]
+        name = _in_junit(nodeid)
         if name not in junit:
             found.append(f"lost: {name} is not in the JUnit file")
     for nodeid, case in known.items():
-        outcome = junit.get(nodeid.partition("::")[2])
+        outcome = junit.get(_in_junit(nodeid))
         died = (outcome, case["verdict"]) == ("error", "error")
         if outcome is not None and not died and outcome != _COLOUR[case["verdict"]]:
             found.append(f"green: {nodeid} is {case['verdict']}, and {outcome} in the JUnit file")

@@ -96,7 +96,7 @@ class Bench:
         found: Truth = {}
         for planned in self.plan:
             for one in planned_cases(planned, self.options.models):
-                label = f"{one.case.suite}/{one.case.spec_name}/{one.label(several_models=True)}"
+                label = one.label(several_models=True)
                 if one.function != LAW and any(word in label for word in self.words):
                     outcome = evaluation.evaluate(one.case, planned, one.source)
                     value = None if outcome.measurement is None else outcome.measurement.value

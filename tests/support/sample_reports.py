@@ -127,8 +127,8 @@ class _Maker:
             else "own_baseline: shipped recipe, 400 frames, 3 seeds, plus its spread",
             "baseline": None, "regressed": None, "verdict": verdict, "reason": reason,
             "seconds": None if value is None else 0.8,
-            "nodeid": f"saibench/{variant.spec}.yaml::test_accuracy"
-            f"[{variant.variant}/{metric}{bracket}@{model}]",
+            "nodeid": f"saibench/{variant.spec}.yaml::test_accuracy[{model}:saibench/{variant.spec}"
+            f"/{variant.variant}/{metric}{bracket}]",
             "evidence": {},
         }  # fmt: skip
         made = CaseRecord(**{**content, **fields})
@@ -297,7 +297,7 @@ def _oddities(maker: _Maker) -> None:
         law, model, "rotation", "1", 37.4, 1.0, interval=False, suite="laws",
         case_id="laws/rotation/ethanol/rotation", dataset="embedded",
         threshold_provenance="physical_limit: holds exactly in physics",
-        nodeid="laws/rotation.yaml::test_law[ethanol/rotation]",
+        nodeid="laws/rotation.yaml::test_law[laws/rotation/ethanol/rotation]",
         evidence={"violation": 12.1, "tolerance": 0.32, "violation_unit": "meV/Å", "seed": 0},
         counterexample=structure("ethanol", 42, note="smallest structure that breaks rotation"),
         detail="largest violation 12.1 meV/Å, tolerance 0.32 meV/Å\n25 examples, seed 0",

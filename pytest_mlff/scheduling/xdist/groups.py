@@ -56,7 +56,7 @@ def finder(session: Session) -> Callable[[str], PlannedCase | None]:
     several = session.several_models
     cases = [one for one in session.by_nodeid.values() if one.function != LAW]
     by_label = {one.set_label(several): one for one in cases} | {
-        f"{one.case.suite}/{one.case.spec_name}/{one.label(several)}": one for one in cases
+        one.label(several): one for one in cases
     }
 
     def find(nodeid: str) -> PlannedCase | None:

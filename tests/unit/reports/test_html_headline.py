@@ -42,7 +42,7 @@ def report(
         (report("passed", "unsupported"), "Yes", "2 cases: 1 is not supported and 1 passed."),
         (report("passed", "failed", exit_code=1), "No", "1 failed"),
         (report("passed", "regressed", exit_code=1), "No", "1 got worse than the baseline"),
-        (report("passed", "error", exit_code=1), "No", "1 could not be measured"),
+        (report("passed", "error", exit_code=1), "No", "1 was measured, but could not be judged"),
         (report("passed", "skipped"), "Not decided", "1 was skipped"),
         (report("passed", deselected=3), "Not decided", "3 were deselected"),
         (report("failed", deselected=3, exit_code=1), "No", "3 were deselected"),
@@ -70,6 +70,18 @@ def test_may_this_merge(found: Report, answer: str, words: str) -> None:
     assert said.answer == answer
     assert words in said.sentence
     assert said.tone == {"Yes": "good", "No": "bad", "Not decided": "unknown"}[answer]
+
+
+def test_an_error_says_whether_anything_was_measured() -> None:
+    """A case whose baseline is of other frames has a value, and says so above it."""
+    lost = case("error", value=None)
+    run = report(exit_code=1, collected=4).run
+    said = headline_of(
+        BASE.model_copy(update={"run": run, "cases": [case("error"), lost, case("error"), lost]})
+    )
+    assert said.sentence == (
+        "4 cases: 2 could not be measured and 2 were measured, but could not be judged."
+    )
 
 
 def test_counts_per_model_add_up() -> None:

@@ -174,7 +174,7 @@ def test_every_item_is_in_one_group(cases: Any) -> None:
     planned = cases(GROWING)
     session = _session(planned)
     own = ["tests/test_a.py::test_one", "tests/test_a.py::test_two[x]", "tests/test_b.py::test_one"]
-    shares = f"tests/test_b.py::test_mine[mine/one/{planned[0].label(False)}]"
+    shares = f"tests/test_b.py::test_mine[{planned[0].label(False)}]"
     nodeids = [*own, shares, *session.by_nodeid]
     groups = group_items(nodeids, finder(session))
     assert sorted(item for group in groups for item in group.items) == list(range(len(nodeids)))
