@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from pytest_mlff.datasets.frames import Frames
-from pytest_mlff.potentials.host.probes import answers_of_threads, memory_after
+from pytest_mlff.potentials.host.probes import answers_of_threads, memory_after, predict_each
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,6 +44,10 @@ class Boxed:
     def predict(self, frames: Frames) -> Prediction:
         """Answer for the structures in their boxes."""
         return self.base.predict(self._in_boxes(frames))
+
+    def predict_each(self, batches: Sequence[Frames]) -> list[Prediction]:
+        """As :meth:`predict`, for each of some batches."""
+        return predict_each(self.base, [self._in_boxes(one) for one in batches])
 
     def answers_of_threads(self, frames: Sequence[Frames], repeats: int) -> list[list[Prediction]]:
         """As `pytest_mlff.potentials.host.probes.answers_of_threads`."""

@@ -11,8 +11,8 @@ from pytest_mlff.errors import MlffError, NotSupportedError
 from pytest_mlff.laws.boxed import Boxed
 from pytest_mlff.laws.tolerance import reach_of
 from pytest_mlff.laws.trial import NonFiniteError
-from pytest_mlff.potentials.failures import raise_if_poisoned
-from pytest_mlff.potentials.host.probes import answers_of_threads, memory_after
+from pytest_mlff.potentials.failures import ModelFailure, raise_if_poisoned
+from pytest_mlff.potentials.host.probes import answers_of_threads, memory_after, predict_each
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -119,10 +119,34 @@ class Context:
         MlffError
             If the model raises, or its answer has wrong shapes.
         """
-        model = potential or self.potential
+        return self.checked(self._answer(frames, potential or self.potential), frames, finite)
+
+    def answers(self, batches: Sequence[Frames]) -> list[Prediction]:
+        """Evaluate each of ``batches`` by itself, in one message to a model that is apart.
+
+        What is answered is not looked at: see `checked`.
+
+        Raises
+        ------
+        MlffError
+            As :meth:`predict`.
+        """
+        if len(batches) > 1:
+            try:
+                found = predict_each(self.potential, batches)
+            except ModelFailure:
+                raise
+            except Exception as error:  # of one of them; asked about alone, it is named
+                raise_if_poisoned(error, self.potential.info.name)
+            else:
+                self.calls += len(batches)
+                self.frames += sum(map(len, batches))
+                return found
+        return [self._answer(one, self.potential) for one in batches]
+
+    def _answer(self, frames: Frames, model: Potential) -> Prediction:
         with self._asked(frames, 1, model):
-            prediction = model.predict(frames)
-        return self._checked(prediction, frames, model, finite=finite)
+            return model.predict(frames)
 
     def answers_of_threads(self, frames: Sequence[Frames], repeats: int) -> list[list[Prediction]]:
         """Evaluate each of ``frames`` some times in a thread of its own, all at once.
@@ -135,7 +159,7 @@ class Context:
         with self._asked(frames[0], repeats * len(frames), self.potential):
             answers = answers_of_threads(self.potential, frames, repeats)
         return [
-            [self._checked(one, frame, self.potential) for one in some]
+            [self.checked(one, frame) for one in some]
             for frame, some in zip(frames, answers, strict=True)
         ]
 
@@ -167,14 +191,13 @@ class Context:
                 f"{describe_frames(frames.select([0]))}: {text}"
             ) from error
 
-    def _checked(
-        self, prediction: Prediction, frames: Frames, model: Potential, *, finite: bool = True
-    ) -> Prediction:
+    def checked(self, prediction: Prediction, frames: Frames, finite: bool = True) -> Prediction:
+        """An answer, if it is one to ``frames``; raises as :meth:`predict`."""
         n_total = int(frames.counts.sum())
         if prediction.energy.shape != (len(frames),) or prediction.forces.shape != (n_total, 3):
             raise MlffError(
-                f"{model.info.name} answers energies {prediction.energy.shape} and forces "
-                f"{prediction.forces.shape} for {len(frames)} frames of {n_total} atoms"
+                f"{self.potential.info.name} answers energies {prediction.energy.shape} and "
+                f"forces {prediction.forces.shape} for {len(frames)} frames of {n_total} atoms"
             )
         if finite:
             self._require_finite(frames, prediction)

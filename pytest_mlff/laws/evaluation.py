@@ -13,7 +13,7 @@ from pytest_mlff.errors import MlffError, NotSupportedError
 from pytest_mlff.laws import tolerance
 from pytest_mlff.laws.law import LawBase
 from pytest_mlff.laws.structures import seeds
-from pytest_mlff.laws.trial import Reading, Trial, worst
+from pytest_mlff.laws.trial import Questions, Reading, Trial, worst
 from pytest_mlff.laws.wording import kind_of
 from pytest_mlff.potentials.failures import raise_if_poisoned
 
@@ -30,22 +30,25 @@ THREADS = 4
 _MAGNIFIED = 1024.0
 
 
-def _steady_noise(context: Context, frame: Frames, base: Prediction, seed: int) -> tolerance.Noise:
+def _far_probes(context: Context, frame: Frames, seed: int) -> Frames:
+    return tolerance.probes(frame, context.dtype, _MAGNIFIED * context.coarse_reach(frame), seed)
+
+
+def _steady_noise(
+    context: Context, frame: Frames, base: Prediction, answer: Prediction
+) -> tolerance.Noise:
     """Rounding noise that random answers cannot enlarge.
 
     The probes move by 1024 ulp and their spread is divided by 1024: linear response stays as
     it was, scatter of the answers themselves does not hide what is looked for.
     """
-    reach = context.coarse_reach(frame)
-    far = tolerance.probes(frame, context.dtype, _MAGNIFIED * reach, seed)
-    answer = context.predict(far)
     scaled = type(answer)(
         base.energy[0] + (answer.energy - base.energy[0]) / _MAGNIFIED,
         np.tile(base.forces, (tolerance.PROBES, 1))
         + (answer.forces - np.tile(base.forces, (tolerance.PROBES, 1))) / _MAGNIFIED,
     )
     plain = type(base)(base.energy, base.forces)
-    return tolerance.noise_of(plain, scaled, frame, context.dtype, reach)
+    return tolerance.noise_of(plain, scaled, frame, context.dtype, context.coarse_reach(frame))
 
 
 def _difference(
@@ -104,15 +107,16 @@ class BatchIndependence(LawBase):
             seeds(),
         )
 
-    def measure(self, context: Context, trial: Trial) -> Reading:
+    def measure(self, context: Context, trial: Trial) -> Questions:
         """Compare the first frame alone with itself among the others."""
         frame = trial.frames.select([0])
         others = list(range(1, len(trial.frames)))
         place = int(trial.parameters["place"]) % (len(others) + 1)
         mixed = trial.frames.select([*others[:place], 0, *others[place:]])
-        base = context.predict(frame)
-        together = tolerance.part(context.predict(mixed), mixed, place, place + 1)
-        noise = _steady_noise(context, frame, base, int(trial.parameters["probe_seed"]))
+        probes = _far_probes(context, frame, int(trial.parameters["probe_seed"]))
+        base, answer, probed = yield [frame, mixed, probes]
+        together = tolerance.part(answer, mixed, place, place + 1)
+        noise = _steady_noise(context, frame, base, probed)
         evidence = {"mean_force_norm": _norm(base), "companions": float(len(others))}
         deed = f"asking for the {kind_of(trial.frames)} in a batch of {len(others) + 1}"
         return _difference(base, together, noise, evidence, deed)
@@ -141,15 +145,14 @@ class Determinism(LawBase):
         """Half as many: one trial is some ten calls."""
         return max(4, wanted // 2)
 
-    def measure(self, context: Context, trial: Trial) -> Reading:
+    def measure(self, context: Context, trial: Trial) -> Questions:
         """Largest spread over the repeats; the evidence says how many agreed to the last bit."""
         frame, between = trial.frames.select([0]), trial.frames.select([1])
-        base = context.predict(frame)
-        noise = _steady_noise(context, frame, base, int(trial.parameters["probe_seed"]))
+        probes = _far_probes(context, frame, int(trial.parameters["probe_seed"]))
+        base, probed, *others = yield [frame, probes, *[between, frame] * REPEATS]
+        noise = _steady_noise(context, frame, base, probed)
         readings, same = [], 0
-        for _ in range(REPEATS):
-            context.predict(between)
-            again = context.predict(frame)
+        for again in others[1::2]:
             same += int(
                 np.array_equal(again.energy, base.energy)
                 and np.array_equal(again.forces, base.forces)
@@ -191,12 +194,10 @@ class ThreadSafety(LawBase):
     def measure(self, context: Context, trial: Trial) -> Reading:
         """Compare each thread's answers with those taken one after the other."""
         frames = [trial.frames.select([index]) for index in range(len(trial.frames))]
-        serial = [context.predict(frame) for frame in frames]
         seed = int(trial.parameters["probe_seed"])
-        noises = [
-            _steady_noise(context, frame, base, seed)
-            for frame, base in zip(frames, serial, strict=True)
-        ]
+        serial = [context.predict(frame) for frame in frames]
+        probed = [context.predict(_far_probes(context, frame, seed)) for frame in frames]
+        noises = [_steady_noise(context, *one) for one in zip(frames, serial, probed, strict=True)]
         evidence = {
             "mean_force_norm": float(np.mean([_norm(base) for base in serial])),
             "threads": float(len(frames)),

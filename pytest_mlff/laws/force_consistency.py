@@ -12,7 +12,7 @@ from pytest_mlff.laws import tolerance
 from pytest_mlff.laws.law import LawBase
 from pytest_mlff.laws.numerics import mean_over_path, path
 from pytest_mlff.laws.structures import seeds
-from pytest_mlff.laws.trial import Reading, Trial, worst
+from pytest_mlff.laws.trial import Questions, Reading, Trial, worst
 from pytest_mlff.laws.wording import atom, kind_of
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ class ForceConsistency(LawBase):
             seeds(),
         )
 
-    def measure(self, context: Context, trial: Trial) -> Reading:
+    def measure(self, context: Context, trial: Trial) -> Questions:
         """Compare work and loss of energy on both paths in one batch."""
         frame, dtype = trial.frames, context.dtype
         seed = int(trial.parameters["direction_seed"])
@@ -95,7 +95,7 @@ class ForceConsistency(LawBase):
                 displaced(frame, directions, path(half)),
             ]
         )
-        answer = context.predict(batch)
+        (answer,) = yield [batch]
         first = 1 + tolerance.PROBES
         base = tolerance.part(answer, batch, 0, 1)
         noise = tolerance.noise_of(

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from pytest_mlff.laws.context import Context
     from pytest_mlff.laws.counterexample import Counterexample
-    from pytest_mlff.laws.trial import Parameter, Reading, Trial
+    from pytest_mlff.laws.trial import Parameter, Questions, Reading, Trial
 
 __all__ = ["Law", "LawBase", "LawResult"]
 
@@ -115,8 +115,12 @@ class Law(Protocol):
     def trials(self, context: Context) -> SearchStrategy[Trial]:
         """Strategy that draws trials; raises `NotSupportedError` if the model cannot serve."""
 
-    def measure(self, context: Context, trial: Trial) -> Reading:
-        """Measure one trial: a deterministic function of the trial and the model."""
+    def measure(self, context: Context, trial: Trial) -> Reading | Questions:
+        """Measure one trial: a deterministic function of the trial and the model.
+
+        It asks by ``context.predict``, or yields lists of batches and is sent their answers. What
+        several trials yield goes to a model's process together, which costs less.
+        """
 
 
 class LawBase:

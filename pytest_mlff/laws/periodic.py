@@ -12,7 +12,7 @@ from pytest_mlff.laws.growing import moved
 from pytest_mlff.laws.law import LawBase
 from pytest_mlff.laws.structures import seeds
 from pytest_mlff.laws.symmetry import compare
-from pytest_mlff.laws.trial import Reading, Trial
+from pytest_mlff.laws.trial import Questions, Trial
 
 if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
@@ -41,7 +41,7 @@ class PeriodicImages(LawBase):
             seeds(),
         )
 
-    def measure(self, context: Context, trial: Trial) -> Reading:
+    def measure(self, context: Context, trial: Trial) -> Questions:
         """Compare both descriptions; the size is atoms moved, vectors changed, or cells."""
         frame, seed = trial.frames, int(trial.parameters["image_seed"])
         change = {"supercell": _supercell, "wrap": _wrapped, "cell": _other_cell}

@@ -5,9 +5,11 @@ from __future__ import annotations
 import contextlib
 import math
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from pytest_mlff.errors import MlffError
+from pytest_mlff.laws.asking import measured, measurements
 from pytest_mlff.laws.context import Context, describe_frames
 from pytest_mlff.laws.counterexample import Counterexample
 from pytest_mlff.laws.law import Law, LawResult
@@ -58,10 +60,10 @@ class _Recorder:
         self.remark = ""
         self.refusal: MlffError | None = None
 
-    def read(self, trial: Trial) -> Reading | None:
+    def read(self, measure: Callable[[], Reading]) -> Reading | None:
         """Measure a trial; None stands for an answer that is not finite."""
         try:
-            reading = self.law.measure(self.context, trial)
+            reading = measure()
         except NonFiniteError:
             return None
         except MlffError as error:
@@ -75,10 +77,10 @@ class _Recorder:
         self.last = reading
         return reading
 
-    def broken(self, trial: Trial) -> bool:
+    def broken(self, trial: Trial, measure: Callable[[], Reading] | None = None) -> bool:
         """Measure a trial and remember it if it breaks the law and is not larger than before."""
         try:
-            reading = self.read(trial)
+            reading = self.read(measure or partial(measured, self.law, self.context, trial))
         except _Stop:
             if self.smallest is None or self.refusal is None or is_poisoned(self.refusal):
                 raise
@@ -94,10 +96,11 @@ class _Recorder:
 
     def first_broken(self, trials: Sequence[Trial]) -> int | None:
         """Measure trials in turn and count their evidence, up to the first that breaks the law."""
-        for index, trial in enumerate(trials):
+        ahead = measurements(self.law, self.context, trials)
+        for index, (trial, measure) in enumerate(zip(trials, ahead, strict=True)):
             self.trials += 1
             self.last = None
-            broken = self.broken(trial)
+            broken = self.broken(trial, measure)
             evidence: Mapping[str, float] = self.last.evidence if self.last is not None else {}
             for key, value in evidence.items():
                 self.sums[key] = self.sums.get(key, 0.0) + float(value)
@@ -330,4 +333,4 @@ def measure_again(counterexample: Counterexample, potential: Potential) -> Readi
     law = law_named(counterexample.law)
     pool = StructurePool.for_potential(potential, counterexample.frames)
     pool = replace(pool, periodic=True, stress=True)  # or the law itself says that it is refused
-    return law.measure(Context(potential, pool), counterexample.trial)
+    return measured(law, Context(potential, pool), counterexample.trial)

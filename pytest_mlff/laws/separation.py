@@ -12,7 +12,7 @@ from pytest_mlff.laws import tolerance
 from pytest_mlff.laws.growing import isolated, merge
 from pytest_mlff.laws.law import LawBase
 from pytest_mlff.laws.structures import seeds
-from pytest_mlff.laws.trial import Reading, Trial, worst
+from pytest_mlff.laws.trial import Questions, Reading, Trial, worst
 
 if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
@@ -43,11 +43,11 @@ def _sum_rule(
     evidence: dict[str, float],
     *,
     what: str,
-) -> Reading:
+) -> Questions:
     """Energy of the whole is the sum over the parts; forces are those of the parts."""
     dtype, reach = context.dtype, context.reach(whole)
     batch = Frames.concatenate([whole, tolerance.probes(whole, dtype, reach, seed), parts])
-    answer = context.predict(batch)
+    (answer,) = yield [batch]
     first = 1 + tolerance.PROBES
     base = tolerance.part(answer, batch, 0, 1)
     noise = tolerance.noise_of(base, tolerance.part(answer, batch, 1, first), whole, dtype, reach)
@@ -101,7 +101,7 @@ class Locality(LawBase):
             seeds(),
         )
 
-    def measure(self, context: Context, trial: Trial) -> Reading:
+    def measure(self, context: Context, trial: Trial) -> Questions:
         """Compare the pair with its parts; the separation is in Å between bounding spheres."""
         seed, gap = int(trial.parameters["direction_seed"]), float(trial.parameters["gap"])
         first, second = trial.frames.select([0]), trial.frames.select([1])
@@ -131,7 +131,7 @@ class SizeExtensivity(LawBase):
             seeds(),
         )
 
-    def measure(self, context: Context, trial: Trial) -> Reading:
+    def measure(self, context: Context, trial: Trial) -> Questions:
         """Compare a row of copies with one."""
         frame, copies = trial.frames, int(trial.parameters["copies"])
         pitch = 2.0 * _extent(frame) + float(trial.parameters["gap"])

@@ -12,7 +12,7 @@ from pytest_mlff.laws import tolerance
 from pytest_mlff.laws.growing import moved
 from pytest_mlff.laws.law import LawBase
 from pytest_mlff.laws.structures import seeds
-from pytest_mlff.laws.trial import Reading, Trial, worst
+from pytest_mlff.laws.trial import Questions, Reading, Trial, worst
 from pytest_mlff.laws.wording import atom, axis_angle, kind_of, vector
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def compare(
     seed: int,
     copies: int = 1,
     deed: str = "the change",
-) -> Reading:
+) -> Questions:
     """Compare the answers for a frame and for its image under a transformation.
 
     Parameters
@@ -75,7 +75,7 @@ def compare(
     # In a crystal of one atom symmetry hides all rounding; in its supercell nothing does.
     probed, home = (image, 1) if copies > 1 else (frame, 0)
     batch = Frames.concatenate([frame, image, tolerance.probes(probed, dtype, reach, seed)])
-    answer = context.predict(batch)
+    (answer,) = yield [batch]
     base, other = tolerance.part(answer, batch, 0, 1), tolerance.part(answer, batch, 1, 2)
     noise = tolerance.noise_of(
         tolerance.part(answer, batch, home, home + 1),
@@ -171,7 +171,7 @@ class Rotation(LawBase):
             seeds(),
         )
 
-    def measure(self, context: Context, trial: Trial) -> Reading:
+    def measure(self, context: Context, trial: Trial) -> Questions:
         """Compare a frame with the turned frame; the size is the angle in degrees."""
         seed = int(trial.parameters["rotation_seed"])
         matrix = rotation_matrix(seed)
@@ -201,7 +201,7 @@ class Inversion(LawBase):
             st.booleans(),
         )
 
-    def measure(self, context: Context, trial: Trial) -> Reading:
+    def measure(self, context: Context, trial: Trial) -> Questions:
         """Compare a frame with its inverted (and turned) image; the size is the mean shift."""
         seed = int(trial.parameters["rotation_seed"])
         matrix = -(rotation_matrix(seed) if trial.parameters["improper"] else np.eye(3))
@@ -239,7 +239,7 @@ class Translation(LawBase):
             st.sampled_from([1.0, 40.0, 1000.0]),
         )
 
-    def measure(self, context: Context, trial: Trial) -> Reading:
+    def measure(self, context: Context, trial: Trial) -> Questions:
         """Compare a frame with the moved frame; the size is the distance in Å."""
         seed, distance = (
             int(trial.parameters["direction_seed"]),
@@ -269,7 +269,7 @@ class Permutation(LawBase):
             st.booleans(),
         )
 
-    def measure(self, context: Context, trial: Trial) -> Reading:
+    def measure(self, context: Context, trial: Trial) -> Questions:
         """Compare a frame with the reordered one; the size is the number of atoms that moved."""
         frame, seed = trial.frames, int(trial.parameters["order_seed"])
         order = _changed_order(frame.numbers, seed, bool(trial.parameters["all_species"]))

@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from pytest_mlff.datasets.frames import Frames
 from pytest_mlff.errors import MlffError
 from pytest_mlff.laws.wording import amount, share
+from pytest_mlff.potentials.protocol import Prediction
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from pytest_mlff.datasets.frames import Frames
-
-__all__ = ["NonFiniteError", "Parameter", "Reading", "Trial", "VacuousCheckError", "worst"]
+__all__ = [
+    "NonFiniteError",
+    "Parameter",
+    "Questions",
+    "Reading",
+    "Trial",
+    "VacuousCheckError",
+    "worst",
+]
 
 Parameter = float | int | str
 
@@ -105,3 +114,7 @@ def worst(*readings: Reading) -> Reading:
     for reading in readings:
         evidence.update(reading.evidence)
     return replace(chosen, evidence=evidence)
+
+
+Questions = Generator[Sequence[Frames], Sequence[Prediction], Reading]
+"""What a law that yields is: it yields batches, is sent their answers and returns a reading."""

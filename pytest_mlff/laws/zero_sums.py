@@ -12,7 +12,7 @@ from pytest_mlff.laws import tolerance
 from pytest_mlff.laws.growing import isolated
 from pytest_mlff.laws.law import LawBase
 from pytest_mlff.laws.structures import seeds
-from pytest_mlff.laws.trial import Reading, Trial, worst
+from pytest_mlff.laws.trial import Questions, Reading, Trial, worst
 from pytest_mlff.laws.wording import kind_of, vector
 
 if TYPE_CHECKING:
@@ -92,13 +92,13 @@ class NetForce(LawBase):
             seeds(),
         )
 
-    def measure(self, context: Context, trial: Trial) -> Reading:
+    def measure(self, context: Context, trial: Trial) -> Questions:
         """Sum forces and torques about the centre."""
         frame, dtype = trial.frames, context.dtype
         reach = context.coarse_reach(frame)
         probes = tolerance.probes(frame, dtype, reach, int(trial.parameters["probe_seed"]))
         batch = Frames.concatenate([frame, probes])
-        answer = context.predict(batch)
+        (answer,) = yield [batch]
         base = tolerance.part(answer, batch, 0, 1)
         noise = tolerance.noise_of(
             base, tolerance.part(answer, batch, 1, len(batch)), frame, dtype, reach

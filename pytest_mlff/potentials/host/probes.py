@@ -1,4 +1,4 @@
-"""What laws ask of a model that makes sense only in the model's own process."""
+"""What laws ask of a model that is best done in the model's own process."""
 
 from __future__ import annotations
 
@@ -18,7 +18,16 @@ if TYPE_CHECKING:
     from pytest_mlff.datasets.frames import Frames
     from pytest_mlff.potentials.protocol import Potential, Prediction
 
-__all__ = ["answers_of_threads", "memory_after"]
+__all__ = ["answers_of_threads", "memory_after", "predict_each"]
+
+
+def predict_each(potential: Potential, batches: Sequence[Frames]) -> list[Prediction]:
+    """Evaluate each of some batches by itself; one message to a model that is apart."""
+    remote = getattr(potential, "predict_each", None)
+    if remote is not None:
+        found: list[Prediction] = remote(batches)
+        return found
+    return [potential.predict(frames) for frames in batches]
 
 
 def answers_of_threads(

@@ -30,11 +30,11 @@ from pytest_mlff.potentials.failures import (
 from pytest_mlff.potentials.host.load import LoadRequest, load, unpack_adapters
 from pytest_mlff.potentials.host.opened import Opened, libraries
 from pytest_mlff.potentials.host.probes import answers_of_threads, memory_after
-from pytest_mlff.potentials.host.wire import Channel, frames_of, of_predictions
+from pytest_mlff.potentials.host.wire import Channel, batches_of, frames_of, of_predictions
 from pytest_mlff.store import digest_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from pytest_mlff.potentials.protocol import Potential
 
@@ -175,34 +175,41 @@ class _Host:
         return {"python": sys.version, "at": sys.executable, "libraries": libraries()}, {}
 
     def do_predict(self, _header: object, arrays: Any) -> tuple[Any, Any]:
-        """One batch."""
-        return {}, of_predictions([self.model.predict(frames_of(arrays))])
+        """Some batches, each by itself."""
+        batches, found = batches_of(arrays), []
+        progress = self._progress()
+        for done, frames in enumerate(batches):
+            progress(done, len(batches))
+            found.append(self.model.predict(frames))
+        return {}, of_predictions(found)
 
     def do_evaluate(self, header: Mapping[str, Any], arrays: Any) -> tuple[Any, Any]:
         """A whole pass in batches; tells of what the model imported or read meanwhile."""
         batch = header["batch"] if header["atoms"] is None else BatchPlan(header["atoms"])
-        last = time.monotonic()
-
-        def progress(done: int, total: int) -> None:
-            nonlocal last
-            if time.monotonic() - last > _WORD_EVERY:
-                last = time.monotonic()
-                self.channel.send({"done": done, "total": total})
-
         frames = frames_of(arrays)
         store = _JudgesSizes(self.channel) if header["store"] else None
-        found = evaluate(self.model, frames, batch=batch, progress=progress, store=store)
+        found = evaluate(self.model, frames, batch=batch, progress=self._progress(), store=store)
         known = set(self.remembered)
         late = [one for one in self._files() if one not in known]
         self.remembered += tuple(late)
         told = {"late": late, "digest": self._digest()} if late else {}
         return told, of_predictions([found])
 
+    def _progress(self) -> Callable[[int, int], None]:
+        """What tells the judge now and then how far a call is."""
+        last = time.monotonic()
+
+        def tell(done: int, total: int) -> None:
+            nonlocal last
+            if time.monotonic() - last > _WORD_EVERY:
+                last = time.monotonic()
+                self.channel.send({"done": done, "total": total})
+
+        return tell
+
     def do_threads(self, header: Mapping[str, Any], arrays: Any) -> tuple[Any, Any]:
-        """One frame for each thread."""
-        frames = frames_of(arrays)
-        parts = [frames.select([index]) for index in range(len(frames))]
-        found = answers_of_threads(self.model, parts, header["repeats"])
+        """One batch for each thread."""
+        found = answers_of_threads(self.model, batches_of(arrays), header["repeats"])
         return {}, of_predictions([one for answers in found for one in answers])
 
     def do_memory(self, header: Mapping[str, Any], arrays: Any) -> tuple[Any, Any]:

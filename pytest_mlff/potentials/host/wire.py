@@ -26,7 +26,16 @@ if TYPE_CHECKING:
 
     Arrays = Mapping[str, NDArray[Any]]
 
-__all__ = ["Channel", "GarbledError", "frames_of", "of_frames", "of_predictions", "predictions_of"]
+__all__ = [
+    "Channel",
+    "GarbledError",
+    "batches_of",
+    "frames_of",
+    "of_batches",
+    "of_frames",
+    "of_predictions",
+    "predictions_of",
+]
 
 _LENGTHS: Final = struct.Struct("<QQ")
 _LONGEST_HEADER: Final = 2**26
@@ -143,6 +152,28 @@ def of_frames(frames: Frames, labels: bool = False) -> dict[str, NDArray[Any]]:
     return arrays
 
 
+def of_batches(batches: Sequence[Frames]) -> dict[str, NDArray[Any]]:
+    """Several batches, each as :func:`of_frames`."""
+    return {
+        f"{index}/{name}": array
+        for index, frames in enumerate(batches)
+        for name, array in of_frames(frames).items()
+    }
+
+
+def batches_of(arrays: Arrays) -> list[Frames]:
+    """The batches of a message, in order."""
+    return [frames_of(one) for one in _numbered(arrays)]
+
+
+def _numbered(arrays: Arrays) -> list[dict[str, NDArray[Any]]]:
+    found: dict[int, dict[str, NDArray[Any]]] = {}
+    for name, array in arrays.items():
+        index, _, what = name.partition("/")
+        found.setdefault(int(index), {})[what] = array
+    return [found[index] for index in range(len(found))]
+
+
 def frames_of(arrays: Arrays) -> Frames:
     """The frames of a message."""
     found: dict[str, Any] = {}
@@ -173,11 +204,7 @@ def predictions_of(arrays: Arrays) -> list[Prediction]:
     GarbledError
         If energies or forces of one are missing.
     """
-    found: dict[int, dict[str, NDArray[Any]]] = {}
     try:
-        for name, array in arrays.items():
-            index, _, what = name.partition("/")
-            found.setdefault(int(index), {})[what] = array
-        return [Prediction(**found[index]) for index in range(len(found))]
+        return [Prediction(**one) for one in _numbered(arrays)]
     except (ValueError, TypeError, KeyError) as error:
         raise GarbledError(f"no prediction: {error}") from error

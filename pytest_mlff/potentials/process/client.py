@@ -19,7 +19,7 @@ from pytest_mlff.potentials.failures import (
     UnsupportedFrameError,
 )
 from pytest_mlff.potentials.host.load import pack_adapters
-from pytest_mlff.potentials.host.wire import GarbledError, of_frames, predictions_of
+from pytest_mlff.potentials.host.wire import GarbledError, of_batches, of_frames, predictions_of
 from pytest_mlff.potentials.process.launch import HostProcess
 from pytest_mlff.potentials.protocol import PotentialInfo, Prediction
 from pytest_mlff.potentials.sizes import StoredSizes
@@ -175,8 +175,12 @@ class ProcessPotential:
         MlffError
             What the model's adapter raised there.
         """
-        _, found = self._call({"do": "predict"}, of_frames(frames))
-        return self._predictions(found, 1)[0]
+        return self.predict_each([frames])[0]
+
+    def predict_each(self, batches: Sequence[Frames]) -> list[Prediction]:
+        """Evaluate each of some batches by itself; raises as :meth:`predict`."""
+        _, found = self._call({"do": "predict"}, of_batches(batches))
+        return self._predictions(found, len(batches))
 
     def evaluate(
         self,
@@ -196,8 +200,7 @@ class ProcessPotential:
 
     def answers_of_threads(self, frames: Sequence[Frames], repeats: int) -> list[list[Prediction]]:
         """See :func:`pytest_mlff.potentials.host.probes.answers_of_threads`."""
-        arrays = of_frames(type(frames[0]).concatenate(list(frames)))
-        _, found = self._call({"do": "threads", "repeats": repeats}, arrays)
+        _, found = self._call({"do": "threads", "repeats": repeats}, of_batches(frames))
         flat = self._predictions(found, repeats * len(frames))
         return [flat[start : start + repeats] for start in range(0, len(flat), repeats)]
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from pytest_mlff.laws import StructurePool
+from pytest_mlff.laws.asking import measured
 from pytest_mlff.laws.context import Context
 from pytest_mlff.laws.exact import lennard_jones, stillinger_weber
 from pytest_mlff.laws.growing import isolated, moved
@@ -69,7 +70,7 @@ def test_tolerance_of_a_far_translation_follows() -> None:
         context = Context(potential, StructurePool.for_potential(potential))
         for distance in (1.0, 1000.0):
             trial = Trial(pair, {"direction_seed": 3, "distance": distance})
-            reading = Translation().measure(context, trial)
+            reading = measured(Translation(), context, trial)
             assert reading.excess <= 1.0
             read[name, distance] = reading.tolerance
     assert read["coarse", 1000.0] > 50 * read["coarse", 1.0]
