@@ -9,6 +9,8 @@ does not count. Files that compiled code opens by itself are not seen.
 
 from __future__ import annotations
 
+import contextlib
+import importlib.util
 import os
 import site
 import sys
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["Opened", "is_library", "libraries"]
 
 _PACKAGE: Final = Path(__file__).resolve().parents[2]
+_CODE: Final = (".py", ".pyc", ".so", ".pyd", ".dylib", ".zip", ".egg", ".whl")
 _SYSTEM: Final = ("/proc", "/sys", "/dev", "/etc", "/usr/share")
 
 
@@ -59,7 +62,9 @@ class Opened:
         sys.addaudithook(self._note)
 
     def _note(self, event: str, arguments: tuple[Any, ...]) -> None:
-        if event != "open":
+        if event == "ctypes.dlopen" and arguments[0]:
+            arguments = (arguments[0], "r", 0)
+        elif event != "open":
             return
         path, mode, flags = arguments
         writes = flags & os.O_ACCMODE if mode is None else set("wax+") & set(mode)
@@ -67,7 +72,11 @@ class Opened:
             self._read[os.path.abspath(os.fsdecode(path))] = None
 
     def files(self, *, read: bool) -> tuple[str, ...]:
-        """Source files that were imported so far, with ``read`` also other files that were read."""
+        """Code that was opened so far, with ``read`` also other files that were read.
+
+        Whatever else code from outside the libraries reads is part of what it does, so where there
+        is any, all that was read counts.
+        """
         # Asked after every pass: thousands of modules would cost more than a small model.
         # What was imported since has been opened, too, so the counts tell.
         state = (read, len(sys.modules), len(self._read))
@@ -78,15 +87,21 @@ class Opened:
             path = getattr(module, "__dict__", {}).get("__file__")
             if isinstance(path, str):
                 self._imported[os.path.abspath(path)] = None
-        found = {**self._read, **self._imported} if read else self._imported
-        if not found.keys() <= self._counts.keys():
-            left_out = _not_counted()
-            for path in found.keys() - self._counts.keys():
-                inside = os.path.realpath(path).startswith(left_out)
-                self._counts[path] = not inside and not path.endswith(".pyc")
-        counted = (path for path in found if self._counts[path])
-        self._state, self._last = state, tuple(path for path in counted if os.path.isfile(path))
+        opened = dict.fromkeys(map(_source_of, self._read))
+        code = [path for path in {**opened, **self._imported} if path.endswith(_CODE)]
+        own = self._counted(code)
+        found = self._counted({**opened, **self._imported}) if read or own else own
+        self._state, self._last = state, tuple(found)
         return self._last
+
+    def _counted(self, paths: Iterable[str]) -> list[str]:
+        """Those of some files that belong to no library."""
+        paths = list(paths)
+        unknown = [path for path in paths if path not in self._counts]
+        left_out = _not_counted() if unknown else ()
+        for path in unknown:
+            self._counts[path] = not os.path.realpath(path).startswith(left_out)
+        return [path for path in paths if self._counts[path] and os.path.isfile(path)]
 
     def digest(self, files: Iterable[str], folder: Path) -> Mapping[str, str]:
         """SHA-256 of files by their names, which start from ``folder`` where they lie in it.
@@ -103,6 +118,14 @@ class Opened:
             # Two files outside may have the same name.
             found[name] = digest_of({"files": sorted({found.get(name, ""), self._digests[path]})})
         return found
+
+
+def _source_of(path: str) -> str:
+    """The source of a compiled file that Python keeps beside it; others are what they are."""
+    if path.endswith(".pyc"):
+        with contextlib.suppress(ValueError):
+            return importlib.util.source_from_cache(path)
+    return path
 
 
 def libraries() -> list[str]:
