@@ -26,6 +26,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     asked = what.add_parser("changes", help="list what a pull request changes in its judge")
     asked.add_argument("--base", metavar="DIR", type=Path, help="the base branch, if there is one")
     asked.add_argument("--head", metavar="DIR", type=Path, default=Path(), help="the request")
+    asked.add_argument("--store", metavar="DIR", default=".mlff-store", help="of the run")
     asked.add_argument("--by", choices=("base", "head"), default="base", help="who judges")
     asked.add_argument("--accepted", metavar="true|false", default="false")
     ran = what.add_parser("run", help="run pytest by one folder's rules; green only if it decides")
@@ -91,7 +92,9 @@ def show_changes(given: Any) -> int:
         _outputs(rules=head, own="false")
         print("mlff: there is no base branch, so this branch's own rules judge")
         return 0
-    judge = Judge(_lines(given.suite), given.baseline, _workflow(), _lines(given.model))
+    judge = Judge(
+        _lines(given.suite), given.baseline, _workflow(), _lines(given.model), given.store
+    )
     edits = changes(judge, given.base, given.head)
     grave = [edit for edit in edits if edit.grave]
     accepted = given.accepted == "true"

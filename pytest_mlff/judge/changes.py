@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from pytest_mlff.errors import MlffError
 from pytest_mlff.judge.baselines import baseline_edits
+from pytest_mlff.judge.brought import plugin_edits, start_edits, store_edits
 from pytest_mlff.judge.cards import card_edits
 from pytest_mlff.judge.edits import Edit, worst_first
 from pytest_mlff.judge.settings import conftest_edits, file_edits, ini_edits
@@ -37,12 +38,15 @@ class Judge:
     models : sequence of str
         As ``--mlff-model`` takes them. Of a model card, what it says of laws, capabilities and
         level judges as well.
+    store : str
+        Folder relative to the root that the run keeps its results in; empty for none.
     """
 
     suites: Sequence[str]
     baseline: str = ""
     workflow: str = ""
     models: Sequence[str] = ()
+    store: str = ""
 
     @property
     def files(self) -> list[str]:
@@ -74,6 +78,8 @@ def changes(judge: Judge, base: Path, head: Path) -> list[Edit]:
     except MlffError as error:
         return [Edit("no judge", "the base branch", str(error))]
     edits += conftest_edits(base, head, [name.rpartition("/")[0] for name in judge.files])
+    edits += plugin_edits(base, head) + start_edits(base, head)
+    edits += store_edits(judge.store, base, head)
     if judge.workflow:
         edits += file_edits("workflow", base, head, judge.workflow)
     for name in _ENVIRONMENT:

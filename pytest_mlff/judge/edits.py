@@ -21,6 +21,8 @@ EditKind = Literal[
     "addopts",
     "mlff setting",
     "conftest",
+    "pytest plugin",
+    "store",
     "baseline",
     "pytest setting",
     "spec setting",

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from support.github_repos import git
 
 from pytest_mlff.gate.baseline import Baseline, BaselineCase, save_baseline
 from pytest_mlff.gate.records import Identity, KeptCase
@@ -177,6 +179,10 @@ def test_what_a_card_excuses_judges(
         ("title: Errors", "title: The errors", []),
         ("reference: made for this test}", "reference: said otherwise}", []),
         ("axes:", "axes: # of molecules", []),
+        # What an anchor holds counts where it is named.
+        ("margin: 0.02", "undecided_bound: &wide 0.15\nmargin: *wide",
+         ["margin widened: specs/first.yaml: margin 0.02 → 0.15",
+          "spec setting: specs/first.yaml: undecided_bound 0.2 → 0.15"]),
     ],
 )  # fmt: skip
 def test_edits_of_a_spec(
@@ -280,6 +286,48 @@ def test_conftest_files(branches: tuple[Path, Path], name: str, what: str) -> No
     path.parent.mkdir(exist_ok=True)
     path.write_text("def pytest_collection_modifyitems(items): del items[1:]\n")
     assert told(branches) == [f"conftest: {name}: {what}"]
+
+
+@pytest.mark.parametrize(
+    "name, text",
+    [
+        ("pyproject.toml", '[project.entry-points.pytest11]\nown = "own.plugin"\n'),
+        ("pyproject.toml", '[tool.poetry.plugins.pytest11]\nown = "own.plugin"\n'),
+        ("setup.cfg", "[options.entry_points]\npytest11 =\n    own = own.plugin\n"),
+        ("setup.py", "setup(entry_points={'pytest11': ['own = own.plugin']})\n"),
+        ("sitecustomize.py", "import pytest\n"),
+    ],
+)
+def test_a_plugin_of_its_own(branches: tuple[Path, Path], name: str, text: str) -> None:
+    base, head = branches
+    (head / name).write_text(text)
+    grave = [edit for edit in changes(JUDGE, base, head) if edit.grave]
+    assert [edit.kind for edit in grave] == ["pytest plugin"]
+    if name == "sitecustomize.py":
+        return
+    # Where both have it, its code judges; what is no part of the package does not.
+    (base / name).write_text(text)
+    for root in branches:
+        (root / "src" / "own").mkdir(parents=True)
+        (root / "src" / "own" / "plugin.py").write_text("")
+    assert changes(JUDGE, base, head) == []
+    (head / "src" / "own" / "plugin.py").write_text("import os\n")
+    assert told(branches) == (
+        [] if name == "setup.py" else ["pytest plugin: src/own/plugin.py: is changed"]
+    )
+
+
+def test_a_store_that_comes_with_the_request(branches: tuple[Path, Path]) -> None:
+    base, head = branches
+    judge = replace(JUDGE, store=".mlff-store")
+    for root in branches:
+        git(root, "init", "-q")
+    (head / ".mlff-store").mkdir()
+    (head / ".mlff-store" / "pass.npz").write_bytes(b"forged")
+    assert changes(judge, base, head) == []  # restored from a cache, say
+    git(head, "add", "--force", ".mlff-store")
+    (one,) = changes(judge, base, head)
+    assert (one.kind, one.where, one.grave) == ("store", ".mlff-store", True)
 
 
 def test_the_workflow_and_the_environment(branches: tuple[Path, Path]) -> None:
