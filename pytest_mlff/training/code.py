@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import re
 import sys
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,7 +19,6 @@ from pytest_mlff.potentials.identity import file_digest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
-    from importlib.machinery import ModuleSpec
 
 __all__ = ["code_of", "modules_named"]
 
@@ -84,7 +84,12 @@ def _files(name: str, search: Sequence[str]) -> Iterator[tuple[str, Path]]:
 
 def _spec(module: str, places: Sequence[str]) -> ModuleSpec | None:
     for finder in sys.meta_path:
-        spec = finder.find_spec(module, places)
+        try:
+            spec = finder.find_spec(module, places)
+        except KeyError:  # a folder without __init__.py in another one wants that to be imported
+            spec = ModuleSpec(module, None, is_package=True)
+            last = module.rpartition(".")[2]
+            spec.submodule_search_locations = [str(Path(place) / last) for place in places]
         if spec is not None:
             return spec
     return None

@@ -121,13 +121,16 @@ FILES = {
     "shapes/layers.py": "from .sizes import WIDTH\nfrom . import more\n",
     "shapes/sizes.py": "WIDTH = 4\n",
     "shapes/more.py": "",
-    "building.py": "class Net: ...\n",
+    "building.py": "import plain.inner.deep\n\nclass Net: ...\n",
+    # Folders without __init__.py, one in another.
+    "plain/inner/deep.py": "",
     "unused.py": "",
 }
 
 
 def test_code_of_the_user_is_part_of_the_digest(folder: Path) -> None:
     (folder / "shapes").mkdir()
+    (folder / "plain" / "inner").mkdir(parents=True)
     for name, text in FILES.items():
         (folder / name).write_text(text)
     written = _written(folder, "{size: 3}", "{model: {_target_: building.Net}, by: ase.Atoms}")
@@ -137,7 +140,7 @@ def test_code_of_the_user_is_part_of_the_digest(folder: Path) -> None:
 
     assert set(load_recipe(written).code) == {
         "trainers", "rates", "late", "shapes", "shapes.layers", "shapes.sizes", "shapes.more",
-        "building",
+        "building", "plain.inner.deep",
     }  # fmt: skip
     before = digest()
     for name, text in FILES.items():
