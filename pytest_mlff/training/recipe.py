@@ -16,6 +16,7 @@ from pydantic import Field, PlainValidator
 
 from pytest_mlff.errors import MlffError
 from pytest_mlff.potentials.card import interpreter
+from pytest_mlff.potentials.source import RECIPE_FOLDER
 from pytest_mlff.specs.expression import Expression, unknown_name
 from pytest_mlff.specs.load import load_checked
 from pytest_mlff.specs.model import Problem, SpecModel
@@ -82,6 +83,12 @@ class RecipeFile(SpecModel):
     )
     resources: TrainingResources = Field(
         default=TrainingResources(), description="What one training needs."
+    )
+    base: str | None = Field(
+        default=None,
+        min_length=1,
+        description="Recipe beside this one, or a shipped one, whose configuration holds where "
+        "`config` says nothing else.",
     )
     config: dict[str, Any] | str = Field(
         default={}, description="The trainer's own configuration, or the YAML file that holds it."
@@ -216,13 +223,15 @@ def merged(config: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, A
     return found
 
 
-def load_recipe(path: Path) -> Recipe:
+def load_recipe(path: Path, *, above: tuple[Path, ...] = ()) -> Recipe:
     """Read and check a recipe.
 
     Parameters
     ----------
     path : Path
         The YAML file.
+    above : tuple of Path
+        Recipes that it is the base of.
 
     Raises
     ------
@@ -240,6 +249,15 @@ def load_recipe(path: Path) -> Recipe:
         config = read_yaml(beneath).value
         if not isinstance(config, dict):
             raise MlffError(f"{shown(beneath)}:1: must be a mapping of the trainer's own keys")
+    if content.base is not None:
+        at = f"{shown(path)}:{source.line(('base',))}: base"
+        beside = path.parent / Path(content.base).expanduser()
+        found = beside if beside.is_file() else RECIPE_FOLDER / content.base
+        if not found.is_file():
+            raise MlffError(f"{at}: no such file: {beside}")
+        if found.resolve() in (path.resolve(), *above):
+            raise MlffError(f"{at}: {content.base} is based on this recipe")
+        config = merged(load_recipe(found, above=(*above, path.resolve())).config, config)
     try:
         digest_of({"config": config})
     except (TypeError, ValueError) as error:

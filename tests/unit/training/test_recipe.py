@@ -23,7 +23,7 @@ config: {size: 3}
 
 BAD = [
     ("unknown key", ("budget: 5", "budgets: 5"),
-     "recipe.yaml:3: budgets: unknown key; did you mean 'budget'? (keys: budget, checkpoint, "
+     "recipe.yaml:3: budgets: unknown key; did you mean 'budget'? (keys: base, budget, checkpoint, "
      "config, python, resources, schema_version, seed, stages, tested, trainer) (and 1 more)"),
     ("no budget", ("budget: 5\n", ""), "recipe.yaml:1: budget: is missing"),
     ("budget of 0 s", ("budget: 5", "budget: 0"),
@@ -39,6 +39,10 @@ BAD = [
      "recipe.yaml:4: resources.cpus: must be at least 1, is 0"),
     ("negative seed", ("config:", "seed: -1\nconfig:"),
      "recipe.yaml:4: seed: must be at least 0, is -1"),
+    ("a base that is not there", ("config:", "base: other.yaml\nconfig:"),
+     "recipe.yaml:4: base: no such file: "),
+    ("a base of itself", ("config:", "base: recipe.yaml\nconfig:"),
+     "recipe.yaml:4: base: recipe.yaml is based on this recipe"),
     ("config file that is not there", ("config: {size: 3}", "config: other.yaml"),
      "recipe.yaml:4: config: no such file: "),
     ("another version", ("schema_version: 1", "schema_version: 2"),
@@ -163,8 +167,30 @@ def test_a_config_in_its_own_file_is_read_from_there(folder: Path) -> None:
     assert beside.digest == inside.digest
 
 
-@pytest.mark.parametrize("name", ["nequip_small", "nequip_medium", "nequip_large"])
+@pytest.mark.parametrize("name", ["nequip_small", "nequip_medium", "nequip_long", "nequip_large"])
 def test_a_shipped_recipe_opens(name: str) -> None:
     pytest.importorskip("nequip")
     recipe = load_recipe(RECIPE_FOLDER / f"{name}.yaml")
     assert open_trainer(recipe).name == "nequip"
+
+
+def test_a_base_holds_where_the_recipe_says_nothing_else(folder: Path) -> None:
+    inner = "{size: 3, rate: {first: 1, last: 2}, steps: [1, 2]}"
+    base = load_recipe(_written(folder, "{size: 3}", inner))
+    (folder / "recipe.yaml").rename(folder / "base.yaml")
+    changes = "{rate: {last: 5}, steps: [3]}"
+    changed = load_recipe(
+        _written(folder, "config: {size: 3}", f"base: base.yaml\nconfig: {changes}")
+    )
+    assert changed.config == {"size": 3, "rate": {"first": 1, "last": 5}, "steps": (3,)}
+    assert changed.digest != base.digest
+    same = load_recipe(_written(folder, "config: {size: 3}", "base: base.yaml"))
+    assert same.digest == base.digest
+    shipped = load_recipe(_written(folder, "config: {size: 3}", "base: nequip_small.yaml"))
+    assert shipped.config == load_recipe(RECIPE_FOLDER / "nequip_small.yaml").config
+
+
+def test_bases_in_a_circle_are_refused(folder: Path) -> None:
+    (folder / "other.yaml").write_text(GOOD.replace("config:", "base: recipe.yaml\nconfig:"))
+    with pytest.raises(MlffError, match=r"other\.yaml:4: base: recipe\.yaml is based"):
+        load_recipe(_written(folder, "config:", "base: other.yaml\nconfig:"))
