@@ -57,10 +57,11 @@ def header(session: Session, gate: RegressionGate, *, loaded: bool) -> list[str]
             if (name := gate.named(source)) is not None
         ]
     for planned in session.plan:
-        variants = len(planned.variants)
+        variants, cases = len(planned.variants), len(planned.cases)
         lines.append(
             f"mlff: spec {planned.spec.suite}/{planned.spec.name} on {planned.source.name}: "
-            f"{variants} variant{'s' if variants != 1 else ''}, {len(planned.cases)} cases"
+            f"{variants} variant{'s' if variants != 1 else ''}, "
+            f"{cases} case{'s' if cases != 1 else ''}"
         )
     if any(is_law(case.metric) for planned in session.plan for case in planned.cases):
         strictness = session.options.strictness or "ci unless a spec says otherwise"

@@ -8,8 +8,8 @@ are held against the bare ASE loop, which is NequIP's own calculator, one struct
         --python mlipaudit=… [--frames 200]
 
 *Compiled* is the bare loop with the model as ``nequip-compile`` (AOTInductor) makes it, which takes
-a minute that is not counted. A peer that is not installed in its interpreter is said to be missing,
-and nothing is claimed of it.
+minutes that are not counted (``--compiled FILE`` takes one that was made before). A peer that is
+not installed in its interpreter is said to be missing, and nothing is claimed of it.
 """
 
 from __future__ import annotations
@@ -242,6 +242,7 @@ def main() -> None:
     parser.add_argument("--frames", type=int, default=200)
     parser.add_argument("--repetitions", type=int, default=3)
     parser.add_argument("--sides", nargs="+", default=SIDES, help="`ase` first")
+    parser.add_argument("--compiled", help="what nequip-compile made of the demo before")
     parser.add_argument("--child", nargs=4, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.child:
@@ -256,7 +257,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         frames, model = Path(name) / "frames.npz", Path(name) / "demo.nequip.zip"
         shutil.copy(DEMO_MODEL, model)
-        if "ase_compiled" in options.sides:
+        if options.compiled is not None:
+            shutil.copy(options.compiled, model.with_name("demo.nequip.pt2"))
+        elif "ase_compiled" in options.sides:
             subprocess.run(
                 [sys.executable, "-m", "nequip.scripts.compile", str(model),
                  str(model.with_name("demo.nequip.pt2")), "--mode", "aotinductor",
@@ -278,6 +281,7 @@ def main() -> None:
                     print(f"{side}: {done.stderr.strip().splitlines()[-1]}", flush=True)
                     continue
                 told[side].append(json.loads(done.stdout.splitlines()[-1]))
+                print(side, told[side][-1], flush=True)
                 apart[side] = float(
                     np.abs(np.load(out) - np.load(frames.with_name("ase.npy"))).max()
                 )

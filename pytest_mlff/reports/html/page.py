@@ -14,6 +14,7 @@ from pytest_mlff.reports.html.embed import checked_script, policy, script_json
 from pytest_mlff.reports.html.loss_curves import draw_loss
 from pytest_mlff.reports.html.plots import plots_of
 from pytest_mlff.reports.html.wording import (
+    breakable,
     duration,
     frames_of,
     identity,
@@ -139,7 +140,7 @@ def environment() -> jinja2.Environment:
     filters: dict[str, Any] = {
         "measurement": measurement, "in_unit": in_unit, "duration": duration,
         "instant": instant, "window": percent_window, "identity": identity,
-        "short_digest": short_digest, "frames": frames_of,
+        "short_digest": short_digest, "frames": frames_of, "breakable": breakable,
     }  # fmt: skip
     environment.filters.update(filters)
     return environment

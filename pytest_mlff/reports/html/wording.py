@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from markupsafe import Markup
+
     from pytest_mlff.reports.model import CaseRecord, VariantRecord
 
-__all__ = ["duration", "frames_of", "identity", "instant", "percent_window", "short_digest"]
+__all__ = [
+    "breakable", "duration", "frames_of", "identity", "instant", "percent_window", "short_digest",
+]  # fmt: skip
+
+
+def breakable(name: str) -> Markup:
+    """A name that a narrow page breaks behind ``_ / . : -`` and not within a word."""
+    from markupsafe import Markup
+
+    return Markup("<wbr>").join(re.findall(r"[^_/.:-]*[_/.:-]+|[^_/.:-]+", name))
 
 
 def duration(seconds: float) -> str:

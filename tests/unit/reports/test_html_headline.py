@@ -8,7 +8,7 @@ import pytest
 from support.sample_reports import saibench_report
 
 from pytest_mlff.reports.headline import headline_of, severity, tally_by_model
-from pytest_mlff.reports.html.wording import duration, instant, percent_window
+from pytest_mlff.reports.html.wording import breakable, duration, instant, percent_window
 
 if TYPE_CHECKING:
     from pytest_mlff.reports.model import CaseRecord, Report
@@ -129,3 +129,10 @@ def test_instants_and_windows() -> None:
     assert instant("<b>yesterday</b>") == "<b>yesterday</b>"
     assert percent_window([0.0, 90.0]) == "0–90 %"
     assert percent_window(None) == percent_window([]) == "–"
+
+
+def test_names_break_between_words_and_stay_text() -> None:
+    assert breakable("a_b/c-d.e") == "a_<wbr>b/<wbr>c-<wbr>d.<wbr>e"
+    assert breakable("_a__b_") == "_<wbr>a__<wbr>b_"
+    assert breakable("") == ""
+    assert breakable("<b>_&") == "&lt;b&gt;_<wbr>&amp;"

@@ -90,9 +90,9 @@ mlff.table = (() => {
     const open = mlff.element(
       "button",
       { type: "button", class: "open", tabindex: place === state.current ? 0 : -1 },
-      mlff.element("span", { class: "open__name" }, one.name),
+      mlff.element("span", { class: "open__name" }, ...mlff.breakable(one.name)),
       " ",
-      mlff.element("span", { class: "open__variant" }, one.variant),
+      mlff.element("span", { class: "open__variant" }, ...mlff.breakable(one.variant)),
     );
     const of = one.model === null ? "data" : mlff.severalModels ? one.model : "";
     const where = of === "" ? one.identity : `${one.identity} · ${of}`;
@@ -104,7 +104,10 @@ mlff.table = (() => {
         class: `${one.verdict === "passed" ? "" : "not-passed"} ${one.value === null ? "no-value" : ""}`,
       },
       cell("Verdict", "c-verdict", mlff.badge(one.verdict)),
-      mlff.element("th", { scope: "row", class: "c-case" }, open, mlff.element("small", {}, where)),
+      mlff.element(
+        "th", { scope: "row", class: "c-case" },
+        open, mlff.element("small", {}, ...mlff.breakable(where)),
+      ),
       cell("Measured", "c-value number", ...measured(one)),
       cell("Of threshold", "c-gauge", gauge(one)),
       cell(

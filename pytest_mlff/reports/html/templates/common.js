@@ -23,6 +23,12 @@ mlff.fill = (made, attributes, children) => {
   made.append(...children.filter((child) => child !== null && child !== undefined && child !== ""));
 };
 
+/** A name as children that a narrow page breaks behind `_ / . : -` and not within a word. */
+mlff.breakable = (name) =>
+  (name.match(/[^_/.:-]*[_/.:-]+|[^_/.:-]+/g) ?? []).flatMap((part, place) =>
+    place === 0 ? [part] : [mlff.element("wbr"), part],
+  );
+
 mlff.byId = (id) => document.getElementById(id);
 
 /** A number with so many significant digits, without an exponent where that reads well. */

@@ -103,7 +103,7 @@ mlff.details = (() => {
       ...pair("model", one.model ?? "none: this case judges the data"),
       ...pair("dataset", one.dataset),
       ...pair("seconds", one.seconds === null ? "–" : mlff.significant(one.seconds, 3)),
-      ...pair("pytest item", mlff.element("code", {}, one.nodeid)),
+      ...pair("pytest item", mlff.element("code", {}, ...mlff.breakable(one.nodeid))),
     );
 
   const evidence = (one) => {
@@ -150,9 +150,10 @@ mlff.details = (() => {
         "div", { class: "sheet" },
         mlff.element(
           "h2", { id: "details-title", tabindex: -1 },
-          one.name, " ", mlff.element("span", {}, one.variant),
+          ...mlff.breakable(one.name), " ",
+          mlff.element("span", {}, ...mlff.breakable(one.variant)),
         ),
-        mlff.element("p", { class: "where" }, one.identity),
+        mlff.element("p", { class: "where" }, ...mlff.breakable(one.identity)),
         mlff.element("p", { class: `why tone--${one.verdict}` }, one.reason),
         one.detail === "" ? "" : mlff.element("pre", { class: "detail" }, one.detail),
         facts(one),
