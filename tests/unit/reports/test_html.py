@@ -40,7 +40,8 @@ class Parsed(HTMLParser):
         self.scripts: list[tuple[str | None, str]] = []
         self.words: list[str] = []
         self._script: list[str] | None = None
-        self.feed(text)
+        # Where a name may break, no word ends.
+        self.feed(text.replace("<wbr>", ""))
         self.close()
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
