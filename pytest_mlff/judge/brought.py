@@ -70,7 +70,8 @@ def _plugins(root: Path) -> dict[str, str]:
         table = content
         for key in (*dotted.split("."), _GROUP):
             table = table.get(key) if isinstance(table, dict) else None
-        found |= {key: str(one) for key, one in (table or {}).items()}
+        if isinstance(table, dict):
+            found |= {key: str(one) for key, one in table.items()}
     parser = configparser.ConfigParser(interpolation=None, strict=False)
     with contextlib.suppress(OSError, ValueError, configparser.Error):
         parser.read_string((root / "setup.cfg").read_text(encoding="utf-8"))

@@ -84,6 +84,9 @@ EDITS = {
     "conftest": (("conftest.py", "", "def pytest_collection_modifyitems(items): items.clear()\n"),
                  "**conftest** | <code>conftest.py"),
     "exit": (("tests/conftest.py", "", "import os\nos._exit(0)\n"), "**conftest**"),
+    "plugin": (("pyproject.toml", "", '[project.entry-points.pytest11]\nown = "own"\n'),
+               "**pytest plugin**"),
+    "start": (("sitecustomize.py", "", "import pytest\n"), "**pytest plugin**"),
     "baseline": ((BASELINE, '"schema_version": 2', '"schema_version":  2'), "**baseline**"),
     "workflow": ((".github/workflows/mlff.yml", "minutes: 60", "minutes: 61"), "**workflow**"),
 }  # fmt: skip

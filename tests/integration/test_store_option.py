@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 EASY = SPEC.replace("max: 5,", "max: 1.0e9,").replace("max: 0.5,", "max: 1.0e9,")
 # Of the store a model is its digest: what costs nothing to open says as much as a checkpoint.
+WORKERS = pytest.mark.parametrize(
+    "workers", ["-n0", pytest.param("-n2", marks=pytest.mark.slow)], ids=["alone", "workers"]
+)
 MODEL, TETHERED = "models.py:noisy", "models.py:tethered"
 
 
@@ -69,17 +72,41 @@ def test_another_precision_is_another_pass(pytester: Pytester) -> None:
     assert read_json(root / "report.json")["models"][0]["dtype"] == "float32"
 
 
-def test_a_factorys_answers_are_kept_as_long_as_its_code_stays(pytester: Pytester) -> None:
-    root = model_repo(pytester)
-    run_case(pytester)
+@WORKERS
+def test_a_factorys_answers_are_kept_as_long_as_its_code_stays(
+    pytester: Pytester, workers: str
+) -> None:
+    """Of two factories each has its own helper, though both helpers have one name."""
+    root = model_repo(pytester, EASY)
+    text = (root / "models.py").read_text(encoding="utf-8")
+    for folder, noise in (("one", 0.01), ("two", 0.03)):
+        (root / folder).mkdir()
+        (root / folder / "models.py").write_text(
+            f"{text}\n\nimport helper\n\ndef helped():\n    return Knows(noise=helper.NOISE)\n"
+        )
+        (root / folder / "helper.py").write_text(f"NOISE = {noise}\n")
+
+    def forces() -> list[float]:
+        model, other = (f"{one}/models.py:helped" for one in ("one", "two"))
+        result = run_case(pytester, "-p", "xdist", workers, f"--mlff-model={other}", model=model)
+        assert result.ret == 0
+        cases = read_json(root / "report.json")["cases"]
+        named = {
+            one["model"]: one["value"] for one in cases if one["case_id"].endswith("force_mae")
+        }
+        return [named[model], named[other]]
+
+    first, second = forces()
+    assert second > 2 * first
     kept = _passes(root / ".mlff-store")
-    assert kept
-    run_case(pytester)
+    assert len(kept) == 2
+    assert forces() == [first, second]
     assert _passes(root / ".mlff-store") == kept
-    with (root / "models.py").open("a") as stream:
-        stream.write("\n# another version\n")
-    run_case(pytester)
-    assert len(_passes(root / ".mlff-store")) == 2 * len(kept)
+    (root / "one" / "helper.py").write_text("NOISE = 0.1\n")
+    worse, same = forces()
+    assert worse > 2 * second
+    assert same == second
+    assert len(_passes(root / ".mlff-store")) == 3
 
 
 @pytest.mark.parametrize("workers", [pytest.param("-n0", marks=pytest.mark.slow), "-n2"])
@@ -107,13 +134,14 @@ def _refused(folder: Path) -> list[str]:
     return words
 
 
-def test_a_read_only_folder_gives_one_warning(pytester: Pytester) -> None:
+@WORKERS
+def test_a_read_only_folder_gives_one_warning(pytester: Pytester, workers: str) -> None:
     root = model_repo(pytester, EASY)
     (root / "closed").mkdir(mode=0o555)
     done = subprocess.run(
         [
             *_refused(root / "closed"), sys.executable, "-m", "pytest", "-p", "no:cacheprovider",
-            f"--mlff-model=../{MODEL}", "--mlff-suite=../specs/small.yaml", "--mlff-only",
+            f"--mlff-model=../{MODEL}", "--mlff-suite=../specs/small.yaml", "--mlff-only", workers,
         ],
         cwd=root / "closed", capture_output=True, text=True, check=False,
     )  # fmt: skip
@@ -122,11 +150,14 @@ def test_a_read_only_folder_gives_one_warning(pytester: Pytester) -> None:
     assert f"{CASES} passed" in done.stdout
 
 
-def test_a_forged_pass_is_noticed_unless_it_is_to_be_trusted(pytester: Pytester) -> None:
+@WORKERS
+def test_a_forged_pass_is_noticed_unless_it_is_to_be_trusted(
+    pytester: Pytester, workers: str
+) -> None:
     """The model is physical: one whose answers scatter cannot be told from a forger."""
     root = model_repo(pytester, EASY)
-    level = "--mlff-level=GFN2-xTB"
-    run_case(pytester, level, model=TETHERED)
+    level = ("--mlff-level=GFN2-xTB", "-p", "xdist", workers)
+    run_case(pytester, *level, model=TETHERED)
     values = _values(root)
     (path,) = _passes(root / ".mlff-store")
     header, _, content = path.read_bytes().partition(b"\n")
@@ -139,7 +170,7 @@ def test_a_forged_pass_is_noticed_unless_it_is_to_be_trusted(pytester: Pytester)
 
     def run(trust: str) -> tuple[list[float], int]:
         path.write_bytes(forged)
-        result = run_case(pytester, f"--mlff-store-trust={trust}", level, model=TETHERED)
+        result = run_case(pytester, f"--mlff-store-trust={trust}", *level, model=TETHERED)
         assert result.ret == 0
         return _values(root), result.stdout.str().count("is not what the model says")
 
@@ -150,7 +181,7 @@ def test_a_forged_pass_is_noticed_unless_it_is_to_be_trusted(pytester: Pytester)
     assert believed != values
     pytester.makeini("[pytest]\nmlff_store_trust = full")
     path.write_bytes(forged)
-    run_case(pytester, level, model=TETHERED)
+    run_case(pytester, *level, model=TETHERED)
     assert _values(root) == believed
 
 
