@@ -14,6 +14,7 @@ from pytest_mlff.potentials.source import Card, RecipeFile, parse_source
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from pathlib import Path
 
     from pytest_mlff.datasets.splits import FrameSets
     from pytest_mlff.potentials.adapters import Adapter
@@ -88,6 +89,7 @@ class Models:
         self._parsed: dict[Located, ModelSource] = {}
         self._recipes: dict[Located, tuple[Recipe, Trainer] | None] = {}
         self._cards: dict[Located, ModelCard | None] = {}
+        self._jobs: dict[tuple[Located, Path, str], TrainingJob] = {}
         self.failed: dict[str, MlffError] = {}
         self.contexts = LostContexts()
         self.notice: Callable[[str, float, int, int], None] | None = None
@@ -202,18 +204,22 @@ class Models:
         found = self.recipe(source)
         if found is None:
             return None
-        from pytest_mlff.training.job import training_job
+        # All cases of a variant ask for it, and its address is the digest of many files.
+        key = (source, planned.path, variant.id)
+        if key not in self._jobs:
+            from pytest_mlff.training.job import training_job
 
-        recipe, trainer = found
-        return training_job(
-            recipe,
-            trainer,
-            self.frame_sets(planned, variant),
-            store_root=self.options.store_dir,
-            variant=f"{planned.spec.suite}/{planned.spec.name}/{variant.id}",
-            reference=planned.spec.reference_energies,
-            names=variant.names,
-        )
+            recipe, trainer = found
+            self._jobs[key] = training_job(
+                recipe,
+                trainer,
+                self.frame_sets(planned, variant),
+                store_root=self.options.store_dir,
+                variant=f"{planned.spec.suite}/{planned.spec.name}/{variant.id}",
+                reference=planned.spec.reference_energies,
+                names=variant.names,
+            )
+        return self._jobs[key]
 
     def trained_level(self, source: Located, planned: PlannedSpec, variant: Variant) -> str | None:
         """Level of theory that a recipe's model has learnt; None where it is not known."""
