@@ -559,6 +559,79 @@ def test_a_training_that_fails_on_the_cluster(repo: Path) -> None:
     assert "\n" not in case["reason"]
 
 
+STAGED_TRAINER = """
+import os
+from pathlib import Path
+
+HERE = Path(__file__).parent
+
+
+def fit(fixture, config, out_dir):
+    start = fixture.start.read_text() if fixture.start else "nothing"
+    with (HERE / "order").open("a") as order:
+        order.write(f"{config['name']} from {start}, job {os.environ['SLURM_JOB_ID']}\\n")
+    if config["name"] == "broken" and not (HERE / "mended").exists():
+        raise ValueError("out of luck")
+    (out_dir / "weights.mine").write_text(config["name"])
+    return "weights.mine"
+
+
+fit.heeds = ("from",)
+"""
+STAGED = """
+schema_version: 1
+trainer: trainers.py:fit
+budget: 60
+tested: "{method}"
+stages:
+  finetune: {frames: train, from: pretrain, config: {name: finetune}}
+  pretrain: {frames: train, from: teacher, config: {name: pretrain}}
+  teacher: {frames: train, config: {name: teacher}}
+  child: {frames: train, from: broken, config: {name: child}}
+  broken: {frames: train, config: {name: broken}}
+config: {}
+"""
+
+
+def test_stages_are_jobs_in_order_and_a_failed_one_stops_its_children(
+    repo: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also that a rerun repeats no stage that ended well."""
+    monkeypatch.chdir(repo)
+    (repo / "trainers.py").write_text(STAGED_TRAINER)
+    (repo / "recipe.yaml").write_text(STAGED)
+    spec = repo / "specs" / "sizes.yaml"
+    spec.write_text(
+        spec.read_text()
+        .replace("samples: [20, 40, 60]", "method: [finetune, child]")
+        .replace("n{samples}", "{method}")
+        .replace("count: samples", "count: 20")
+    )
+    words = ["train", "recipe.yaml", "--mlff-suite=specs/sizes.yaml", "--mlff-engine=slurm"]
+    assert main(words) == 1
+    told = capsys.readouterr()
+    assert told.out == "5 trainings for 2 variants: 0 in the store, 5 to do\n"
+
+    def done() -> list[tuple[str, str]]:
+        lines = (repo / "order").read_text().splitlines()
+        return [(stage, job) for stage, _, job in (line.partition(", job ") for line in lines)]
+
+    stages = [stage for stage, _ in done()]
+    assert sorted(stages[:2]) == ["broken from nothing", "teacher from nothing"]
+    assert stages[2:] == ["pretrain from teacher", "finetune from pretrain"]
+    assert len({job for _, job in done()}) == 4
+    failed = [line for line in told.err.splitlines() if "FAILED" in line]
+    assert len(failed) == 2, told.err
+    assert "raised ValueError: out of luck; log " in failed[0]
+    assert failed[1].startswith("[3/5] FAILED specs/sizes/ethanol-child, stage child: ")
+    assert failed[1].endswith("stage broken failed")
+
+    (repo / "mended").touch()
+    assert main(words) == 0
+    assert "3 in the store, 2 to do\n" in capsys.readouterr().out
+    assert [stage for stage, _ in done()[4:]] == ["broken from nothing", "child from broken"]
+
+
 @pytest.mark.slow
 def test_a_run_outlasts_the_time_limit_of_its_jobs(repo: Path) -> None:
     """Slurm's shortest limit is a minute, and it looks every half minute."""

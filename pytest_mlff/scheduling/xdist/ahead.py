@@ -78,6 +78,15 @@ def train_all(
     failed: dict[str, str] = {}
     finished: list[Wanted] = []
     with tqdm(total=len(wanted), desc="training", bar_format=_BAR, disable=None) as bar:
+
+        def fails(one: Wanted, line: str) -> None:
+            failed[one.job.digest] = line
+            tell(f"FAILED {_name(one)}: {line}")
+
+        def tell(line: str) -> None:
+            place = f"[{len(failed) + len(finished)}/{len(wanted)}]"
+            bar.write(f"{place} {line}", file=sys.stderr)
+
         for wave in _waves(wanted):
             ready = []
             for one in wave:
@@ -85,20 +94,19 @@ def train_all(
                 if fault is None:
                     ready.append(one)
                 else:
-                    failed[one.job.digest] = f"{one.job.title}: stage {fault.name} failed"
+                    bar.update()
+                    fails(one, f"{one.job.title}: stage {fault.name} failed")
             with contextlib.ExitStack() as engines:
                 futures = _submitted(engines, ready, options, jobs, executors)
                 with _left_in_order(futures, options, bar):
                     for one, future in _finished(futures, bar):
-                        place = f"[{len(failed) + len(finished) + 1}/{len(wanted)}]"
                         line = _problem(future, one, options.engine)
                         if line is None:
                             finished.append(one)
                             remember_pace(one.job, future.result())
-                            bar.write(f"{place} ok {_name(one)}: {_spent(future)}", file=sys.stderr)
+                            tell(f"ok {_name(one)}: {_spent(future)}")
                         else:
-                            failed[one.job.digest] = line
-                            bar.write(f"{place} FAILED {_name(one)}: {line}", file=sys.stderr)
+                            fails(one, line)
     failed.update(_unseen(finished, options, settle))
     return failed
 
