@@ -133,7 +133,10 @@ def verdicts(cases: dict[str, Any], model: str) -> dict[str, set[str]]:
 @pytest.mark.parametrize("workers", [pytest.param(0, marks=pytest.mark.slow), 2])
 def test_each_is_an_error_of_its_own_cases(pytester: Pytester, workers: int) -> None:
     # Each worker starts each model: with workers, those that end a process and one that does not.
-    reasons = {one: REASONS[one] for one in (["ends", "skips", "crashes"] if workers else REASONS)}
+    reasons = {
+        one: REASONS[one]
+        for one in (["ends", "skips", "crashes", "devours"] if workers else REASONS)
+    }
     result, cases = run(pytester, *reasons, "sound", workers=workers)
     assert result.ret == 1
     assert len(cases) == 4 * (len(reasons) + 1)
@@ -164,14 +167,16 @@ def test_a_hanging_model_is_ended_after_the_time_limit(pytester: Pytester, worke
     stream.fnmatch_lines([f"{who}mlff: small.yaml::*uracil*: hangs has computed for * s (*)"])
 
 
-def test_what_a_model_prints_stays_with_it(pytester: Pytester) -> None:
-    result, _ = run(pytester, "talks")
+@pytest.mark.parametrize("workers", [0, pytest.param(2, marks=pytest.mark.slow)])
+def test_what_a_model_prints_stays_with_it(pytester: Pytester, workers: int) -> None:
+    result, _ = run(pytester, "talks", workers=workers)
     assert result.ret == 0
     result.stdout.no_fnmatch_line("*::*commands*")
     result.stderr.no_fnmatch_line("*::*commands*")
 
 
-def test_a_default_dtype_is_the_models_own(pytester: Pytester) -> None:
+@pytest.mark.parametrize("workers", [0, pytest.param(2, marks=pytest.mark.slow)])
+def test_a_default_dtype_is_the_models_own(pytester: Pytester, workers: int) -> None:
     (pytester.path / "springs.py").write_text(
         """
 import torch
@@ -202,7 +207,7 @@ def double(): return Springs(torch.float64)
         pytester.runpytest_subprocess(
             *(f"--mlff-model=springs.py:{one}" for one in order), "--mlff-suite=small.yaml",
             "--mlff-only", "--mlff-level=GFN2-xTB", "--mlff-report=report.json",
-            f"--mlff-store={'-'.join(order)}", "-n0",
+            f"--mlff-store={'-'.join(order)}", f"-n{workers}",
         )  # fmt: skip
         cases = read_json(pytester.path / "report.json")["cases"]
         values.append({(one["model"], one["case_id"]): one["value"] for one in cases})
