@@ -14,7 +14,6 @@ from pytest_mlff.potentials.source import Card, RecipeFile, parse_source
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from pathlib import Path
 
     from pytest_mlff.datasets.splits import FrameSets
     from pytest_mlff.potentials.adapters import Adapter
@@ -89,7 +88,7 @@ class Models:
         self._parsed: dict[Located, ModelSource] = {}
         self._recipes: dict[Located, tuple[Recipe, Trainer] | None] = {}
         self._cards: dict[Located, ModelCard | None] = {}
-        self._jobs: dict[tuple[Located, Path, str], TrainingJob] = {}
+        self._jobs: dict[tuple[Located, str, str], TrainingJob] = {}
         self.failed: dict[str, MlffError] = {}
         self.contexts = LostContexts()
         self.notice: Callable[[str, float, int, int], None] | None = None
@@ -156,13 +155,10 @@ class Models:
             If the card is not in order.
         """
         if source not in self._cards:
-            parsed = self._source(source)
-            if isinstance(parsed, Card):
-                from pytest_mlff.potentials.card import load_card
+            from pytest_mlff.potentials.card import load_card
 
-                self._cards[source] = load_card(parsed.path)
-            else:
-                self._cards[source] = None
+            parsed = self._source(source)
+            self._cards[source] = load_card(parsed.path) if isinstance(parsed, Card) else None
         return self._cards[source]
 
     def name(self, source: Located) -> str | None:
@@ -201,18 +197,15 @@ class Models:
         MlffError
             If the recipe is not in order, or the spec cuts no training frames.
         """
-        found = self.recipe(source)
-        if found is None:
+        if (found := self.recipe(source)) is None:
             return None
         # All cases of a variant ask for it, and its address is the digest of many files.
-        key = (source, planned.path, variant.id)
+        key = (source, str(planned.path), variant.id)
         if key not in self._jobs:
             from pytest_mlff.training.job import training_job
 
-            recipe, trainer = found
             self._jobs[key] = training_job(
-                recipe,
-                trainer,
+                *found,
                 self.frame_sets(planned, variant),
                 store_root=self.options.store_dir,
                 variant=f"{planned.spec.suite}/{planned.spec.name}/{variant.id}",
