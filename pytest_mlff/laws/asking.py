@@ -10,7 +10,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Final, cast
 
-from pytest_mlff.laws.trial import Questions, Reading
+from pytest_mlff.laws.trial import Questions, Reading, UnsteadyError
 from pytest_mlff.potentials.failures import ModelFailure, PoisonedContextError
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def _together(
         under_way = [cast("Questions", law.measure(context, one)) for one in trials]
         asked = [next(one) for one in under_way]
         answers = context.answers([batch for batches in asked for batch in batches])
-    except (ModelFailure, PoisonedContextError) as failure:
+    except (ModelFailure, PoisonedContextError, UnsteadyError) as failure:
         yield partial(_raise, failure)
         return
     except Exception:  # of one of them, which says so when it is asked about by itself

@@ -10,7 +10,7 @@ import numpy as np
 from pytest_mlff.errors import MlffError, NotSupportedError
 from pytest_mlff.laws.boxed import Boxed
 from pytest_mlff.laws.tolerance import reach_of
-from pytest_mlff.laws.trial import NonFiniteError
+from pytest_mlff.laws.trial import NonFiniteError, UnsteadyError
 from pytest_mlff.potentials.failures import ModelFailure, raise_if_poisoned
 from pytest_mlff.potentials.host.probes import answers_of_threads, memory_after, predict_each
 
@@ -136,12 +136,15 @@ class Context:
                 found = predict_each(self.potential, batches)
             except ModelFailure:
                 raise
-            except Exception as error:  # of one of them; asked about alone, it is named
-                raise_if_poisoned(error, self.potential.info.name)
-            else:
-                self.calls += len(batches)
-                self.frames += sum(map(len, batches))
-                return found
+            except Exception as error:
+                name = self.potential.info.name
+                raise_if_poisoned(error, name)
+                for one in batches:  # asked about alone, the one that is refused is named
+                    self._answer(one, self.potential)
+                raise UnsteadyError(f"{name} answers what it refused before: {error}") from error
+            self.calls += len(batches)
+            self.frames += sum(map(len, batches))
+            return found
         return [self._answer(one, self.potential) for one in batches]
 
     def _answer(self, frames: Frames, model: Potential) -> Prediction:

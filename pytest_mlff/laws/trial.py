@@ -21,6 +21,7 @@ __all__ = [
     "Questions",
     "Reading",
     "Trial",
+    "UnsteadyError",
     "VacuousCheckError",
     "worst",
 ]
@@ -34,6 +35,10 @@ class VacuousCheckError(MlffError):
 
 class NonFiniteError(MlffError):
     """The model answered NaN or infinity, so the law could not be measured (verdict ``error``)."""
+
+
+class UnsteadyError(MlffError):
+    """A model raised, and answered when it was asked the same once more."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -137,3 +137,19 @@ def test_a_model_that_ended_is_not_asked_once_more(later: str, pool: StructurePo
     with pytest.raises(ModelFailure, match="process ended"):
         run_law("rotation", model, structures=pool, examples=EXAMPLES)
     assert model.messages <= 1 + EXAMPLES // 8 + 1
+
+
+@pytest.mark.parametrize("kind", [Alone, Apart])
+def test_a_model_that_raises_only_once_does_not_pass(
+    later: str, pool: StructurePool, kind: type[Alone]
+) -> None:
+    refuses, raised = refusing(later, ValueError("now and then")), []
+
+    def once(frames: Frames, found: Prediction) -> Prediction:
+        if frames.digest == later and not raised:
+            raised.append(frames)
+            return refuses(frames, found)
+        return found
+
+    with pytest.raises(MlffError, match="now and then"):
+        run_law("rotation", kind(sound(), once), structures=pool, examples=EXAMPLES)
