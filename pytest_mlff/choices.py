@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Final, Literal, get_args
 
-__all__ = ["DEVICES", "DTYPES", "STRICTNESS", "Strictness"]
-
 DEVICES: Final = ("auto", "cpu", "cuda")
 DTYPES: Final = ("float32", "float64")
 Strictness = Literal["fast", "ci", "thorough"]

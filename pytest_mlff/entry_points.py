@@ -11,8 +11,6 @@ from pytest_mlff.errors import MlffError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["entry_points", "named_object"]
-
 
 def named_object(place: str) -> Any:
     """The object at ``"module:name"``."""

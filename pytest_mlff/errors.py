@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["MissingExtraError", "MlffError", "NotSupportedError", "did_you_mean"]
-
 
 class MlffError(Exception):
     """Something the user can fix; the message is one line that says what and how.

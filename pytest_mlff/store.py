@@ -25,17 +25,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-__all__ = [
-    "DamagedEntryError",
-    "Store",
-    "StoreWarning",
-    "can_write",
-    "digest_of",
-    "pack",
-    "unpack",
-    "write_atomically",
-]
-
 
 class StoreWarning(UserWarning):
     """Something in the store had to be computed again, or cannot be kept."""

@@ -4,18 +4,6 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = [
-    "ALSO_WRITTEN",
-    "ANGSTROM",
-    "MEV",
-    "REPORT_UNITS",
-    "in_report_units",
-    "in_unit",
-    "kcal_per_mol",
-    "percent",
-    "two_digits",
-]
-
 ANGSTROM: Final = "Å"
 MEV: Final = 1000.0
 """meV per eV."""

@@ -6,8 +6,6 @@ import sys
 
 from pytest_mlff.errors import MlffError
 
-__all__ = ["agreed"]
-
 
 def agreed(question: str, nobody: str) -> bool:
     """Ask at the terminal; anything but ``y`` or ``yes`` is no.

@@ -11,8 +11,6 @@ from pytest_mlff.errors import MlffError
 if TYPE_CHECKING:
     import argparse
 
-__all__ = ["badge", "register"]
-
 
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add ``badge``."""

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
     from pytest_mlff.gate.baseline import Baseline
 
-__all__ = ["prune", "register"]
-
 _DECLINED = 1
 
 

@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from pytest_mlff.gate.records import KeptCase
     from pytest_mlff.reports.model import CaseRecord
 
-__all__ = ["as_json", "compare", "register", "shown", "write_page"]
-
 _MOST = 40
 
 

@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
     from pytest_mlff.datasets.generate import Protocol
 
-__all__ = ["register"]
-
 # Names are repeated here so that building the parser imports no numpy.
 _MOLECULES = (
     "aspirin", "ethanol", "malonaldehyde", "naphthalene", "salicylic_acid", "toluene", "uracil",

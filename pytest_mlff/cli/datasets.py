@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from pytest_mlff.datasets.dataset import Dataset
     from pytest_mlff.datasets.record import DatasetRecord
 
-__all__ = ["data_folder", "opened", "register"]
-
 
 def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the subcommands; each sets ``run``, which returns the exit code."""

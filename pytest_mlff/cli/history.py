@@ -12,8 +12,6 @@ if TYPE_CHECKING:
 
     from pytest_mlff.reports.history import History, Track
 
-__all__ = ["history", "register"]
-
 _MOST = 40
 
 

@@ -16,8 +16,6 @@ from pytest_mlff.specs import builtin_folder, builtin_specs
 if TYPE_CHECKING:
     import argparse
 
-__all__ = ["register", "show_info", "show_model"]
-
 
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add ``info``."""

@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from pytest_mlff.cli.init_frames import Ground
     from pytest_mlff.potentials.source import ModelSource
 
-__all__ = ["WantedGate", "initialise", "register", "workflow_text"]
-
 WORKFLOW: Final = ".github/workflows/mlff.yml"
 SPEC: Final = "specs/first.yaml"
 TEMPLATE: Final = Path(__file__).resolve().parents[1] / "templates" / "init" / "mlff.yml"

@@ -13,8 +13,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-__all__ = ["Planned", "check_target", "described", "write_all"]
-
 
 @dataclass(frozen=True)
 class Planned:

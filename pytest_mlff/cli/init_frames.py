@@ -17,16 +17,6 @@ if TYPE_CHECKING:
     from pytest_mlff.datasets.dataset import Dataset
     from pytest_mlff.datasets.frames import Frames
 
-__all__ = [
-    "MOLECULES",
-    "Ground",
-    "constant_errors",
-    "constants_of",
-    "embedded_ground",
-    "own_ground",
-    "settings",
-]
-
 MOLECULES: Final = ("ethanol", "malonaldehyde", "uracil")
 """Small embedded molecules that hold C, H, N and O."""
 _START: Final = 90

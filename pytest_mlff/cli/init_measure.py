@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
     from pytest_mlff.reports.model import CaseRecord, Report
 
-__all__ = ["Measured", "measure"]
-
 
 @dataclass(frozen=True)
 class Measured:

@@ -11,8 +11,6 @@ from pytest_mlff.errors import MlffError
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["owners_file"]
-
 # GitHub takes the first of them; the pattern that matches last counts.
 _PLACES: Final = (".github/CODEOWNERS", "CODEOWNERS", "docs/CODEOWNERS")
 _PATTERNS: Final = (

@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from pytest_mlff.cli.init_frames import Ground
     from pytest_mlff.reports.model import CaseRecord, Report
 
-__all__ = ["first_spec", "quoted", "spec_text"]
-
 _LAWS: Final = """\
   - metric: rotation
     options: {examples: 5}

@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from pytest_mlff.scheduling.engines.jobs import JobRecord, JobRecords
     from pytest_mlff.scheduling.engines.slurm_commands import QueueEntry
 
-__all__ = ["cancel", "list_jobs", "register", "tail"]
-
 STORE = Path(".mlff-store")
 _ENDED = ("done", "failed", "cancelled")
 

@@ -12,8 +12,6 @@ if TYPE_CHECKING:
 
     from pytest_mlff.judge.edits import Edit
 
-__all__ = ["register", "show_changes", "show_run"]
-
 _ACCEPT: Final = "a maintainer accepts it by the label mlff-accept or the action's input accept"
 
 

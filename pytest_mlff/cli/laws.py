@@ -12,8 +12,6 @@ if TYPE_CHECKING:
     from pytest_mlff.laws.counterexample import Counterexample
     from pytest_mlff.potentials.protocol import Potential
 
-__all__ = ["list_laws", "register", "repro", "selftest"]
-
 _BROKEN = 1
 
 

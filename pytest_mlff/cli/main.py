@@ -13,8 +13,6 @@ from pytest_mlff.errors import MlffError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["build_parser", "main"]
-
 USAGE_ERROR = 4
 _ROOMS = (
     "info",

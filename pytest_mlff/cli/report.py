@@ -14,8 +14,6 @@ if TYPE_CHECKING:
 
     from pytest_mlff.reports.model import Report
 
-__all__ = ["register", "report_lines", "run_report"]
-
 _STDOUT = "-"
 
 

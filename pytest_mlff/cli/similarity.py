@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from pytest_mlff.reports.model import CaseRecord, Report
     from pytest_mlff.similarity.correlation import RankCorrelation
 
-__all__ = ["WindowPoint", "register", "window_points"]
-
 _QUANTILES = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
 
 

@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
     from pytest_mlff.specs import Case, Spec, Variant
 
-__all__ = ["list_specs", "register", "schema", "show", "validate"]
-
 _USAGE_ERROR = 4
 # Stands for the symbols where the dataset cannot be asked for them.
 _UNKNOWN_SPECIES = "each"

@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from pytest_mlff.reports.model import CaseRecord, Report
     from pytest_mlff.specs.operations import Scalar
 
-__all__ = ["ALLOWANCE", "Line", "register", "rounded_up", "threshold_lines", "written"]
-
 ALLOWANCE: Final = 1.3
 """Of a single model: what another training seed may be worse by, and more."""
 _SMALLEST: Final = 0.001

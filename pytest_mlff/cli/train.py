@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from pytest_mlff.run.options import Options
     from pytest_mlff.run.trainings import Trainings, Wanted
 
-__all__ = ["register", "wanted"]
-
 
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the subcommand."""

@@ -11,8 +11,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["array_of", "open_archive"]
-
 _LARGE: Final = 1 << 30
 _SWOLLEN: Final = 200
 """Trajectories shrink a few times; deflate makes zeros a thousand times smaller."""

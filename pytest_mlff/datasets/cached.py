@@ -9,8 +9,6 @@ from pytest_mlff.errors import MlffError
 if TYPE_CHECKING:
     from pytest_mlff.datasets.dataset import Dataset
 
-__all__ = ["CachedSource"]
-
 
 class CachedSource:
     """Loads each molecule once."""

@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from pytest_mlff.errors import MlffError
 from pytest_mlff.units import kcal_per_mol
 
-__all__ = ["EV_ANGSTROM", "KCAL_MOL_ANGSTROM", "FileUnits", "parse_units"]
-
 _ENERGIES = ("eV", "meV", "kcal/mol", "kJ/mol", "Hartree", "mHartree", "Rydberg")
 _LENGTHS = ("Å", "Bohr")
 # A minus stands for the sign of a pressure: positive under compression, as VASP prints it.

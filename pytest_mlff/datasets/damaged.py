@@ -6,8 +6,6 @@ from typing import Any
 
 from ase.calculators.calculator import Calculator, all_changes
 
-__all__ = ["ScaledGeometry"]
-
 
 class ScaledGeometry(Calculator):
     """E(R) = E_inner(s R) and F(R) = s F_inner(s R): every bond is wrong by the factor 1/s.

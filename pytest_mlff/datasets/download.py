@@ -13,8 +13,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-__all__ = ["ResumingDownloader", "require_pooch"]
-
 # What a broken connection loses at most; larger ones are no faster.
 _CHUNK = 1 << 14
 

@@ -36,16 +36,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = [
-    "EMBEDDED_FOLDER",
-    "GATE_FOLDER",
-    "EmbeddedTrajectory",
-    "Labels",
-    "content_digest",
-    "read_trajectory",
-    "write_trajectory",
-]
-
 EMBEDDED_FOLDER = Path(__file__).with_name("embedded_data")
 GATE_FOLDER = EMBEDDED_FOLDER / "gate"
 """Independent replicas of the same molecules."""

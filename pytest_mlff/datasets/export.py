@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from pytest_mlff.datasets.frames import Frames
     from pytest_mlff.datasets.splits import FrameSets, IndexSet
 
-__all__ = ["FORMATS", "export_frame_sets", "extxyz_text", "write_frames"]
-
 FORMATS = ("extxyz", "npz")
 
 

@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
     Progress = Callable[[str, int, int], None]
 
-__all__ = ["checksum_of", "fetch", "missing_systems", "sources_of", "unpack"]
-
 _SWOLLEN: Final = 200
 
 

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from ase import Atoms
     from numpy.typing import NDArray
 
-__all__ = ["Frames"]
-
 
 @dataclass(frozen=True, eq=False)
 class Frames:

@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from ase import Atoms
     from numpy.typing import NDArray
 
-__all__ = ["LEVEL", "Protocol", "default_protocol", "generate", "molecule_named"]
-
 LEVEL = oracle.METHOD.lower()
 LICENCE = "CC0-1.0"
 

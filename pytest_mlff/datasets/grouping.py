@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
     from pytest_mlff.datasets.splits import IndexSet
 
-__all__ = ["SYSTEM", "UNLABELLED", "groups_of"]
-
 SYSTEM: Final = "system"
 """Groups by the system that a frame is of: a molecule, a crystal, or a file."""
 UNLABELLED: Final = "(none)"

@@ -14,8 +14,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["read_index_files"]
-
 _NAME = re.compile(r"^index_(train|test)_(\d+)\.csv$")
 
 

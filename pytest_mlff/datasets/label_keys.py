@@ -13,18 +13,6 @@ if TYPE_CHECKING:
 
     from pytest_mlff.datasets.conversion import FileUnits
 
-__all__ = [
-    "QUANTITIES",
-    "KeysSaid",
-    "LabelKeys",
-    "check_one_level",
-    "check_units_of_keys",
-    "force_sign",
-    "is_label",
-    "is_per_atom",
-    "quantity_of",
-]
-
 QUANTITIES: Final = ("energy", "forces", "stress")
 _WORDS: Final[Mapping[str, frozenset[str]]] = {
     "energy": frozenset(("energy", "energies", "e", "u", "u0", "etot", "toten", "ener")),

@@ -31,15 +31,6 @@ if TYPE_CHECKING:
     from pytest_mlff.datasets.conversion import FileUnits
     from pytest_mlff.datasets.frames import Frames
 
-__all__ = [
-    "LabelReport",
-    "force_rows",
-    "labels_of",
-    "made_up_zeros",
-    "one_number",
-    "stress_matrix",
-]
-
 
 @dataclass(frozen=True)
 class LabelReport:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 from typing import Final
 
-__all__ = ["NOT_STATED", "same_level"]
-
 NOT_STATED: Final = "not stated"
 """Level of labels whose file says none."""
 

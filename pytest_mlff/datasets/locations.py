@@ -13,8 +13,6 @@ from pytest_mlff.errors import MlffError
 if TYPE_CHECKING:
     from pytest_mlff.datasets.record import DatasetRecord
 
-__all__ = ["default_data_dir", "find_system"]
-
 
 def default_data_dir() -> Path:
     """The user's cache folder for datasets: the one that ``pooch.os_cache`` names.

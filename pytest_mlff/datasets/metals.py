@@ -17,8 +17,6 @@ import numpy as np
 
 from pytest_mlff.store import write_atomically
 
-__all__ = ["KINDS", "LEVEL", "SYSTEMS", "generate"]
-
 LEVEL: Final = "EMT"
 KINDS: Final = ("strained", "rattled", "md")
 # New ones go last: the place of a system seeds its frames.

@@ -15,8 +15,6 @@ from rdkit.Chem import rdDetermineBonds, rdForceFieldHelpers
 
 from pytest_mlff.errors import MlffError
 
-__all__ = ["Mmff94"]
-
 
 class Mmff94(Calculator):
     """Energies and forces of one neutral molecule, whose bonds are read off its geometry.

@@ -15,8 +15,6 @@ from pytest_mlff.errors import MissingExtraError
 if TYPE_CHECKING:
     from ase import Atoms
 
-__all__ = ["MOLECULES", "Molecule", "build_geometry"]
-
 
 @dataclass(frozen=True)
 class Molecule:

@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from ase.calculators.calculator import Calculator
     from numpy.typing import NDArray
 
-__all__ = ["LABEL_ACCURACY", "MD_ACCURACY", "METHOD", "calculator", "label", "versions"]
-
 METHOD = "GFN2-xTB"
 MD_ACCURACY = 1.0
 # At accuracy 1 forces scatter by 5e-5 eV/Å with the SCF's starting density; at

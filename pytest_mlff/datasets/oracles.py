@@ -32,16 +32,6 @@ if TYPE_CHECKING:
     from pytest_mlff.datasets.frames import Frames
     from pytest_mlff.store import Store
 
-__all__ = [
-    "ORACLES",
-    "LabelSet",
-    "Oracle",
-    "computed_labels",
-    "label_frames",
-    "oracle_for",
-    "oracle_named",
-]
-
 _CHUNK: Final = 50
 """Frames that are labelled and kept together: what a kill can cost."""
 _DAMAGE: Final = 1.03

@@ -36,8 +36,6 @@ if TYPE_CHECKING:
 
     from pytest_mlff.datasets.readers import FileContent
 
-__all__ = ["DataFile", "FileOption", "FileSource", "content_digest", "read_file"]
-
 _PACKED: Final = (".gz", ".bz2", ".xz")
 _HDF5: Final = (".h5", ".hdf5")
 _IN_FOLDERS: Final = (".xyz", ".extxyz", ".traj", ".db", ".npz", ".lammpstrj", *_HDF5)

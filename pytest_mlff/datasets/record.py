@@ -24,18 +24,6 @@ from pytest_mlff.specs.load import load_checked
 from pytest_mlff.specs.model import Problem, SpecModel
 from pytest_mlff.specs.wording import shown
 
-__all__ = [
-    "DatasetRecord",
-    "Keys",
-    "SourceRecord",
-    "Split",
-    "SystemRecord",
-    "builtin_records",
-    "record_folders",
-    "record_named",
-    "record_names",
-]
-
 _CATALOGUE: Final = Path(__file__).with_name("catalogue")
 _OWN: Final = "datasets"
 _CHECKSUM: Final = re.compile(r"sha256:[0-9a-f]{64}|md5:[0-9a-f]{32}")

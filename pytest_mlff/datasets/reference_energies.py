@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
     from pytest_mlff.datasets.frames import Frames
 
-__all__ = ["ReferenceEnergies", "composition", "fit_reference_energies"]
-
 
 def composition(frames: Frames, species: tuple[str, ...]) -> NDArray[np.int64]:
     """Atoms of each species in each frame, shape (n_frames, n_species).

@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from pytest_mlff.datasets.dataset import DatasetSource
     from pytest_mlff.datasets.record import DatasetRecord
 
-__all__ = ["DEFAULT_LEVEL", "EmbeddedSource", "RecordSource", "check_known", "open_dataset"]
-
 DEFAULT_LEVEL = "gfn2-xtb"
 
 

@@ -14,8 +14,6 @@ from pytest_mlff.errors import MlffError
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["ENERGY_TOLERANCE", "FORCE_TOLERANCE", "Relabelling", "relabel"]
-
 # Labels are stored at float64 (energies) and float32 (forces); SCF solutions at the
 # labels' accuracy agree across builds and thread numbers to well below these.
 ENERGY_TOLERANCE = 1e-5

@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-__all__ = ["folder_of", "pack_replicas", "replica_protocol"]
-
 _FIRST_SEED = 3000
 
 

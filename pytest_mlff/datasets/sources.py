@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from pytest_mlff.datasets.dataset import DatasetSource
     from pytest_mlff.specs import Variant
 
-__all__ = ["open_sources"]
-
 
 def open_sources(
     variants: Iterable[Variant], data_dir: Path | None

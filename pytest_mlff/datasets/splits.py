@@ -28,15 +28,6 @@ if TYPE_CHECKING:
 
     from pytest_mlff.datasets.dataset import Dataset, DatasetSource
 
-__all__ = [
-    "FrameSets",
-    "IndexSet",
-    "cut",
-    "pick_frames",
-    "seeded_order",
-    "window_bounds",
-]
-
 PICKS = ("all", "first", "evenly", "random")
 
 
@@ -69,7 +60,7 @@ class _Spec(Protocol):
     def seed(self) -> int: ...
 
 
-class VariantLike(Protocol):
+class _VariantLike(Protocol):
     """The part of :class:`pytest_mlff.specs.Variant` that cutting needs."""
 
     @property
@@ -303,7 +294,7 @@ def _check_disjoint(sets: Mapping[str, IndexSet], where: str) -> None:
 
 
 def cut(
-    variant: VariantLike, source: DatasetSource, others: Mapping[str, DatasetSource] | None = None
+    variant: _VariantLike, source: DatasetSource, others: Mapping[str, DatasetSource] | None = None
 ) -> FrameSets:
     """Cut the frames of a fixture variant.
 

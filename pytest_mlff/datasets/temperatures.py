@@ -18,8 +18,6 @@ from pytest_mlff.datasets.embedded import EmbeddedTrajectory, read_trajectory
 from pytest_mlff.datasets.generate import LEVEL, Protocol, generate, molecule_named
 from pytest_mlff.store import write_atomically
 
-__all__ = ["MOLECULE", "TEMPERATURES", "make", "protocol"]
-
 MOLECULE: Final = "ethanol"
 TEMPERATURES: Final = (300, 600, 1200)
 _REPLICAS: Final = 10

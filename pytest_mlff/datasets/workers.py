@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
-__all__ = ["generate_all"]
-
 _THREADS = "OMP_NUM_THREADS"
 
 

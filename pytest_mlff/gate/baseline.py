@@ -37,19 +37,6 @@ if TYPE_CHECKING:
 
     from pytest_mlff.statistics.paired import PairedComparison
 
-__all__ = [
-    "BASELINE_SCHEMA_VERSION",
-    "Acceptance",
-    "Baseline",
-    "BaselineCase",
-    "GateResult",
-    "check",
-    "family_of",
-    "load_baseline",
-    "save_baseline",
-    "spec_of",
-]
-
 BASELINE_SCHEMA_VERSION = NEWEST_SCHEMA[BASELINE_KIND]
 
 

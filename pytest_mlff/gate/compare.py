@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from pytest_mlff.gate.records import KeptCase
     from pytest_mlff.statistics.interval import MeanInterval
 
-__all__ = ["CaseDifference", "RankedModel", "Ranking", "rank", "read_runs"]
-
 
 @dataclass(frozen=True)
 class CaseDifference:

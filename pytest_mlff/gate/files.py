@@ -19,20 +19,6 @@ if TYPE_CHECKING:
 
     from pytest_mlff.gate.records import KeptCase
 
-__all__ = [
-    "BASELINE_KIND",
-    "FIX",
-    "NEWEST_SCHEMA",
-    "pack_models",
-    "parse_json",
-    "read_document",
-    "read_models",
-    "read_sidecar",
-    "seal_entries",
-    "sealed",
-    "write_file",
-]
-
 BASELINE_KIND = "mlff-baseline"
 
 NEWEST_SCHEMA = {BASELINE_KIND: 2, "report": 1}

@@ -11,8 +11,6 @@ if TYPE_CHECKING:
     from pytest_mlff.metrics.measurement import Measurement
     from pytest_mlff.specs import Case
 
-__all__ = ["Outcome"]
-
 
 @dataclass(frozen=True)
 class Outcome:

@@ -31,17 +31,6 @@ if TYPE_CHECKING:
     from pytest_mlff.metrics.measurement import Measurement
     from pytest_mlff.statistics.evidence import Evidence
 
-__all__ = [
-    "Identity",
-    "KeptCase",
-    "as_stored",
-    "kept_case",
-    "pack",
-    "read_arrays",
-    "unpack",
-    "write_arrays",
-]
-
 # The largest value lies between 2^14 and 2^15 scales: float16 ends just below 2^16, and what
 # is 2^28 times smaller than the largest still has all of its eleven bits.
 _TOP = 15

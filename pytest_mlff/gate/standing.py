@@ -12,9 +12,6 @@ if TYPE_CHECKING:
 
     from pytest_mlff.gate.baseline import Baseline, GateResult
 
-__all__ = ["BOUND", "Standing", "judged", "standing_of"]
-
-
 BOUND = 0.2
 """Where nothing can be decided, a value that is worse by more than this is red all the same."""
 

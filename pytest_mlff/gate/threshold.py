@@ -14,16 +14,6 @@ if TYPE_CHECKING:
     from pytest_mlff.metrics.measurement import Measurement
     from pytest_mlff.specs.cases import Threshold
 
-__all__ = [
-    "RED",
-    "Judgement",
-    "Verdict",
-    "gravest",
-    "judge_reported",
-    "judge_threshold",
-    "limit_on_value",
-]
-
 
 class Verdict(StrEnum):
     """What is said of a case, gravest first. Only ``PASSED`` is a pass.

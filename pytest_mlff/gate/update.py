@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from pytest_mlff.gate.baseline import Baseline, GateResult
     from pytest_mlff.gate.records import KeptCase
 
-__all__ = ["Change", "Update", "update_baseline"]
-
 
 @dataclass(frozen=True)
 class Change:

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
     from pytest_mlff.gate.records import KeptCase
 
-__all__ = ["baseline_edits"]
-
 
 def baseline_edits(name: str, before: Path, after: Path) -> list[Edit]:
     """What a pull request changes in a baseline file.

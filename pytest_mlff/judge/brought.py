@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-__all__ = ["plugin_edits", "start_edits", "store_edits"]
-
 _GROUP: Final = "pytest11"
 _TABLES: Final = ("project.entry-points", "tool.poetry.plugins", "project.entry_points")
 _AT_START: Final = ("sitecustomize.py", "usercustomize.py")

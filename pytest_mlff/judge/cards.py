@@ -12,8 +12,6 @@ from pytest_mlff.specs.load import load_checked
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["card_edits"]
-
 _NO_CARD: Final = CardFile(model="none")
 
 

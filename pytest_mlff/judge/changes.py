@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-__all__ = ["Judge", "changes"]
-
 _SUFFIXES = (".yaml", ".yml")
 _ENVIRONMENT = ("requirements.txt", "pyproject.toml", "setup.py")
 

@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, Final, Literal, get_args
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["Edit", "EditKind", "worst_first"]
-
 EditKind = Literal[
     "no judge",
     "threshold loosened",

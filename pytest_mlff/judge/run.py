@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from pytest_mlff.judge.verdict import RunOutcome
     from pytest_mlff.reports.model import Report
 
-__all__ = ["Run", "inert", "run_pytest", "said_on_github"]
-
 # What a runner obeys: none of it is for the code under test.
 _RUNNER = ("GITHUB_OUTPUT", "GITHUB_ENV", "GITHUB_PATH", "GITHUB_STATE", "GITHUB_STEP_SUMMARY")
 

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
     from pytest_mlff.judge.edits import EditKind
 
-__all__ = ["conftest_edits", "file_edits", "ini_edits", "ini_file"]
-
 # In the order in which pytest takes the first (its reference, "Initialization: determining
 # rootdir and configfile"), with the place of its section.
 _FILES: Final = {

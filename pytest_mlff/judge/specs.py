@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from pytest_mlff.judge.edits import EditKind
     from pytest_mlff.specs import Case, Spec, Variant
 
-__all__ = ["spec_edits"]
-
 _EACH = "each"
 """Stands for the species that no threshold names: which there are, only the data say."""
 _QUOTED: Final = re.compile(r"""["']([^"']+)["']""")

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
     from pytest_mlff.reports.model import Report
 
-__all__ = ["RunOutcome", "outcome_of"]
-
 _WORDS: Final = {1: "failed", 4: "bad-input", 5: "nothing-run"}
 
 

@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from pytest_mlff.laws.trial import Trial
     from pytest_mlff.potentials.protocol import Prediction
 
-__all__ = ["measured", "measurements"]
-
 _TOGETHER: Final = 8
 """Trials whose questions go in one message."""
 

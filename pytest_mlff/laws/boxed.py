@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
     from pytest_mlff.potentials.protocol import Potential, PotentialInfo, Prediction
 
-__all__ = ["Boxed"]
-
 _GAP: Final = 15.0
 """Å between images for a model that names no cutoff: more than any in use."""
 

@@ -8,8 +8,6 @@ if TYPE_CHECKING:
     from pytest_mlff.laws.law import LawResult
     from pytest_mlff.potentials.protocol import Potential
 
-__all__ = ["check_law"]
-
 
 def check_law(name: str, potential: Potential, **options: Any) -> LawResult:
     """Assert that a model obeys a law.

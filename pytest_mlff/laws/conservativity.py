@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
     from pytest_mlff.laws.context import Context
 
-__all__ = ["Conservativity"]
-
 LEVELS = 3
 ATOMS = 4
 """Atoms whose block of the Jacobian is taken: a block on the diagonal is symmetric too."""

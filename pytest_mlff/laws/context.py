@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from pytest_mlff.laws.trial import Parameter
     from pytest_mlff.potentials.protocol import Potential, Prediction
 
-__all__ = ["Context", "describe_frames", "dtype_of"]
-
 
 def describe_frames(frames: Frames) -> str:
     """Composition and size in words, e.g. ``2 atoms (C1H1)``."""

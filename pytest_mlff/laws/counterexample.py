@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
     from pytest_mlff.datasets.frames import Frames
 
-__all__ = ["Counterexample", "read_counterexample", "write_counterexample"]
-
 _PREFIX = "mlff_parameter_"
 _SHOWN_ATOMS = 12
 

@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from pytest_mlff.laws.context import Context
     from pytest_mlff.potentials.protocol import Prediction
 
-__all__ = ["BatchIndependence", "Determinism", "ThreadSafety"]
-
 REPEATS = 4
 THREADS = 4
 _MAGNIFIED = 1024.0

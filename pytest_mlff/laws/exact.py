@@ -27,16 +27,6 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.floating]
 
-__all__ = [
-    "ExactPotential",
-    "Terms",
-    "harmonic",
-    "lennard_jones",
-    "morse",
-    "neighbours",
-    "stillinger_weber",
-]
-
 
 class Terms(Protocol):
     """Energy of a neighbour list as a function of its bond vectors alone."""

@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
     from pytest_mlff.laws.context import Context
 
-__all__ = ["ForceConsistency", "displaced", "first_step"]
-
 DIRECTIONS = 2
 
 

@@ -18,19 +18,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = [
-    "cluster",
-    "crystal",
-    "isolated",
-    "keep_atoms",
-    "merge",
-    "moved",
-    "neighbourhood",
-    "numbers_of",
-    "radii_of",
-    "rattled",
-]
-
 _DIRECTIONS = 61
 _STRETCHES = 16
 CLOSEST = 0.85

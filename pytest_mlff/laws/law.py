@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from pytest_mlff.laws.counterexample import Counterexample
     from pytest_mlff.laws.trial import Parameter, Questions, Reading, Trial
 
-__all__ = ["Law", "LawBase", "LawResult"]
-
 
 @dataclass(frozen=True)
 class LawResult:

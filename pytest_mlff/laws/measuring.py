@@ -14,8 +14,6 @@ from pytest_mlff.metrics.measurement import Measurement
 if TYPE_CHECKING:
     from pytest_mlff.metrics.inputs import Inputs
 
-__all__ = ["measure_law"]
-
 _FRAMES: Final = 8
 _NOT_THE_LAWS: Final = ("examples", "strictness")
 

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
     from pytest_mlff.laws.context import Context
 
-__all__ = ["Memory"]
-
 BLOCKS = 8
 MOST_BLOCKS = 24
 """As long as the block in the middle grows, more blocks are made: an allocator may take a hundred

@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 
     Fault = Callable[["Mutant", Frames], Prediction]
 
-__all__ = ["FAULTS", "FaultKind", "Mutant", "mutant"]
-
 STEP_AT: Final = 0.75
 """Where hidden steps and kinks sit, in cutoffs: not at the cutoff that the model tells."""
 

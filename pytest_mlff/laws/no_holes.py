@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
     from pytest_mlff.laws.context import Context
 
-__all__ = ["NoHoles"]
-
 SQUEEZED = (0.30, 0.35, 0.40, 0.45, 0.50, 0.55, 0.60)
 """Distances in sums of covalent radii at which every pair repels: the shortest bonds known
 (N₂, CO) are 0.77 of that sum."""

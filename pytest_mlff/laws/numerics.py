@@ -11,8 +11,6 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Derivative", "mean_over_path", "offsets", "path", "richardson", "roughness"]
-
 _DEGREE = 3
 _INTERVALS = 12
 _TRUST = 3.0

@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
     from pytest_mlff.laws.context import Context
 
-__all__ = ["PeriodicImages"]
-
 
 class PeriodicImages(LawBase):
     """Wrapping, other vectors of the same lattice and supercells describe the same crystal."""

@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from pytest_mlff.laws.context import Context
     from pytest_mlff.potentials.protocol import Potential
 
-__all__ = ["Precision"]
-
 POINTS = 12
 ALLOWED_ULPS = 2.0**12
 """Loss that is granted: sums of thousands of terms cancel; float32 inside float64 loses 2^29."""

@@ -11,8 +11,6 @@ from pytest_mlff.potentials.protocol import PotentialInfo, Prediction
 if TYPE_CHECKING:
     from pytest_mlff.datasets.frames import Frames
 
-__all__ = ["TIGHT", "OraclePotential"]
-
 TIGHT = 1e-9
 """SCF accuracy at which what is left of convergence is smaller than rounding.
 

@@ -10,8 +10,6 @@ from pytest_mlff.metrics.registry import metrics
 if TYPE_CHECKING:
     from pytest_mlff.laws.law import Law
 
-__all__ = ["law_named", "laws"]
-
 
 def laws() -> dict[str, Law]:
     """All laws by id, in the order of their table."""

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
     from pytest_mlff.potentials.protocol import Potential
 
-__all__ = ["bent", "found_dtype", "keeps_fine_coordinates"]
-
 _FAR: Final = 1000.0
 """Å from the origin, where one place of float32 is 6.1e-5 Å."""
 _STEP: Final = 3e-6

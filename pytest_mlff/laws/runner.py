@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 
     from pytest_mlff.potentials.protocol import Potential
 
-__all__ = ["EXAMPLES", "measure_again", "run_law"]
-
 EXAMPLES: Final[dict[str, int]] = {"fast": 10, "ci": 40, "thorough": 200}
 """Trials of a law at each strictness (laws that repeat one expensive thing make fewer)."""
 REFERENCE_SHARE: Final = 0.4

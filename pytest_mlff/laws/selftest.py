@@ -21,21 +21,6 @@ if TYPE_CHECKING:
 
     Progress = Callable[[int, int], None]
 
-__all__ = [
-    "EXACT",
-    "STRENGTHS",
-    "Count",
-    "Finding",
-    "Limit",
-    "built_in",
-    "detection_limits",
-    "format_limits",
-    "format_matrix",
-    "matrix",
-    "over_seeds",
-    "try_law",
-]
-
 EXACT: Final[dict[str, Callable[..., ExactPotential]]] = {
     "lennard_jones": lennard_jones,
     "harmonic": harmonic,

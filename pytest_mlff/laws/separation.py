@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
     from pytest_mlff.laws.context import Context
 
-__all__ = ["FAR", "Locality", "SizeExtensivity"]
-
 FAR = 100.0
 """Gap in Å for models that name no cutoff."""
 

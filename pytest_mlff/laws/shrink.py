@@ -12,9 +12,6 @@ from pytest_mlff.laws.trial import Trial
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-__all__ = ["fewest_atoms"]
-
-
 _TINY = 3
 
 

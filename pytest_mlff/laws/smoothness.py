@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
     from pytest_mlff.laws.context import Context
 
-__all__ = ["Smoothness"]
-
 COARSE = 0.05
 """Spacing in Å of the first scan."""
 WINDOW = 24

@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
     from pytest_mlff.laws.context import Context
 
-__all__ = ["StressConsistency"]
-
 DIRECTIONS = 3
 """Strains of a crystal; in each all six components differ."""
 

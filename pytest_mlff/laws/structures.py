@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from pytest_mlff.datasets.frames import Frames
     from pytest_mlff.potentials.protocol import Potential, Prediction
 
-__all__ = ["StructurePool", "seeds"]
-
 _WIDTH = 3
 """Bytes of the code of one grown atom."""
 DEFAULT_CUTOFF = 6.0

@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
     from pytest_mlff.laws.context import Context
 
-__all__ = ["Inversion", "Permutation", "Rotation", "Translation", "compare", "rotation_matrix"]
-
 
 def rotation_matrix(seed: int) -> NDArray[np.float64]:
     """A proper rotation, uniform over the group (normalised normal quaternion)."""

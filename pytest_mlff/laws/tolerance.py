@@ -41,8 +41,6 @@ if TYPE_CHECKING:
 
     from pytest_mlff.potentials.protocol import Prediction
 
-__all__ = ["FLOOR_ULPS", "PROBES", "SAFETY", "Noise", "noise_of", "part", "probes", "reach_of"]
-
 PROBES = 6
 """Evaluations at coordinates moved in their last places."""
 SAFETY = 10.0

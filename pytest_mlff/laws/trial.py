@@ -15,17 +15,6 @@ from pytest_mlff.potentials.protocol import Prediction
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = [
-    "NonFiniteError",
-    "Parameter",
-    "Questions",
-    "Reading",
-    "Trial",
-    "UnsteadyError",
-    "VacuousCheckError",
-    "worst",
-]
-
 Parameter = float | int | str
 
 

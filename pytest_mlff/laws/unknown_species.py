@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
     from pytest_mlff.laws.context import Context
 
-__all__ = ["UnknownSpecies"]
-
 _ELEMENTS = (
     "H",
     "He",

@@ -11,8 +11,6 @@ if TYPE_CHECKING:
 
     from pytest_mlff.datasets.frames import Frames
 
-__all__ = ["amount", "atom", "axis_angle", "kind_of", "share", "vector"]
-
 
 def amount(value: float, unit: str, digits: int = 3) -> str:
     """A number with its unit, ``12.3 eV/Å`` where meV would be thousands."""

@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
     from pytest_mlff.laws.context import Context
 
-__all__ = ["IsolatedAtom", "NetForce"]
-
 
 class IsolatedAtom(LawBase):
     """One atom alone: finite energy wherever it stands, no force."""

@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
     from pytest_mlff.metrics.inputs import Inputs
 
-__all__ = ["equal_error_frames", "force_gain", "frames_saved", "training_cost"]
-
 
 def force_gain(inputs: Inputs) -> Measurement:
     """100 % · (1 − MAE / MAE of the baseline), of each seed with its own baseline."""

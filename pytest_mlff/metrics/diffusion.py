@@ -13,8 +13,6 @@ if TYPE_CHECKING:
 
     from pytest_mlff.simulation.trajectory import Trajectory
 
-__all__ = ["diffusivity", "displacements"]
-
 _FEWEST: Final = 20
 # Lag times of the fit, as shares of the longest: ballistic motion before, few windows beyond.
 _FIT: Final = (0.1, 0.5)

@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from pytest_mlff.metrics.measurement import Measurement
     from pytest_mlff.potentials.protocol import Prediction
 
-__all__ = ["energy_mae_shifted", "fitted_shift", "shifted"]
-
 _RANK = 1e-9
 
 

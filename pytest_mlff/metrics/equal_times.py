@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from pytest_mlff.potentials.protocol import Potential
     from pytest_mlff.simulation.trajectory import Trajectory
 
-__all__ = ["violations_at_equal_times"]
-
 _TIMES: Final = 11
 
 

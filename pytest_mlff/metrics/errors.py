@@ -41,19 +41,6 @@ if TYPE_CHECKING:
     from pytest_mlff.metrics.inputs import Inputs
     from pytest_mlff.potentials.protocol import Prediction
 
-__all__ = [
-    "ErrorMetric",
-    "energy_mae",
-    "energy_rmse",
-    "force_mae",
-    "force_rmse",
-    "measure",
-    "per_frame",
-    "stress_mae",
-    "stress_rmse",
-    "trajectory_segments",
-]
-
 _SHORTEST_SEGMENT = 8
 # Beyond this, squares overflow: such an output is as good as infinite.
 _LARGEST = 1e100

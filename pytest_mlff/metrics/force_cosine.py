@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
     from pytest_mlff.datasets.frames import Frames
 
-__all__ = ["SMALLEST", "force_cosine"]
-
 SMALLEST: Final = 1e-3
 """eV/Å. Of a reference force below it the direction is noise, as on the sites of a crystal."""
 

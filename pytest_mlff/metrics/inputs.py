@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from pytest_mlff.specs.operations import Scalar
     from pytest_mlff.store import Store
 
-__all__ = ["Inputs"]
-
 
 class Inputs(Protocol):
     """What a case has.

@@ -9,8 +9,6 @@ from pytest_mlff.metrics.registry import Metric
 if TYPE_CHECKING:
     from typing import Any
 
-__all__ = ["law_metric"]
-
 
 def law_metric(name: str, title: str, law: Any) -> Metric:
     """The metric of a law.

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
     from pytest_mlff.statistics.evidence import Evidence
 
-__all__ = ["Measurement", "measurement_of"]
-
 
 @dataclass(frozen=True)
 class Measurement:

@@ -21,8 +21,6 @@ from pytest_mlff.statistics.interval import FEWEST_DOF, student_quantile
 if TYPE_CHECKING:
     from pytest_mlff.metrics.inputs import Inputs
 
-__all__ = ["IN_DISTRIBUTION", "ood_ratio", "ratio_of"]
-
 IN_DISTRIBUTION = "in_distribution"
 """Name of the set of frames in a spec that the test frames are held against."""
 

@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
     from pytest_mlff.datasets.frames import Frames
 
-__all__ = ["FILM_STEP_ANGSTROM", "Curve", "Film", "Picture", "Shown", "curve", "film_of"]
-
 FILM_STEP_ANGSTROM: Final = 0.001
 """Positions of a film are whole numbers of these."""
 _FILM_FRAMES: Final = 200

@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 
     from pytest_mlff.datasets.frames import Frames
 
-__all__ = ["ALL_PAIRS", "BIN_ANGSTROM", "Radial", "farthest", "radial"]
-
 ALL_PAIRS: Final = "all"
 """Name of the curves over all pairs of atoms."""
 BIN_ANGSTROM: Final = 0.05

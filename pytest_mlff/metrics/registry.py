@@ -24,18 +24,6 @@ from pytest_mlff.errors import MlffError, did_you_mean
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-__all__ = [
-    "EvidenceKind",
-    "Kind",
-    "Label",
-    "Metric",
-    "Need",
-    "add_metrics",
-    "is_law",
-    "metric_named",
-    "metrics",
-]
-
 Kind = Literal["metric", "law", "data"]
 Need = Literal[
     "frames",

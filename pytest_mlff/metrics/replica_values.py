@@ -13,8 +13,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["per_start", "pseudo_values"]
-
 
 def per_start(values: NDArray[np.float64], start_of: NDArray[np.int64]) -> NDArray[np.float64]:
     """Mean over the replicas of each start, shape (n_starts,).

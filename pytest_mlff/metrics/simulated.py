@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     from pytest_mlff.simulation.trajectory import Trajectory
     from pytest_mlff.specs.simulate import SimulationPlan
 
-__all__ = ["Simulated", "measured"]
-
 _LABELLED: Final = 11
 """Frames of each replica that the oracle labels, at most."""
 

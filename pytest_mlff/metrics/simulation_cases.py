@@ -35,11 +35,6 @@ if TYPE_CHECKING:
 
     _Wrap = Callable[[Callable[[Inputs, Simulated], Measurement]], Callable[[Inputs], Measurement]]
 
-__all__ = [
-    "diffusion", "drift", "equal_times", "stability", "structure", "temperature", "vibrations",
-    "visited",
-]  # fmt: skip
-
 _TABLES = {
     "energy_violation": "energy_violation",
     "force_violation": "force_violation",

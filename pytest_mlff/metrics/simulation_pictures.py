@@ -18,11 +18,6 @@ if TYPE_CHECKING:
     from pytest_mlff.metrics.simulated import Simulated
     from pytest_mlff.metrics.vibrations import VibrationReference
 
-__all__ = [
-    "displacement", "early_warning", "energy", "on_the_way", "radial", "survival", "temperature",
-    "vibrations",
-]  # fmt: skip
-
 # What most replicas do, without the one that is far off.
 _BAND = (10.0, 90.0)
 

@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from pytest_mlff.datasets.frames import Frames
     from pytest_mlff.potentials.protocol import Prediction
 
-__all__ = ["HALF", "PER_DECADE", "counted"]
-
 HALF: Final = 32
 """Cells from nought to the end of a parity grid."""
 PER_DECADE: Final = 4

@@ -11,8 +11,6 @@ from pytest_mlff.errors import MlffError
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-__all__ = ["bond_deviation"]
-
 
 def bond_deviation(positions: ArrayLike, bonds: ArrayLike, lengths: ArrayLike) -> float:
     """The largest deviation of a bond from its reference length in one frame.

@@ -11,8 +11,6 @@ from pytest_mlff.errors import MlffError
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["distance_distribution_mae", "rdf_jsd", "wright_factor"]
-
 
 def wright_factor(g: ArrayLike, g_ref: ArrayLike) -> float:
     """Relative squared deviation of a radial distribution function from its reference.

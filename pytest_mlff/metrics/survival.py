@@ -26,17 +26,6 @@ if TYPE_CHECKING:
     from pytest_mlff.metrics.trajectory_structure import StructureReference
     from pytest_mlff.simulation.trajectory import Trajectory
 
-__all__ = [
-    "Bonds",
-    "Lifetimes",
-    "SurvivalCurve",
-    "lifetimes",
-    "log_rank",
-    "reference_bonds",
-    "restricted_mean",
-    "survival_curve",
-]
-
 BOND_LIMIT_ANGSTROM: Final = 0.5
 """Fu et al., arXiv 2210.07237: a bond farther than that from its mean length is broken."""
 COLDEST_K: Final = 0.1

@@ -14,8 +14,6 @@ if TYPE_CHECKING:
 
     from pytest_mlff.simulation.trajectory import Trajectory
 
-__all__ = ["energy_drift", "temperature_error"]
-
 
 def energy_drift(trajectory: Trajectory) -> NDArray[np.float64]:
     """Slope of the total energy of each replica, by least squares.

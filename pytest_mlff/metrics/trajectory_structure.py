@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from pytest_mlff.datasets.frames import Frames
     from pytest_mlff.simulation.trajectory import Trajectory
 
-__all__ = ["STRUCTURE_METRICS", "ReplicaStructure", "StructureReference"]
-
 STRUCTURE_METRICS: Final = ("wright_factor", "rdf_jsd", "distance_distribution_mae")
 """Ids of the metrics of structure."""
 

@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
     from pytest_mlff.simulation.trajectory import Trajectory
 
-__all__ = ["VibrationReference", "frequencies", "spectra"]
-
 _FEWEST = 32
 
 

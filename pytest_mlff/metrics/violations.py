@@ -12,8 +12,6 @@ from pytest_mlff.errors import MlffError
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-__all__ = ["energy_violation", "force_violation"]
-
 
 def energy_violation(energy: float, energy_ref: float) -> float:
     """Squared relative error of an energy: (Ê − E)² / (Ê² + E²), without a root.

@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from pytest_mlff.potentials.protocol import Potential
     from pytest_mlff.simulation.trajectory import Trajectory
 
-__all__ = ["VisitedErrors", "visited_errors", "visited_frames"]
-
 
 @dataclass(frozen=True, eq=False)
 class VisitedErrors:

@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from pytest_mlff.run.planned_case import PlannedCase
     from pytest_mlff.run.session import Session
 
-__all__ = ["arrays_of", "attachment_of", "hand_over", "keep_for_report", "shown_of", "take"]
-
 _ATTRIBUTE = "mlff_attachment"
 _KEY = pytest.StashKey[dict[str, Any]]()
 

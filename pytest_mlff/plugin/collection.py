@@ -18,15 +18,6 @@ if TYPE_CHECKING:
     from pytest_mlff.run.plan import PlannedSpec
     from pytest_mlff.run.session import Session
 
-__all__ = [
-    "SpecModule",
-    "chosen_specs",
-    "collect_spec",
-    "parametrize",
-    "reaches_specs",
-    "set_arguments",
-]
-
 _SUFFIXES = (".yaml", ".yml")
 
 

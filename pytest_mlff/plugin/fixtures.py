@@ -24,18 +24,6 @@ if TYPE_CHECKING:
     from pytest_mlff.run.session import Session
     from pytest_mlff.specs import Case
 
-__all__ = [
-    "GATE_KEY",
-    "ReferencedPrediction",
-    "_mlff_conclude",
-    "_mlff_session",
-    "mlff_case",
-    "mlff_model",
-    "mlff_predictions",
-    "mlff_structures",
-]
-
-
 GATE_KEY: pytest.StashKey[RegressionGate] = pytest.StashKey()
 """Where the regression gate of an active run hangs on pytest's config."""
 

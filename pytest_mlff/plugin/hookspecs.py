@@ -14,13 +14,6 @@ if TYPE_CHECKING:
     from pytest_mlff.potentials.adapters import Adapter
     from pytest_mlff.reports.formats import ReportFormat
 
-__all__ = [
-    "pytest_mlff_adapters",
-    "pytest_mlff_executor",
-    "pytest_mlff_metrics",
-    "pytest_mlff_reports",
-]
-
 
 @pytest.hookspec
 def pytest_mlff_adapters(config: pytest.Config) -> Sequence[Adapter]:  # type: ignore[empty-body]

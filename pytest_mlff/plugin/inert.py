@@ -11,8 +11,6 @@ if TYPE_CHECKING:
 
     import pytest
 
-__all__ = ["InertLog"]
-
 
 class InertLog:
     """Closes the log to workflow commands and opens it again; outside of GitHub, nothing."""

@@ -12,8 +12,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import FrameType
 
-__all__ = ["reports_first"]
-
 
 @contextlib.contextmanager
 def reports_first() -> Iterator[None]:

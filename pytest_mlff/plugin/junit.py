@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
     from pytest_mlff.reports.model import CaseRecord
 
-__all__ = ["JUnitCases"]
-
 
 class JUnitCases:
     """The cases in the JUnit file of a run, if one is written.

@@ -13,9 +13,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-__all__ = ["TYPED_ONLY", "add_options", "read_options"]
-
-
 TYPED_ONLY = ("mlff_update_baseline", "mlff_accept_regression")
 """What changes a baseline is typed for one run: a file would accept regressions for ever."""
 

@@ -34,8 +34,6 @@ if TYPE_CHECKING:
     from pytest_mlff.run.baselines import RegressionGate
     from pytest_mlff.run.session import Session
 
-__all__ = ["Tally"]
-
 _ROWS = 25
 
 

@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
     from pytest_mlff.run.options import Options
 
-__all__ = ["PickedTests", "read_selection", "tell_worker"]
-
 _WORKER_KEY = "mlff_selection"
 # Options that pick tests, pytest's own and those of plugins that cut a run into shards.
 _PICKS = ("keyword", "markexpr", "deselect", "ignore", "ignore_glob", "lf", "stepwise",

@@ -11,8 +11,6 @@ if TYPE_CHECKING:
 
     import pytest
 
-__all__ = ["keep_reasons"]
-
 _KINDS = {"f": ("failed", "FAILED"), "E": ("error", "ERROR")}
 
 

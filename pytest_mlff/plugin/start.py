@@ -28,8 +28,6 @@ if TYPE_CHECKING:
     from pytest_mlff.run.options import Options
     from pytest_mlff.run.plan import PlannedSpec
 
-__all__ = ["is_worker", "open_session", "refuses_code"]
-
 
 def is_worker(config: pytest.Config) -> bool:
     """Whether this process is an xdist worker."""

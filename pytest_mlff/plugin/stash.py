@@ -9,6 +9,4 @@ import pytest
 if TYPE_CHECKING:
     from pytest_mlff.run.session import Session
 
-__all__ = ["SESSION_KEY"]
-
 SESSION_KEY: pytest.StashKey[Session] = pytest.StashKey()

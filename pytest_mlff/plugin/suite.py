@@ -9,8 +9,6 @@ if TYPE_CHECKING:
 
     from pytest_mlff.run.planned_case import PlannedCase
 
-__all__ = ["test_accuracy", "test_data", "test_law"]
-
 
 def test_data(mlff_case: PlannedCase, _mlff_conclude: Callable[[PlannedCase], None]) -> None:
     """The frames of a variant are what the spec takes them for, before any model runs."""

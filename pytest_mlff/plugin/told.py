@@ -10,8 +10,6 @@ if TYPE_CHECKING:
 
     from pytest_mlff.run.session import Session
 
-__all__ = ["hear_models", "tell_models"]
-
 _ATTRIBUTE = "mlff_models"
 
 

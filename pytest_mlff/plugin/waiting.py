@@ -14,8 +14,6 @@ if TYPE_CHECKING:
 
     import pytest
 
-__all__ = ["Waiting"]
-
 # A line that takes the place of the last one may be written often, one in a log may not.
 _ON_TERMINAL, _IN_LOG = 2.0, 60.0
 _WORKER = "PYTEST_XDIST_WORKER"

@@ -13,8 +13,6 @@ if TYPE_CHECKING:
 
     from pytest_mlff.potentials.protocol import Potential
 
-__all__ = ["Adapter", "LoadOptions", "ModelOpensCodeWarning", "adapter_for"]
-
 
 class ModelOpensCodeWarning(UserWarning):
     """Opening this model file runs code that the file brings along."""

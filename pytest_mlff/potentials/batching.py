@@ -33,8 +33,6 @@ if TYPE_CHECKING:
     from pytest_mlff.datasets.frames import Frames
     from pytest_mlff.potentials.protocol import Potential
 
-__all__ = ["BatchPlan", "evaluate", "find_batch_size", "joined"]
-
 # Frames per batch that are tried, at the mean frame size.
 LADDER: Final = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096)
 # Fewer atoms than that never fill a processor, so the ladder starts here …

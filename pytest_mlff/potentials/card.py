@@ -16,8 +16,6 @@ from pytest_mlff.metrics.registry import metrics
 from pytest_mlff.specs.load import load_checked
 from pytest_mlff.specs.wording import shown
 
-__all__ = ["Capabilities", "CardFile", "KnownViolation", "ModelCard", "interpreter", "load_card"]
-
 _UNITS: Final = {"MB": 10**6, "GB": 10**9, "MiB": 2**20, "GiB": 2**30}
 _MEMORY: Final = re.compile(rf"(\d+(?:\.\d+)?) ?({'|'.join(_UNITS)})")
 

@@ -18,8 +18,6 @@ from pytest_mlff.errors import MlffError
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["FileKind", "detect"]
-
 PICKLE_LIMIT: Final = 64 * 2**20
 _TORCH_LEGACY_MAGIC: Final = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
 

@@ -14,8 +14,6 @@ from pytest_mlff.errors import MlffError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["check_dtype", "full_precision", "resolve_device"]
-
 
 def check_dtype(dtype: str | None) -> str | None:
     """Return ``dtype`` if it is one that models can be asked for.

@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
     from pytest_mlff.potentials.source import Factory
 
-__all__ = ["find_callable", "load_factory"]
-
 
 @contextlib.contextmanager
 def _importable(folder: Path) -> Iterator[None]:

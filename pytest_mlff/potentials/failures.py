@@ -11,19 +11,6 @@ from pytest_mlff.errors import MlffError, NotSupportedError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = [
-    "FrameError",
-    "LostContexts",
-    "ModelFailure",
-    "PoisonedContextError",
-    "UnsupportedFrameError",
-    "is_out_of_memory",
-    "is_poisoned",
-    "one_line",
-    "poison_of",
-    "raise_if_poisoned",
-]
-
 # After these "the process must be terminated and relaunched" (NVIDIA, CUDA Runtime API, Data
 # types, cudaError_t; here in the words of cudaGetErrorString), or nothing is known of the device.
 _STICKY: Final = (

@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["file_digest", "installed_versions"]
-
 
 def file_digest(path: Path) -> str:
     """SHA-256 of a file's content."""

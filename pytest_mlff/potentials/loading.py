@@ -30,8 +30,6 @@ if TYPE_CHECKING:
     from pytest_mlff.potentials.routed import Window
     from pytest_mlff.store import Store
 
-__all__ = ["DEMO_MODEL", "load_checkpoint", "load_potential"]
-
 DEMO_MODEL: Final = Path(__file__).with_name("demo_model") / "demo.nequip.zip"
 
 

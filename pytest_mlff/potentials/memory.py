@@ -7,8 +7,6 @@ import os
 import sys
 from pathlib import Path
 
-__all__ = ["available_memory", "keep_freed_memory", "peak_memory"]
-
 # Names of glibc's malloc.h, and the largest threshold it documents.
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 _LARGEST_MMAP_THRESHOLD = 32 * 2**20

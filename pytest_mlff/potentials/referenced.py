@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from pytest_mlff.datasets.frames import Frames
     from pytest_mlff.datasets.oracles import Oracle
 
-__all__ = ["DeltaPotential", "NamedPotential", "ReferencedPotential"]
-
 
 class _Wrapped:
     """A potential around another one."""

@@ -39,8 +39,6 @@ if TYPE_CHECKING:
     from pytest_mlff.specs.yaml_source import Location, YamlSource
     from pytest_mlff.store import Store
 
-__all__ = ["RoutedPotential", "Window", "load_routed", "read_windows"]
-
 _KEYS: Final = ("checkpoint", "frames", "spec", "variant", "dataset")
 
 

@@ -12,8 +12,6 @@ if TYPE_CHECKING:
 
     from pytest_mlff.store import Store
 
-__all__ = ["STORE_KIND", "Sizes", "StoredSizes"]
-
 STORE_KIND: Final = "batch-size"
 
 

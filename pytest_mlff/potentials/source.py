@@ -25,20 +25,6 @@ from pytest_mlff.errors import MlffError, did_you_mean
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = [
-    "RECIPE_FOLDER",
-    "Card",
-    "Checkpoint",
-    "CheckpointSet",
-    "Demo",
-    "Factory",
-    "ModelSource",
-    "RecipeFile",
-    "Routed",
-    "names_recipe",
-    "parse_source",
-]
-
 RECIPE_FOLDER: Final = Path(__file__).resolve().parents[1] / "recipes"
 """Recipes that come with the package; each can be named without a path."""
 

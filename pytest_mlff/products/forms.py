@@ -12,8 +12,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-__all__ = ["ARRAYS", "FOLDER", "JSON", "Files", "Form"]
-
 T = TypeVar("T")
 S = TypeVar("S")
 

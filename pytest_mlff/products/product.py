@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from pytest_mlff.products.forms import Form
     from pytest_mlff.store import Store
 
-__all__ = ["Entry", "Product", "find", "forget", "keep", "once"]
-
 T = TypeVar("T")
 
 

@@ -11,8 +11,6 @@ from pytest_mlff.reports.headline import headline_of
 if TYPE_CHECKING:
     from pytest_mlff.reports.model import Report
 
-__all__ = ["badge_svg", "badge_text"]
-
 _LABEL: Final = "mlff"
 _ROLES: Final = {"good": "passed", "bad": "failed", "unknown": "undecided"}
 _LETTER, _PADDING, _HEIGHT = 6.6, 6.0, 20

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
     from pytest_mlff.reports.model import Report, VariantRecord
 
-__all__ = ["VERDICTS", "Column", "columns_of"]
-
 VERDICTS: Final = tuple(verdict.value for verdict in Verdict)
 """Verdicts, gravest first: the order of the categories."""
 

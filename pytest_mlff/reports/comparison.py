@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pytest_mlff.reports.model import Report
 
-__all__ = ["Comparison", "comparison_of"]
-
 _WORDS = ("worse", "undecided", "better", "same", "not worse")
 
 

@@ -7,8 +7,6 @@ from importlib.metadata import PackageNotFoundError, version
 
 from pytest_mlff import __version__
 
-__all__ = ["LIBRARIES", "installed"]
-
 LIBRARIES = (
     "pytest", "pytest-xdist", "hypothesis", "numpy", "ase", "pydantic", "torch", "nequip",
     "nequip-allegro", "torch-sim-atomistic", "mace-torch", "tblite", "dscribe", "pooch",

@@ -11,8 +11,6 @@ if TYPE_CHECKING:
     from pytest_mlff.gate.outcome import Outcome
     from pytest_mlff.reports.model import CaseRecord
 
-__all__ = ["explain", "shorten"]
-
 
 def shorten(report: Any, name: str) -> None:
     """Head the failure with the case, and leave the reason where pytest sums up in one line.

@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
     from pytest_mlff.reports.model import Report
 
-__all__ = ["ReportFormat", "format_named", "report_formats"]
-
 _GROUP: Final = "pytest_mlff.reports"
 
 

@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from pytest_mlff.reports.columns import Column
     from pytest_mlff.reports.model import Report
 
-__all__ = ["csv_file", "csv_text", "frame_of", "read_report"]
-
 # A spreadsheet takes text that begins so for a formula and would run it.
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 _BYTE_ORDER_MARK: Final = "\ufeff"

@@ -13,20 +13,6 @@ if TYPE_CHECKING:
 
     from pytest_mlff.reports.model import CaseRecord, Report
 
-__all__ = [
-    "ANOTHER_LEVEL",
-    "ORDER",
-    "UNKNOWN",
-    "Headline",
-    "Tallied",
-    "headline_of",
-    "is_of_another_level",
-    "known_violations",
-    "severity",
-    "tally_by_model",
-    "unjudged_models",
-]
-
 UNKNOWN = "unknown"
 """Level in the evidence of a case whose model does not say its own."""
 

@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
     from pytest_mlff.reports.model import CaseRecord, Report
 
-__all__ = ["Change", "History", "Track", "history_of", "label_of", "read_history"]
-
 
 @dataclass(frozen=True)
 class Change:

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-__all__ = ["load_report", "sidecar_path", "write_report"]
-
 
 def sidecar_path(report: Path) -> Path:
     """Where the per-frame values of a report lie."""

@@ -12,8 +12,6 @@ if TYPE_CHECKING:
 
     from pytest_mlff.reports.model import CaseRecord
 
-__all__ = ["log_rank_between"]
-
 
 def log_rank_between(cases: Iterable[CaseRecord]) -> float | None:
     """Chance of survival as different as this from models that live equally long.

@@ -11,23 +11,6 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from pytest_mlff.metrics.pictures import Film, Picture  # noqa: TC001 - pydantic reads it
 
-__all__ = [
-    "SCHEMA_FILE",
-    "SCHEMA_VERSION",
-    "CaseRecord",
-    "GitRecord",
-    "LossPoint",
-    "ModelRecord",
-    "Report",
-    "RunRecord",
-    "SpreadRecord",
-    "StructureRecord",
-    "TrainingRecord",
-    "VariantRecord",
-    "report_schema",
-    "schema_text",
-]
-
 SCHEMA_VERSION: Final = 1
 SCHEMA_FILE: Final = Path(__file__).with_name("report.schema.json")
 

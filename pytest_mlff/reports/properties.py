@@ -14,8 +14,6 @@ if TYPE_CHECKING:
 
     from pytest_mlff.gate.outcome import Outcome
 
-__all__ = ["PREFIX", "from_properties", "record_of", "to_properties"]
-
 PREFIX = "mlff."
 _EVIDENCE = f"{PREFIX}evidence."
 _ALONE = Standing()

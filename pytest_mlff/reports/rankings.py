@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from pytest_mlff.reports.model import CaseRecord, Report
     from pytest_mlff.similarity.correlation import RankCorrelation
 
-__all__ = ["Agreement", "RankingTable", "Rankings", "rankings_of"]
-
 _FEWEST = 3
 
 

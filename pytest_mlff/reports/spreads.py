@@ -13,8 +13,6 @@ if TYPE_CHECKING:
 
     from pytest_mlff.reports.model import CaseRecord
 
-__all__ = ["spreads_of"]
-
 
 def spreads_of(
     records: Iterable[CaseRecord], counts: Mapping[str, dict[str, Any]]

@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
     from pytest_mlff.reports.model import CaseRecord, Report
 
-__all__ = ["CLOSING", "PARTIAL", "ReportStream", "partial_path"]
-
 PARTIAL = ".partial.json"
 CLOSING = "\n]}\n"
 

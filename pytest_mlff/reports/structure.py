@@ -13,8 +13,6 @@ if TYPE_CHECKING:
 
     from pytest_mlff.datasets.frames import Frames
 
-__all__ = ["structure_of"]
-
 # Digits behind the point: 10⁻⁶ Å, 10⁻³ meV/Å. What is finer is no news to an eye.
 _PLACES, _ERROR_PLACES = 6, 3
 

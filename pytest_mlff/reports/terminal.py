@@ -13,8 +13,6 @@ if TYPE_CHECKING:
 
     from pytest_mlff.reports.model import CaseRecord
 
-__all__ = ["change", "measurement", "summary_line", "table"]
-
 _WIDTH = 80
 # Verdicts that no number in the table explains.
 _TOLD = ("error", "unsupported", "skipped", "undecided", "reported")

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from pytest_mlff.run.baselines import RegressionGate
     from pytest_mlff.run.options import Located
 
-__all__ = ["KeptValues", "Notice", "closing_lines", "update_baselines"]
-
 _SHOWN = 5
 _WORDS = ("worse", "undecided", "better", "same")
 

@@ -32,8 +32,6 @@ if TYPE_CHECKING:
     from pytest_mlff.run.planned_case import PlannedCase
     from pytest_mlff.run.session import Session
 
-__all__ = ["RegressionGate", "check_options", "family_size", "margin_of"]
-
 _FOLDER = "baselines"
 
 

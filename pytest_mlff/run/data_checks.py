@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from pytest_mlff.datasets.splits import FrameSets
     from pytest_mlff.store import Store
 
-__all__ = ["Soundness"]
-
 _KIND = "integrity"
 
 

@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from pytest_mlff.statistics.evidence import FrameSeries
     from pytest_mlff.store import Store
 
-__all__ = ["foresight"]
-
 _KIND = "soap-nearest"
 
 

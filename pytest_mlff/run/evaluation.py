@@ -37,8 +37,6 @@ if TYPE_CHECKING:
     from pytest_mlff.store import Store
     from pytest_mlff.training.job import TrainingJob, TrainingResult
 
-__all__ = ["Evaluation"]
-
 DEMO_LEVEL = "GFN2-xTB"
 """Level of theory of the frames that the shipped model was trained on."""
 

@@ -31,8 +31,6 @@ if TYPE_CHECKING:
     from pytest_mlff.specs import Case, Scalar
     from pytest_mlff.store import Store
 
-__all__ = ["CaseInputs"]
-
 
 @dataclass(frozen=True, eq=False)
 class CaseInputs:

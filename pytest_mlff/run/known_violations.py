@@ -11,8 +11,6 @@ if TYPE_CHECKING:
     from pytest_mlff.metrics.measurement import Measurement
     from pytest_mlff.potentials.card import ModelCard
 
-__all__ = ["excused"]
-
 
 def excused(
     metric: str, judgement: Judgement, measurement: Measurement, card: ModelCard

@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from pytest_mlff.metrics.measurement import Measurement
     from pytest_mlff.potentials.protocol import Prediction
 
-__all__ = ["EVIDENT", "judged_by_level", "with_offset"]
-
 EVIDENT = 1000.0
 """meV/atom. A mean energy error beyond this is another zero of energy."""
 

@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from pytest_mlff.reports.model import CaseRecord
     from pytest_mlff.run.planned_case import PlannedCase
 
-__all__ = ["infos_told_apart", "records_told_apart"]
-
 
 def infos_told_apart(infos: Sequence[PotentialInfo]) -> list[PotentialInfo]:
     """Loaded models, in their order, with names of their own."""

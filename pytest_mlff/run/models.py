@@ -30,8 +30,6 @@ if TYPE_CHECKING:
     from pytest_mlff.training.recipe import Recipe
     from pytest_mlff.training.trainers.protocol import Trainer
 
-__all__ = ["Models"]
-
 _AWAKE = 8
 """Models whose processes are kept; one that is needed again is loaded again."""
 

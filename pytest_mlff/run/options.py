@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-__all__ = ["TRUST", "UNDECIDED", "Located", "Options"]
-
 TRUST = ("verify", "full", "none")
 UNDECIDED = ("pass", "fail")
 

@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from pytest_mlff.specs import Case, Spec, Variant
     from pytest_mlff.specs.dataset_option import DatasetOption
 
-__all__ = ["PlannedSpec", "make_plan", "plan_spec", "spec_paths"]
-
 
 @dataclass(frozen=True)
 class PlannedSpec:

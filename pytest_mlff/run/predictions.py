@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from pytest_mlff.potentials.protocol import Potential
     from pytest_mlff.store import Store
 
-__all__ = ["SPOT_CHECKS", "PredictionPasses", "disagreement"]
-
 KIND = "predictions"
 SPOT_CHECKS = 4
 """Frames of a stored pass that are computed again on each hit."""

@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from pytest_mlff.run.baselines import RegressionGate
     from pytest_mlff.run.session import Session
 
-__all__ = ["NOT_JOINED", "build_report", "header", "model_line"]
-
 NOT_JOINED = "specs not run: paths of own tests were given; --mlff-suite=NAME adds them"
 """What a run says whose command line names own tests and no spec."""
 

@@ -10,8 +10,6 @@ from pytest_mlff.reports.model import GitRecord
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["git_record"]
-
 
 def git_record(folder: Path) -> GitRecord | None:
     """Commit, branch and uncommitted changes of a folder; None where git knows nothing of it."""

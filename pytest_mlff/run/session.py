@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from pytest_mlff.run.options import Located, Options
     from pytest_mlff.run.plan import PlannedSpec
 
-__all__ = ["Session"]
-
 
 @dataclass(frozen=True)
 class Session:

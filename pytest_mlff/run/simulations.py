@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from pytest_mlff.specs.simulate import SimulationPlan
     from pytest_mlff.store import Store
 
-__all__ = ["Simulations", "settings_of"]
-
 KIND = "trajectories"
 _SECONDS_BETWEEN_LINES = 30.0
 

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from pytest_mlff.specs import Variant
     from pytest_mlff.training.job import TrainingJob
 
-__all__ = ["Trainings", "Wanted", "wanted_trainings"]
-
 
 @dataclass(frozen=True)
 class Wanted:

@@ -13,8 +13,6 @@ if TYPE_CHECKING:
     from pytest_mlff.reports.model import CaseRecord
     from pytest_mlff.run.planned_case import PlannedCase
 
-__all__ = ["models_left_open"]
-
 _JUDGED = frozenset({"passed", "failed", "regressed", "undecided"})
 
 

@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from pytest_mlff.specs import Variant
     from pytest_mlff.training.job import TrainingJob, TrainingResult
 
-__all__ = ["recipe_records", "training_records", "variant_records"]
-
 
 def variant_records(session: Session) -> list[VariantRecord]:
     """Every variant of the run with its place on the axes and its numbers of frames."""

@@ -19,15 +19,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = [
-    "FEWEST_PAIRS",
-    "RankCorrelation",
-    "bonett_wright_interval",
-    "permutation_p",
-    "rank_correlation",
-    "ranks",
-]
-
 FEWEST_PAIRS: Final = 10
 """Fewer pairs than this have no interval."""
 

@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 
     from pytest_mlff.datasets.frames import Frames
 
-__all__ = ["ROLES", "frames_named", "frames_of_file", "frames_of_variant"]
-
 ROLES: Final = ("train", "validation", "test")
 
 

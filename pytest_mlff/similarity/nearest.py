@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
     from pytest_mlff.datasets.frames import Frames
 
-__all__ = ["Nearest", "nearest"]
-
 BLOCK_BYTES: Final = 256 * 2**20
 """Vectors of the test frames that are held at once take at most so many bytes."""
 

@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 
     from pytest_mlff.datasets.frames import Frames
 
-__all__ = ["SoapSettings", "dscribe_version", "soap_chunks", "soap_vectors"]
-
 CHUNK_BYTES: Final = 4 * 2**20
 """Descriptors of one chunk take at most so many bytes."""
 

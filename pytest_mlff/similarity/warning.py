@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["IntervalOfMean", "IntervalRule", "WarningQuality", "warning_quality"]
-
 WORST: Final = 0.1
 """Share of frames that count as the worst."""
 

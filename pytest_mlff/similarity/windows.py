@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from pytest_mlff.datasets.frames import Frames
     from pytest_mlff.store import Store
 
-__all__ = ["mean_vector", "similarity"]
-
 STORE_KIND: Final = "soap-mean"
 
 

@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from pytest_mlff.potentials.protocol import Potential
     from pytest_mlff.simulation.settings import SimulationSettings
 
-__all__ = ["Forces", "ReplicaBatch", "batch_plan"]
-
 # Fixed, not timed: another batch size rounds differently, and a trajectory repeats to the bit
 # only with the same one. The speed of networks changes little between 300 and 3,000 atoms.
 _ATOMS: Final = {"cpu": 1024, "cuda": 2**16}

@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from pytest_mlff.simulation.batch import Forces, ReplicaBatch
     from pytest_mlff.simulation.settings import SimulationSettings
 
-__all__ = ["simulate", "trajectory_key"]
-
 # Frames held in memory before they are written.
 _CHUNK_BYTES: Final = 2**24
 

@@ -13,8 +13,6 @@ from pytest_mlff.errors import MlffError
 if TYPE_CHECKING:
     from pytest_mlff.datasets.frames import Frames
 
-__all__ = ["Ensemble", "SimulationSettings", "choose_starts"]
-
 Ensemble = Literal["nve", "nvt_langevin"]
 
 _POSITIVE: Final = ("temperature_k", "timestep_fs", "hottest_k")

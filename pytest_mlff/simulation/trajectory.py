@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["Trajectory"]
-
 _STORED = (
     "numbers", "cell", "pbc", "start_of", "time_ps", "positions", "velocities",
     "potential_energy", "kinetic_energy", "temperature", "alive", "death_ps",

@@ -9,8 +9,6 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["initial_momenta", "rotations"]
-
 # Relative to the largest principal moment: below, a molecule is linear.
 _LINEAR = 1e-8
 

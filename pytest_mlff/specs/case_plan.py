@@ -16,8 +16,6 @@ from pytest_mlff.specs.model import Problem, SpecModel, as_tuple
 from pytest_mlff.specs.threshold_plan import ThresholdPlan
 from pytest_mlff.units import ALSO_WRITTEN
 
-__all__ = ["CasePlan"]
-
 
 class CasePlan(SpecModel):
     """One metric, the species it is taken over, and its thresholds."""

@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from pytest_mlff.specs.schema import Spec
     from pytest_mlff.specs.threshold_plan import Provenance, ThresholdPlan
 
-__all__ = ["ANY_GROUP", "POOLED", "Case", "Threshold", "cases_of", "pooled_cases"]
-
 POOLED = "pooled"
 """Id of the variant that stands for all others of its spec."""
 

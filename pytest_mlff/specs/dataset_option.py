@@ -10,8 +10,6 @@ from pydantic import Field
 from pytest_mlff.specs.fields import AtomTypes, AxisName, AxisValues, ExpressionText, Paths
 from pytest_mlff.specs.model import SpecModel
 
-__all__ = ["DatasetOption"]
-
 
 class DatasetOption(SpecModel):
     """A dataset the spec may run on, and what is different there."""

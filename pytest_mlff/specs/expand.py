@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from pytest_mlff.specs.operations import Scalar
     from pytest_mlff.specs.schema import Spec
 
-__all__ = ["ResolvedSelection", "ResolvedSelections", "Variant", "expand"]
-
 _MAX_POINTS = 200_000
 
 

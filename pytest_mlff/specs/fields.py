@@ -14,25 +14,6 @@ from pytest_mlff.metrics.registry import metric_named, metrics
 from pytest_mlff.specs.expression import Expression, plain_name
 from pytest_mlff.specs.operations import Scalar
 
-__all__ = [
-    "SYMBOLS",
-    "AtomTypes",
-    "AxisName",
-    "AxisValues",
-    "DatasetName",
-    "ExpressionText",
-    "MetricName",
-    "NumberOrExpression",
-    "OptionValue",
-    "Paths",
-    "Pick",
-    "PlanSpecies",
-    "TableRow",
-    "ThresholdSpecies",
-    "Unit",
-    "Words",
-]
-
 SYMBOLS: Final = frozenset(
     (  # noqa: SIM905 - a list of quoted symbols would be three times as long
         "H He Li Be B C N O F Ne Na Mg Al Si P S Cl Ar K Ca Sc Ti V Cr Mn Fe Co Ni Cu Zn Ga Ge As "

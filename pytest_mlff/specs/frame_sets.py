@@ -14,8 +14,6 @@ from pydantic import ConfigDict, Field, model_validator
 from pytest_mlff.specs.fields import DatasetName, NumberOrExpression, Pick, Words
 from pytest_mlff.specs.model import Problem, SpecModel
 
-__all__ = ["FramesPlan", "Selection"]
-
 _ROLES: Final = ("train", "validation", "test")
 _SLIPS: Final = {"training": "train", "val": "validation", "valid": "validation", "tests": "test"}
 

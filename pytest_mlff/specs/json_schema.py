@@ -9,8 +9,6 @@ from typing import Any, Final
 from pytest_mlff.metrics.registry import metrics
 from pytest_mlff.specs.schema import SpecFile
 
-__all__ = ["SCHEMA_FILE", "json_schema", "schema_text"]
-
 SCHEMA_FILE: Final = Path(__file__).with_name("spec.schema.json")
 """The schema as it ships; a test keeps it equal to :func:`schema_text`."""
 

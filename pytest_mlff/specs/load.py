@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
     from pytest_mlff.specs.yaml_source import Location
 
-__all__ = ["load_checked", "load_spec"]
-
 Checked = TypeVar("Checked", bound=BaseModel)
 
 

@@ -12,8 +12,6 @@ from pytest_mlff.specs.wording import shown
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["builtin_folder", "builtin_specs", "find_specs", "suite_and_name"]
-
 _SUFFIXES = (".yaml", ".yml")
 _UNSAFE = re.compile(r"[^A-Za-z0-9._+-]+")
 

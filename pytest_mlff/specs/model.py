@@ -10,8 +10,6 @@ from pydantic_core import PydanticCustomError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["CROSS_CHECK", "Problem", "SpecModel", "as_tuple"]
-
 Problem = tuple[tuple[str | int, ...], str]
 """Location within the model that is checked, and message."""
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["LETTERS", "molecules_named"]
-
 LETTERS: Final[dict[str, str]] = {
     "a": "aspirin",
     "b": "ethanol",

@@ -9,20 +9,6 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = [
-    "ARITHMETIC",
-    "FUNCTIONS",
-    "ORDER",
-    "FaultError",
-    "Scalar",
-    "Value",
-    "calculate",
-    "checked_constant",
-    "member",
-    "ordered",
-    "truth",
-]
-
 Scalar = str | int | float | bool
 """What an axis may hold and an expression may be worth."""
 Value = Scalar | tuple[Scalar, ...]

@@ -24,8 +24,6 @@ from pytest_mlff.specs.template import template_names
 from pytest_mlff.specs.threshold_plan import ThresholdPlan
 from pytest_mlff.specs.wording import shown, where_in_file
 
-__all__ = ["Citation", "Spec", "SpecFile"]
-
 
 def _empty_mapping(value: Any) -> Any:
     return {} if value is None else value

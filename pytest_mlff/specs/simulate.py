@@ -11,8 +11,6 @@ from pytest_mlff.specs.model import Problem, SpecModel
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["SimulationPlan"]
-
 
 class SimulationPlan(SpecModel):
     """Molecular dynamics from test frames, for the metrics that are taken of a simulation."""

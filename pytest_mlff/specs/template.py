@@ -13,8 +13,6 @@ if TYPE_CHECKING:
 
     from pytest_mlff.specs.operations import Scalar
 
-__all__ = ["SAFE_ID", "fill", "template_names"]
-
 SAFE_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,119}")
 """What a variant id may look like: it becomes part of case ids and of file names."""
 

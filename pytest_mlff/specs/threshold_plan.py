@@ -15,8 +15,6 @@ from pytest_mlff.specs.fields import AxisName, ExpressionText, TableRow, Thresho
 from pytest_mlff.specs.model import Problem, SpecModel, as_tuple
 from pytest_mlff.specs.operations import Scalar
 
-__all__ = ["Provenance", "ThresholdPlan"]
-
 
 class Provenance(SpecModel):
     """Why a threshold is what it is."""

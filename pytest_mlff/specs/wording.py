@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-__all__ = ["shown", "where_in_file"]
-
 
 def shown(path: Path) -> str:
     """Return the path as a user would type it: relative to the working folder if below it."""

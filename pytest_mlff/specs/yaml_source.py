@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-__all__ = ["Location", "YamlSource", "read_yaml"]
-
 Location = tuple[str | int, ...]
 
 _MAX_DEPTH: Final = 40

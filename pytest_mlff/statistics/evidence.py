@@ -14,8 +14,6 @@ from pytest_mlff.statistics.interval import MeanInterval, combined_dof, mean_int
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Evidence", "FrameSeries", "Pooled", "Replicates"]
-
 
 class _Sums:
     """``value = (Σ totals / Σ weights) ** (1 / power)``, and what each entry contributes."""

@@ -25,17 +25,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = [
-    "FEWEST_DOF",
-    "FEWEST_FRAMES",
-    "LongRun",
-    "MeanInterval",
-    "combined_dof",
-    "long_run",
-    "mean_interval",
-    "student_quantile",
-]
-
 FEWEST_FRAMES = 31
 """From here on a series has four cosine coefficients; fewer leave no interval."""
 

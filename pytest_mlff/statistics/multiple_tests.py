@@ -10,8 +10,6 @@ from pytest_mlff.statistics.paired import ALPHA, PairedComparison
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-__all__ = ["Regression", "Word", "holm", "judge_regressions"]
-
 
 def holm(p_values: Sequence[float], tests: int = 0) -> list[float]:
     """Adjust p values for their number (Holm, Scand. J. Stat. 1979, 6, 65).

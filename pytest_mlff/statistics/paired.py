@@ -42,15 +42,6 @@ if TYPE_CHECKING:
 
     from pytest_mlff.statistics.evidence import Evidence
 
-__all__ = [
-    "ALPHA",
-    "MARGIN",
-    "POWER",
-    "PairedComparison",
-    "compare_paired",
-    "noncentrality",
-]
-
 MARGIN = 0.01
 """Relative worsening that is tolerated unless a spec says otherwise."""
 

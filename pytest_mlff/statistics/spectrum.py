@@ -31,15 +31,6 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = [
-    "ZeroFrequency",
-    "coefficient_count",
-    "cosine_coefficients",
-    "expected_extrapolation",
-    "spectra",
-    "zero_frequency",
-]
-
 _RATE = 0.41
 """Factor of n^(2/3) in the number of coefficients; Lazarus et al. 2018, section 4."""
 

@@ -14,8 +14,6 @@ import runpy
 import signal
 import sys
 
-__all__ = ["INTERRUPTED", "die_with_parent", "main"]
-
 INTERRUPTED = 128 + signal.SIGTERM
 """Exit code of a training that was told to end before it was through."""
 

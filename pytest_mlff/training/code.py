@@ -20,8 +20,6 @@ from pytest_mlff.potentials.identity import file_digest
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-__all__ = ["code_of", "modules_named"]
-
 _DOTTED: Final = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)+")
 
 

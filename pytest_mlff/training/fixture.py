@@ -14,8 +14,6 @@ if TYPE_CHECKING:
 
     from pytest_mlff.datasets.frames import Frames
 
-__all__ = ["TrainingFixture"]
-
 
 @dataclass(frozen=True, eq=False)
 class TrainingFixture:

@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from pytest_mlff.training.stages import Stage
     from pytest_mlff.training.trainers.protocol import LossCurve, Trainer
 
-__all__ = ["KIND", "TrainingJob", "TrainingResult", "load_request", "training_job"]
-
 KIND = "trainings"
 
 

@@ -12,8 +12,6 @@ from pytest_mlff.errors import MlffError
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["bias_aware_weights", "denoising_forces", "frame_distances", "score_matching_loss"]
-
 
 def bias_aware_weights(
     forces_teacher: ArrayLike, forces_cheap: ArrayLike, counts: ArrayLike, gamma: float

@@ -19,8 +19,6 @@ from pytest_mlff.training.losses import score_matching_loss
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-__all__ = ["FRAME_WEIGHT", "BiasAwareLoss", "ScoreMatchingLoss", "divergence", "mean_force_error"]
-
 FRAME_WEIGHT: Final = "frame_weight"
 """Key of the weights in the data; a name that NequIP has to know before it reads any."""
 

@@ -18,16 +18,6 @@ if TYPE_CHECKING:
 
     from pytest_mlff.training.job import TrainingJob, TrainingResult
 
-__all__ = [
-    "Progress",
-    "Teller",
-    "Watched",
-    "foresight",
-    "planned_steps",
-    "remember_pace",
-    "watching",
-]
-
 _LOSS = "train_loss_step/weighted_sum"
 # The end of a log, long enough for some rows of it.
 _TAIL_BYTES = 8192

@@ -28,8 +28,6 @@ from pytest_mlff.store import digest_of
 from pytest_mlff.training.code import code_of, modules_named
 from pytest_mlff.training.stages import Stage, ends_of, stage_problems, unknown_stage
 
-__all__ = ["Recipe", "RecipeFile", "TrainingResources", "load_recipe", "merged"]
-
 
 def _seed(value: Any) -> int | Expression:
     if isinstance(value, str):

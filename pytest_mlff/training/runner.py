@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 
     from pytest_mlff.training.job import TrainingJob
 
-__all__ = ["run_job", "stored_result"]
-
 _ATTEMPTS = "attempts.txt"
 
 

@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from pytest_mlff.datasets.frames import Frames
     from pytest_mlff.training.job import TrainingJob, TrainingResult
 
-__all__ = ["StageFrames", "stage_frames"]
-
 _K_B = 8.617333262e-5
 """eV/K."""
 

@@ -16,18 +16,6 @@ from pytest_mlff.specs.expression import Expression, unknown_name
 from pytest_mlff.specs.model import Problem, SpecModel
 from pytest_mlff.specs.template import fill, template_names
 
-__all__ = [
-    "BiasAware",
-    "Denoising",
-    "ScoreMatching",
-    "Stage",
-    "StageLoss",
-    "ends_of",
-    "lineage",
-    "stage_problems",
-    "unknown_stage",
-]
-
 
 def _gamma(value: Any) -> float | Expression | Literal["median"]:
     if value == "median":

@@ -188,9 +188,8 @@ def test_every_public_name_is_documented(name: str) -> None:
     module = importlib.import_module(name)
     assert (module.__doc__ or "").strip(), f"{name} has no docstring"
     missing = []
-    for public in getattr(module, "__all__", ()):
-        found = getattr(module, public)
-        if not (inspect.isclass(found) or inspect.isfunction(found)):
+    for public, found in vars(module).items():
+        if public.startswith("_") or not (inspect.isclass(found) or inspect.isfunction(found)):
             continue
         if getattr(found, "__module__", name) != name:
             continue

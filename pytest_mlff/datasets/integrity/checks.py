@@ -11,8 +11,6 @@ if TYPE_CHECKING:
     from pytest_mlff.datasets.integrity.result import IntegrityResult
     from pytest_mlff.datasets.splits import FrameSets
 
-__all__ = ["check_integrity"]
-
 
 def check_integrity(name: str, sets: FrameSets) -> IntegrityResult:
     """Run one check on the frames of a fixture variant.

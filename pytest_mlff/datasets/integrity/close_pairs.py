@@ -32,8 +32,6 @@ if TYPE_CHECKING:
     from pytest_mlff.datasets.integrity.groups import SystemFrames
     from pytest_mlff.datasets.integrity.result import FrameName
 
-__all__ = ["EXPECTED", "LARGEST", "PairWork", "pair_work"]
-
 EXPECTED = 0.3
 """Å⁻¹; root mean square of e / q that anharmonicity leads one to expect, at most."""
 LARGEST = 2.5

@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from pytest_mlff.datasets.integrity.result import FrameName
     from pytest_mlff.datasets.splits import FrameSets
 
-__all__ = ["NEEDED", "Slope", "energy_force_consistency", "slope_of"]
-
 NEEDED = 0.235
 """Largest tolerance of the slope with which a mistake of units can be told: half of what
 separates 1 from the nearest one, 0.529 (Å and Bohr)."""

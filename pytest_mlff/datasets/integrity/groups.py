@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from pytest_mlff.datasets.integrity.result import FrameName
     from pytest_mlff.datasets.splits import FrameSets, IndexSet
 
-__all__ = ["SystemFrames", "datasets_of", "group_dataset", "group_set", "present_sets"]
-
 
 @dataclass(frozen=True, eq=False)
 class SystemFrames:

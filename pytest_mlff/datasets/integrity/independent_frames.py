@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from pytest_mlff.datasets.integrity.result import FrameName
     from pytest_mlff.datasets.splits import FrameSets
 
-__all__ = ["NEAR", "independent_frames"]
-
 NEAR: Final = 0.1
 """Distance to a neighbour over the median distance of two frames, at most."""
 _CHANCE: Final = 1e-4

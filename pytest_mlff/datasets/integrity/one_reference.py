@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from pytest_mlff.datasets.integrity.result import FrameName
     from pytest_mlff.datasets.splits import FrameSets, IndexSet
 
-__all__ = ["GAP", "one_reference"]
-
 GAP: Final = 6.0
 """Gap over the standard deviation within its two sides; those of a thermal set are below 2."""
 _FEWEST: Final = 3

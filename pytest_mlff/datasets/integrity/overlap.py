@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from pytest_mlff.datasets.integrity.result import FrameName
     from pytest_mlff.datasets.splits import FrameSets, IndexSet
 
-__all__ = ["duplicate_frames", "train_test_overlap", "validation_test_overlap"]
-
 _SHOWN = 3
 
 Match = tuple[str, "FrameName", str, "FrameName", float]

@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-__all__ = ["FrameName", "IntegrityResult", "in_order", "name_frames", "plural"]
-
 FrameName = tuple[str, int]
 """Molecule, and position in the time-ordered frames of its dataset."""
 

@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
     from pytest_mlff.datasets.splits import FrameSets
 
-__all__ = ["ROUNDED", "rounded_units"]
-
 ROUNDED: Final = {
     "kcal/mol": (0.0434, 0.04336, 0.043364, 0.0433641),
     "kJ/mol": (0.0104, 0.01036, 0.010364, 0.0103643),

@@ -12,8 +12,6 @@ if TYPE_CHECKING:
     from pytest_mlff.datasets.integrity.result import FrameName
     from pytest_mlff.datasets.splits import FrameSets
 
-__all__ = ["known_species"]
-
 
 def known_species(sets: FrameSets) -> IntegrityResult:
     """Every species of the test frames occurs in the training frames.

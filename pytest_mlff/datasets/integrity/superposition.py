@@ -15,8 +15,6 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["displacements", "distances", "rotations"]
-
 
 def rotations(fixed: NDArray[np.float64], moved: NDArray[np.float64]) -> NDArray[np.float64]:
     """Proper rotations that bring centred structures closest to others.

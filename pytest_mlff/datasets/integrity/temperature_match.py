@@ -17,8 +17,6 @@ from pytest_mlff.errors import NotSupportedError
 if TYPE_CHECKING:
     from pytest_mlff.datasets.splits import FrameSets
 
-__all__ = ["temperature_match"]
-
 _FEWEST = 5
 
 

@@ -10,8 +10,6 @@ from pytest_mlff.errors import NotSupportedError
 if TYPE_CHECKING:
     from pytest_mlff.datasets.splits import FrameSets
 
-__all__ = ["SHORTEST_PS", "test_span"]
-
 SHORTEST_PS: Final = 1.0
 """ps. Stretching periods are 10 to 30 fs, torsions and lattice modes take a picosecond."""
 

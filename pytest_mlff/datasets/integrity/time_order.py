@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from pytest_mlff.datasets.integrity.result import FrameName
     from pytest_mlff.datasets.splits import FrameSets
 
-__all__ = ["smallest_ratio", "time_order"]
-
 # The slowest motions of a molecule (torsion, rotation) take longer than this, in fs.
 _MEMORY_FS = 50.0
 # Standard deviations below 1 that some coordinate's ratio must lie: with a few hundred

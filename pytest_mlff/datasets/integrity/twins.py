@@ -29,8 +29,6 @@ if TYPE_CHECKING:
 
     from pytest_mlff.datasets.integrity.groups import SystemFrames
 
-__all__ = ["TOLERANCE", "features", "repeats", "search_radius", "twins"]
-
 TOLERANCE = 1e-6
 """Å; root mean square displacement up to which two frames are the same."""
 

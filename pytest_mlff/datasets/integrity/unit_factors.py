@@ -6,8 +6,6 @@ import math
 
 from pytest_mlff.units import kcal_per_mol
 
-__all__ = ["unit_mistake"]
-
 
 def _factors() -> dict[str, float]:
     from ase import units

@@ -28,8 +28,6 @@ if TYPE_CHECKING:
     from pytest_mlff.datasets.integrity.result import FrameName
     from pytest_mlff.datasets.splits import FrameSets
 
-__all__ = ["LENGTH_LIMITS", "STIFFNESS_LIMITS", "BondScale", "bond_scale", "unit_scale"]
-
 LENGTH_LIMITS = (0.7, 1.4)
 """Distance to the nearest atom over the sum of the covalent radii, median over atoms."""
 STIFFNESS_LIMITS = {"with hydrogen": (10.0, 90.0), "without hydrogen": (8.0, 215.0)}

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["Archive", "opened"]
-
 
 class Archive(NamedArrays):
     """An open npz file."""

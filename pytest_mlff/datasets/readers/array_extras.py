@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
     from pytest_mlff.datasets.readers.named_arrays import NamedArrays
 
-__all__ = ["extras_of"]
-
 # What a model may need to know of a structure, also where it is one value for all frames.
 _FRAME_EXTRAS: Final = (
     "charge", "spin", "multiplicity", "config_type", "total_charge", "total_spin"

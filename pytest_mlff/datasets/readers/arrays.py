@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     from pytest_mlff.datasets.readers.layouts import Layout
     from pytest_mlff.datasets.readers.named_arrays import NamedArrays
 
-__all__ = ["numbers_of", "read_arrays"]
-
 
 @dataclass(frozen=True, eq=False)
 class _Atoms:

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
     from pytest_mlff.datasets.readers.named_arrays import NamedArrays
 
-__all__ = ["looks_like_a_cell", "read_cells", "unread_cell"]
-
 _LIKE_A_CELL: Final = re.compile(
     r"cell|lattice|^box|latt?_?vec|^h_?mat|^h$|^vectors$", re.IGNORECASE
 )

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
     from pytest_mlff.datasets.frames import Frames
 
-__all__ = ["FileContent"]
-
 
 @dataclass(frozen=True, eq=False)
 class FileContent:

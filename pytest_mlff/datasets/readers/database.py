@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
     from pytest_mlff.datasets.conversion import FileUnits
 
-__all__ = ["database_structures", "database_units"]
-
 
 def database_structures(plain: Path) -> tuple[list[Atoms], dict[str, Any], bool]:
     """Structures of a database in the order of their ids.

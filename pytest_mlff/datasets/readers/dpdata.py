@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["is_deepmd", "read_dpdata"]
-
 
 def is_deepmd(path: Path) -> bool:
     """Whether a folder is a system as DeePMD keeps it."""

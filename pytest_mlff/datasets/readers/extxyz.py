@@ -9,8 +9,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-__all__ = ["MARK", "comment_parser", "tidied"]
-
 MARK: Final = "mlff-label:"
 """Begins keys of ``info`` that ASE would move into a calculator, or refuse, unseen."""
 

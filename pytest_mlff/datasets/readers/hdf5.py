@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from pytest_mlff.datasets.conversion import FileUnits
     from pytest_mlff.datasets.label_keys import LabelKeys
 
-__all__ = ["groups_of", "read_group", "species_of"]
-
 _NUMBERS: Final = ("atomic_numbers", "species")
 _POSITIONS: Final = ("coordinates", "conformations", "positions")
 

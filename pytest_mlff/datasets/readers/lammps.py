@@ -12,8 +12,6 @@ if TYPE_CHECKING:
 
     from pytest_mlff.datasets.conversion import FileUnits
 
-__all__ = ["data_options", "dump_options", "is_data", "is_dump"]
-
 
 def is_dump(file_format: str) -> bool:
     """Whether a format of ASE's is a LAMMPS dump, whose reader writes an energy of 0."""

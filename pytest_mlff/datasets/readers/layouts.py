@@ -13,8 +13,6 @@ if TYPE_CHECKING:
 
     from pytest_mlff.datasets.readers.named_arrays import NamedArrays
 
-__all__ = ["LAYOUTS", "Layout", "recognise"]
-
 
 @dataclass(frozen=True)
 class Layout:

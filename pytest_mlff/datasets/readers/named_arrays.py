@@ -13,8 +13,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["NamedArrays"]
-
 
 class NamedArrays:
     """An open file of named arrays.

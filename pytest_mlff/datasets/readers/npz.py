@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["NpzContent", "column_of", "read_npz", "read_npz_numbers"]
-
 
 @dataclass(frozen=True, eq=False)
 class NpzContent(FileContent):

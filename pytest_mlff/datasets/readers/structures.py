@@ -31,9 +31,6 @@ if TYPE_CHECKING:
 
     from ase import Atoms
 
-__all__ = ["decompressed", "read_structures"]
-
-
 _COMPRESSED: dict[str, Callable[[Path], Any]] = {
     ".gz": gzip.GzipFile,
     ".bz2": bz2.BZ2File,

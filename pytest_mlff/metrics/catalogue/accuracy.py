@@ -10,8 +10,6 @@ from pytest_mlff.units import REPORT_UNITS
 if TYPE_CHECKING:
     from pytest_mlff.metrics.registry import Label
 
-__all__ = ["METRICS"]
-
 
 def _error(name: str, quantity: Label, title: str, per_species: bool, *, label: str = "") -> Metric:
     return Metric(

@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
     from pytest_mlff.metrics.registry import Need
 
-__all__ = ["METRICS"]
-
 
 def _checked(inputs: Any) -> Any:
     from pytest_mlff.metrics.measurement import Measurement

@@ -6,8 +6,6 @@ from typing import Final
 
 from pytest_mlff.metrics.registry import Metric
 
-__all__ = ["METRICS"]
-
 _ANY: Final = ("nve", "nvt_langevin")
 
 

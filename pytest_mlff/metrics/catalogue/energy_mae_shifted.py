@@ -7,8 +7,6 @@ from typing import Final
 from pytest_mlff.metrics.registry import Metric
 from pytest_mlff.units import REPORT_UNITS
 
-__all__ = ["METRICS"]
-
 METRICS: Final = (
     Metric(
         "energy_mae_shifted",

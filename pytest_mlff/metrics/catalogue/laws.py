@@ -6,8 +6,6 @@ from typing import Final
 
 from pytest_mlff.metrics.law import law_metric
 
-__all__ = ["METRICS"]
-
 _LAWS: Final = (
     (
         "rotation",

@@ -6,8 +6,6 @@ from typing import Final
 
 from pytest_mlff.metrics.registry import Metric
 
-__all__ = ["METRICS"]
-
 METRICS: Final = (
     Metric(
         "ood_ratio",

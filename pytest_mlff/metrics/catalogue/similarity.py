@@ -10,8 +10,6 @@ from pytest_mlff.metrics.registry import Metric
 if TYPE_CHECKING:
     from typing import Any
 
-__all__ = ["METRICS"]
-
 
 def _similarity(inputs: Any) -> Any:
     from pytest_mlff.metrics.measurement import Measurement

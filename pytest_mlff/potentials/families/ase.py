@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
     from pytest_mlff.datasets.frames import Frames
 
-__all__ = ["AsePotential", "is_calculator"]
-
 
 def is_calculator(candidate: object) -> bool:
     """Whether ASE can use an object as a calculator: by class, or by its methods."""

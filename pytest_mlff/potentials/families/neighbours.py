@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
     from pytest_mlff.datasets.frames import Frames
 
-__all__ = ["Edges", "neighbour_list"]
-
 # All pairs cost n² per frame; beyond this a cell list is faster.
 ALL_PAIRS_LIMIT: Final = 128
 # Pairs held in memory at once: 2²¹ float64 are 16 MiB.

@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
     from pytest_mlff.datasets.frames import Frames
 
-__all__ = ["NequipMetadata", "NequipPotential", "library_state", "type_table", "users_random_state"]
-
 
 @dataclass(frozen=True)
 class NequipMetadata:

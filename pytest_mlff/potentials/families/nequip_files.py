@@ -33,8 +33,6 @@ if TYPE_CHECKING:
 
     from pytest_mlff.potentials.detect import FileKind
 
-__all__ = ["NequipAdapter"]
-
 # Builders that only compute from plain values. A configuration can name any Python
 # callable; one that is not listed here is opened by the library, after a warning.
 _PLAIN_BUILDERS: Final = frozenset(

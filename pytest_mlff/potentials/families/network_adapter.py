@@ -12,8 +12,6 @@ if TYPE_CHECKING:
     from pytest_mlff.potentials.detect import FileKind
     from pytest_mlff.potentials.protocol import Potential
 
-__all__ = ["NetworkAdapter"]
-
 
 @dataclass(frozen=True)
 class NetworkAdapter:

@@ -28,8 +28,6 @@ if TYPE_CHECKING:
     from pytest_mlff.datasets.frames import Frames
     from pytest_mlff.potentials.adapters import LoadOptions
 
-__all__ = ["FAMILIES", "NetworkModel", "NetworkPotential", "open_network", "save_network"]
-
 _HERE: Final = "pytest_mlff.potentials.families.networks"
 
 FAMILIES: Final[Mapping[str, tuple[str, str]]] = {

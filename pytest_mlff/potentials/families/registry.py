@@ -9,8 +9,6 @@ from pytest_mlff.entry_points import entry_points
 if TYPE_CHECKING:
     from pytest_mlff.potentials.adapters import Adapter
 
-__all__ = ["installed_adapters"]
-
 _GROUP: Final = "pytest_mlff.adapters"
 
 

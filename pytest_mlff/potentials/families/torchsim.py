@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
     from pytest_mlff.datasets.frames import Frames
 
-__all__ = ["TorchSimPotential", "is_torchsim_model"]
-
 
 def is_torchsim_model(candidate: object) -> bool:
     """Whether an object is a torch-sim model; torch-sim is not imported to find out."""

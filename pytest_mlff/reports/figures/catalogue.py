@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from pytest_mlff.reports.figures.rows import SpecRows
     from pytest_mlff.reports.model import Report, SpreadRecord, TrainingRecord
 
-__all__ = ["figures_of"]
-
 
 @dataclass(frozen=True)
 class _Draft:

@@ -13,8 +13,6 @@ if TYPE_CHECKING:
 
     from pytest_mlff.reports.figures.rows import SpecRows
 
-__all__ = ["cross_molecule_chart"]
-
 
 def _letters(group: SpecRows) -> dict[str, str]:
     """Short name of each molecule to its full one, as the variants say."""

@@ -13,8 +13,6 @@ if TYPE_CHECKING:
     from pytest_mlff.reports.figures.rows import SpecRows
     from pytest_mlff.reports.model import CaseRecord, VariantRecord
 
-__all__ = ["error_against_cost"]
-
 _ERROR, _COST = "force_mae", "training_cost"
 
 

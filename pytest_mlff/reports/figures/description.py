@@ -10,22 +10,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-__all__ = [
-    "Axis",
-    "Bar",
-    "Blank",
-    "Cell",
-    "ColourScale",
-    "Figure",
-    "GridPanel",
-    "Limit",
-    "MatrixPanel",
-    "Panel",
-    "Series",
-    "WindowPanel",
-    "XYPanel",
-]
-
 Mark = Literal["line", "points", "both", "tick", "band"]
 
 

@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from pytest_mlff.reports.figures.rows import SpecRows
     from pytest_mlff.reports.model import CaseRecord
 
-__all__ = ["dynamics_figures", "error_beside_stability"]
-
 
 @dataclass(frozen=True)
 class _Kind:

@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
     from pytest_mlff.reports.model import SpreadRecord
 
-__all__ = ["error_figures"]
-
 _CELLS: Final = 64
 _PER_DECADE: Final = 4
 _MOST: Final = 6

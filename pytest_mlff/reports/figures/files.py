@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from pytest_mlff.reports.figures.description import Figure
     from pytest_mlff.reports.model import Report
 
-__all__ = ["FORMATS", "write_drawn", "write_figures"]
-
 FORMATS: Final = ("png", "svg", "phone.svg")
 """Formats that `write_figures` knows."""
 

@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from pytest_mlff.reports.figures.rows import SpecRows
     from pytest_mlff.reports.model import CaseRecord
 
-__all__ = ["Cluster", "clusters", "grouped_windows"]
-
 _WIDTH = 0.8
 _LOG_FROM = 3.0
 _PLACE = {"start": begin_of, "size": size_of}

@@ -13,8 +13,6 @@ from pytest_mlff.reports.figures.scales import ends_of, value_axis
 if TYPE_CHECKING:
     from pytest_mlff.reports.history import History, Track
 
-__all__ = ["values_over_runs"]
-
 _MOST: Final = 12
 _TICKS: Final = 5
 

@@ -14,8 +14,6 @@ from pytest_mlff.reports.figures.tips import SVG
 if TYPE_CHECKING:
     from pytest_mlff.reports.figures.description import Figure
 
-__all__ = ["inline_svg"]
-
 _HREF = "{http://www.w3.org/1999/xlink}href"
 _COLOUR = re.compile(r"#[0-9a-f]{6}\b")
 _LONG = re.compile(r"-?\d+\.\d{3,}")

@@ -12,8 +12,6 @@ if TYPE_CHECKING:
 
     from pytest_mlff.reports.model import LossPoint, TrainingRecord
 
-__all__ = ["loss_curves"]
-
 _MOST_NAMED = 6
 _KINDS = {"train_loss": "Training loss", "validation": "Validation (the value that is watched)"}
 _AXES = {"train_loss": "Loss", "validation": "Value"}

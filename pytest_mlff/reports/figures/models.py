@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from pytest_mlff.reports.figures.rows import SpecRows
     from pytest_mlff.reports.model import CaseRecord
 
-__all__ = ["model_comparison"]
-
 
 def model_comparison(groups: Sequence[SpecRows], models: Sequence[str]) -> Figure | None:
     """MAE over all atoms of every model, spec by spec, on the variants that all of them have.

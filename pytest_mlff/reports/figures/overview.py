@@ -12,8 +12,6 @@ from pytest_mlff.reports.figures.scales import rough_of, value_axis
 if TYPE_CHECKING:
     from pytest_mlff.reports.model import CaseRecord, Report
 
-__all__ = ["threshold_overview"]
-
 _MOST = 30
 _VERDICTS = ("failed", "regressed", "passed")
 

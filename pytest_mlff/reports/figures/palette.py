@@ -11,18 +11,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-__all__ = [
-    "DARK",
-    "LIGHT",
-    "ROLES",
-    "SCALE",
-    "Theme",
-    "colour",
-    "contrasting",
-    "marker",
-    "scale_colour",
-]
-
 _HUES: Final = {
     "blue": ("#0072b2", "#4ba3e3"),
     "vermillion": ("#d55e00", "#ff8a3d"),

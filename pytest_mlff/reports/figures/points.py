@@ -15,21 +15,6 @@ if TYPE_CHECKING:
     from pytest_mlff.reports.figures.rows import SpecRows
     from pytest_mlff.reports.model import CaseRecord, VariantRecord
 
-__all__ = [
-    "UNDECIDED",
-    "first_metric",
-    "hover_of",
-    "metric_labels",
-    "missing_text",
-    "panel_title",
-    "series_of",
-    "species_label",
-    "species_role",
-    "threshold_limits",
-    "unit_of_mean",
-    "value_unit",
-]
-
 UNDECIDED = (
     "A hollow mark has an undecided interval: its thin bar is what is to be expected of one; "
     "without a bar, nothing is."

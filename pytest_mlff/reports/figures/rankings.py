@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
     from pytest_mlff.reports.rankings import RankingTable
 
-__all__ = ["ranking_figure"]
-
 
 def ranking_figure(tables: Sequence[RankingTable], metric: str) -> Figure | None:
     """Values of all models with their intervals, a panel for each dataset and variant.

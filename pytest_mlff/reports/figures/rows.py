@@ -10,8 +10,6 @@ if TYPE_CHECKING:
 
     from pytest_mlff.reports.model import CaseRecord, Plain, Report, VariantRecord
 
-__all__ = ["SpecRows", "begin_of", "groups_of", "models_of", "number", "size_of"]
-
 
 def number(value: Plain | None) -> float | None:
     """An axis value as a number; None for text."""

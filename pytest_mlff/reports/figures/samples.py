@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from pytest_mlff.reports.figures.rows import SpecRows
     from pytest_mlff.reports.model import CaseRecord
 
-__all__ = ["mae_vs_samples"]
-
 
 def mae_vs_samples(group: SpecRows, model: str | None) -> Figure | None:
     """Force and energy MAE against training samples, both axes logarithmic.

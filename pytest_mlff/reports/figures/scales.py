@@ -13,22 +13,6 @@ if TYPE_CHECKING:
 
     from pytest_mlff.reports.model import CaseRecord
 
-__all__ = [
-    "colour_scale",
-    "colour_ticks",
-    "ends_of",
-    "fraction",
-    "limits",
-    "log_ticks",
-    "ordered_roles",
-    "rough_of",
-    "short",
-    "spaced",
-    "tick_labels",
-    "value_axis",
-    "with_interval",
-]
-
 _LOG_MARGIN = 0.06
 _MARGIN = 0.07
 _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")

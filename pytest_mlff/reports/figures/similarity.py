@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from pytest_mlff.reports.figures.rows import SpecRows
     from pytest_mlff.reports.model import CaseRecord
 
-__all__ = ["similarities_beside_errors"]
-
 
 def similarities_beside_errors(group: SpecRows, model: str | None) -> list[Figure | None]:
     """A figure of each metric that should foretell another one, e.g. SOAP similarity."""

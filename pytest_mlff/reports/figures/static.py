@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
     from pytest_mlff.reports.figures.description import Figure, Panel
 
-__all__ = ["draw", "drawing", "render"]
-
 _DPI = 144
 NARROW: Final = 3.4
 """Width of a drawing for a phone in inches."""

@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from pytest_mlff.reports.figures.description import ColourScale, MatrixPanel, WindowPanel
     from pytest_mlff.reports.figures.tips import Tips
 
-__all__ = ["draw_matrix", "draw_windows"]
-
 _SHORT = 4
 """Letters of a name that fit above a column."""
 

@@ -12,8 +12,6 @@ if TYPE_CHECKING:
 
     from pytest_mlff.reports.figures.description import GridPanel
 
-__all__ = ["draw_grid"]
-
 
 def draw_grid(axes: Axes, panel: GridPanel, *, small: bool = False) -> None:
     """Draw counts as an image of one pixel a cell, small in a file, with the diagonal."""

@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from pytest_mlff.reports.figures.description import Axis, Series, XYPanel
     from pytest_mlff.reports.figures.tips import Tips
 
-__all__ = ["draw_xy", "legend_entries", "set_axis"]
-
 _SHAPES = {
     "circle": "o", "square": "s", "triangle-up": "^", "diamond": "D", "triangle-down": "v",
     "cross": "X",

@@ -11,8 +11,6 @@ if TYPE_CHECKING:
 
     from matplotlib.artist import Artist
 
-__all__ = ["NO_TEXT", "SVG", "Tips", "add_titles"]
-
 NO_TEXT = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 """Characters that XML has no way to write."""
 

@@ -12,8 +12,6 @@ if TYPE_CHECKING:
     from pytest_mlff.reports.figures.rows import SpecRows
     from pytest_mlff.reports.model import VariantRecord
 
-__all__ = ["by_samples", "window_chart"]
-
 
 def by_samples(group: SpecRows) -> list[tuple[str, SpecRows]]:
     """Subgroups of one number of samples each, ascending, with a label for titles."""

@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from pytest_mlff.reports.model import CaseRecord, Report
     from pytest_mlff.specs.schema import Spec
 
-__all__ = ["Place", "annotation_lines", "locator"]
-
 _SHOWN: Final = 10
 """Errors that GitHub shows for one step; it drops the others without a word."""
 _CASES_NAMED: Final = 5

@@ -14,8 +14,6 @@ from pytest_mlff.reports.github.summary import step_summary
 if TYPE_CHECKING:
     from pytest_mlff.reports.model import Report
 
-__all__ = ["comment_on"]
-
 _MARK: Final = "<!-- pytest_mlff: this comment is replaced by the next run -->"
 _LIMIT: Final = 65_000
 """Bytes; GitHub takes 65,536 characters."""

@@ -11,8 +11,6 @@ import html
 import re
 import unicodedata
 
-__all__ = ["command", "inline", "preformatted", "shortened", "visible_line"]
-
 # A character reference is never taken for structure (CommonMark 0.31, section 2.5), and the pipe
 # written so does not end a cell. The dot and the colon matter for links that need no brackets,
 # "#", "@" and "$" for GitHub's references, mentions and formulas.

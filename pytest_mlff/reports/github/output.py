@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from pytest_mlff.reports.model import Report
     from pytest_mlff.specs.schema import Spec
 
-__all__ = ["HasSpec", "github_output"]
-
 
 class HasSpec(Protocol):
     """An entry of a run's plan."""

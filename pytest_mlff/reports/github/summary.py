@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
     from pytest_mlff.reports.model import CaseRecord, Report
 
-__all__ = ["SUMMARY_LIMIT", "step_summary"]
-
 SUMMARY_LIMIT: Final = 1024 * 1024
 """Bytes that GitHub takes for one step; more, and it shows nothing at all."""
 _FRAME: Final = 600

@@ -13,8 +13,6 @@ if TYPE_CHECKING:
 
     from pytest_mlff.reports.model import CaseRecord, Report
 
-__all__ = ["answer", "change", "counts", "interval", "is_red", "number", "worst_first"]
-
 _AGAINST: Final = {
     "worse": "🔺 worse", "better": "🔽 better", "same": "= same", "undecided": "❔ undecided",
 }  # fmt: skip

@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from pytest_mlff.metrics.pictures import Film
     from pytest_mlff.reports.model import CaseRecord, Report, StructureRecord
 
-__all__ = ["FIELDS", "case_data", "elements"]
-
 FIELDS: Final = (
     "case_id", "suite", "spec", "variant", "metric", "species", "group", "model", "dataset",
     "value", "unit", "n_frames", "n_atoms", "ci_low", "ci_high", "threshold",

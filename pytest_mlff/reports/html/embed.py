@@ -17,8 +17,6 @@ from pytest_mlff.errors import MlffError
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["checked_script", "policy", "script_json"]
-
 # The only characters with which text inside a script element can leave it, and the two
 # line separators that JSON allows and old JavaScript does not.
 _ESCAPES = {

@@ -11,8 +11,6 @@ if TYPE_CHECKING:
 
     from pytest_mlff.reports.model import LossPoint, TrainingRecord
 
-__all__ = ["LossDrawing", "draw_loss"]
-
 _WIDTH, _HEIGHT = 300, 130
 _LEFT, _RIGHT, _TOP, _BOTTOM = 44, 8, 8, 22
 _MOST_POINTS: Final = 240

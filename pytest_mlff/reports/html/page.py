@@ -30,8 +30,6 @@ if TYPE_CHECKING:
 
     from pytest_mlff.reports.model import CaseRecord, Report
 
-__all__ = ["environment", "render_html", "require_html", "stylesheet"]
-
 _SCRIPTS: Final = (
     "common.js", "theme.js", "cases.js", "molecule.js", "details.js", "film.js", "plots.js",
     "start.js",

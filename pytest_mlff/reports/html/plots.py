@@ -13,8 +13,6 @@ if TYPE_CHECKING:
     from pytest_mlff.reports.figures.description import Figure
     from pytest_mlff.reports.model import Report
 
-__all__ = ["Plot", "plot_of", "plots_of"]
-
 
 @dataclass(frozen=True)
 class Plot:

@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from pytest_mlff.reports.model import Report
     from pytest_mlff.reports.rankings import Rankings
 
-__all__ = ["read_costs", "render_rankings"]
-
 
 def read_costs(path: Path) -> dict[str, dict[str, float]]:
     """Costs of models from a JSON file: model to what is counted (with its unit) to a number.

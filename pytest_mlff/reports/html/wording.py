@@ -13,10 +13,6 @@ if TYPE_CHECKING:
 
     from pytest_mlff.reports.model import CaseRecord, VariantRecord
 
-__all__ = [
-    "breakable", "duration", "frames_of", "identity", "instant", "percent_window", "short_digest",
-]  # fmt: skip
-
 
 def breakable(name: str) -> Markup:
     """A name that a narrow page breaks behind ``_ / . : -`` and not within a word."""

@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from pytest_mlff.training.recipe import Recipe
     from pytest_mlff.training.trainers.function import CallableTrainer
 
-__all__ = ["ApartTrainer", "main", "run_logged", "why_it_failed"]
-
 _LOG, _TASK, _FRAMES, _DONE = "training.log", "fit.json", "fit.npz", "fitted.json"
 _FIT = "from pytest_mlff.training.trainers.apart import main\nmain(*sys.argv[2:])"
 _ASK = "from pytest_mlff.training.trainers.apart import say_heeds\nsay_heeds(*sys.argv[2:])"

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
     from pytest_mlff.training.fixture import TrainingFixture
 
-__all__ = ["CallableTrainer"]
-
 
 @dataclass(frozen=True)
 class CallableTrainer:

@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from pytest_mlff.training.recipe import Recipe
     from pytest_mlff.training.trainers.protocol import LossCurve
 
-__all__ = ["NequipTrainer", "fill", "read_loss_curve"]
-
 _SECTIONS = ("run", "data", "trainer", "training_module")
 _LOSSES = "pytest_mlff.training.nequip_losses"
 _LIBRARIES = ("nequip", "e3nn", "torch", "lightning")

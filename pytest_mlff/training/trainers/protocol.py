@@ -11,8 +11,6 @@ if TYPE_CHECKING:
 
     from pytest_mlff.training.fixture import TrainingFixture
 
-__all__ = ["Fit", "LossCurve", "Trainer"]
-
 
 @dataclass(frozen=True)
 class Fit:

@@ -13,8 +13,6 @@ if TYPE_CHECKING:
     from pytest_mlff.training.recipe import Recipe
     from pytest_mlff.training.trainers.protocol import Trainer
 
-__all__ = ["BUILTIN_TRAINERS", "open_trainer"]
-
 BUILTIN_TRAINERS = ("nequip",)
 
 

@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
     from pytest_mlff.datasets.frames import Frames
 
-__all__ = ["Batch", "Network", "batch_of"]
-
 
 @dataclass(frozen=True)
 class Batch:

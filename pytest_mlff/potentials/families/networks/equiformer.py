@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
     from pytest_mlff.potentials.families.networks.batch import Batch
 
-__all__ = ["equiformer"]
-
 
 class _Attention(torch.nn.Module):
     periodic = False

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
     from pytest_mlff.potentials.families.networks.batch import Batch
 
-__all__ = ["botnet", "mace"]
-
 
 class _Mace(torch.nn.Module):
     """MACE, asked for energies alone."""

@@ -11,8 +11,6 @@ if TYPE_CHECKING:
 
     from pytest_mlff.potentials.families.networks.batch import Batch
 
-__all__ = ["torchmd"]
-
 
 class _Transformer(torch.nn.Module):
     # The paper's models know no cells; torchmd-net takes boxes of at least two cutoffs alone.
