@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import importlib
 import importlib.metadata
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import Any
 
 from pytest_mlff.errors import MlffError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 
 def named_object(place: str) -> Any:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import argparse
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -11,9 +13,6 @@ from pytest_mlff.cli.ask import agreed
 from pytest_mlff.errors import MlffError
 
 if TYPE_CHECKING:
-    import argparse
-    from collections.abc import Collection, Sequence
-
     from pytest_mlff.gate.baseline import Baseline
 
 _DECLINED = 1

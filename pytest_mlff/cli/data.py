@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -11,8 +12,6 @@ from pytest_mlff.cli import datasets, relabel
 from pytest_mlff.errors import MlffError
 
 if TYPE_CHECKING:
-    import argparse
-
     from pytest_mlff.datasets.generate import Protocol
 
 # Names are repeated here so that building the parser imports no numpy.

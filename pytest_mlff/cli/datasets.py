@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
+import argparse
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Never
 
 from pytest_mlff.errors import MlffError
 
 if TYPE_CHECKING:
-    import argparse
-    from collections.abc import Mapping, Sequence
-
     from tqdm import tqdm
 
     from pytest_mlff.datasets.dataset import Dataset

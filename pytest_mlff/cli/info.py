@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
+import argparse
 import importlib.util
 import os
 import platform
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from pytest_mlff.datasets.locations import default_data_dir
 from pytest_mlff.potentials.families.registry import installed_adapters
 from pytest_mlff.reports.environment import installed
 from pytest_mlff.specs import builtin_folder, builtin_specs
-
-if TYPE_CHECKING:
-    import argparse
 
 
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

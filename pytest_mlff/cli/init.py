@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import argparse
 import re
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -20,9 +22,6 @@ from pytest_mlff.cli.init_spec import first_spec, quoted, spec_text
 from pytest_mlff.errors import MlffError
 
 if TYPE_CHECKING:
-    import argparse
-    from collections.abc import Sequence
-
     from pytest_mlff.cli.init_frames import Ground
     from pytest_mlff.potentials.source import ModelSource
 

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from pytest_mlff.errors import MlffError
 from pytest_mlff.specs.template import SAFE_ID
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from pathlib import Path
-
     from pytest_mlff.datasets.dataset import Dataset
     from pytest_mlff.datasets.frames import Frames
 

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final
+from pathlib import Path
+from typing import Final
 
 from pytest_mlff.cli.init_files import Planned
 from pytest_mlff.errors import MlffError
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 # GitHub takes the first of them; the pattern that matches last counts.
 _PLACES: Final = (".github/CODEOWNERS", "CODEOWNERS", "docs/CODEOWNERS")

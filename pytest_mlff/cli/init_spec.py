@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
@@ -10,8 +11,6 @@ from pytest_mlff import __version__
 from pytest_mlff.cli.thresholds import threshold_lines, written
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-
     from pytest_mlff.cli.init_frames import Ground
     from pytest_mlff.reports.model import CaseRecord, Report
 

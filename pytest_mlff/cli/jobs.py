@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,8 +10,6 @@ from typing import TYPE_CHECKING
 from pytest_mlff.errors import MlffError
 
 if TYPE_CHECKING:
-    import argparse
-
     from pytest_mlff.scheduling.engines.jobs import JobRecord, JobRecords
     from pytest_mlff.scheduling.engines.slurm_commands import QueueEntry
 

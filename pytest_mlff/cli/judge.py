@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+import argparse
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    import argparse
-    from collections.abc import Sequence
-
     from pytest_mlff.judge.edits import Edit
 
 _ACCEPT: Final = "a maintainer accepts it by the label mlff-accept or the action's input accept"

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+import argparse
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    import argparse
-
     from pytest_mlff.laws.counterexample import Counterexample
     from pytest_mlff.potentials.protocol import Potential
 

@@ -5,13 +5,10 @@ from __future__ import annotations
 import argparse
 import importlib
 import sys
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 from pytest_mlff import __version__
 from pytest_mlff.errors import MlffError
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 USAGE_ERROR = 4
 _ROOMS = (

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
+import argparse
 import sys
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Never
 
 from pytest_mlff.errors import MlffError
 
 if TYPE_CHECKING:
-    import argparse
-    from typing import Never
-
     from tqdm import tqdm
 
     from pytest_mlff.datasets.frames import Frames

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import argparse
 import sys
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,9 +16,6 @@ from pytest_mlff.specs.cases import ANY_GROUP, POOLED, pooled_cases
 from pytest_mlff.specs.json_schema import schema_text
 
 if TYPE_CHECKING:
-    import argparse
-    from collections.abc import Sequence
-
     from pytest_mlff.specs import Case, Spec, Variant
 
 _USAGE_ERROR = 4

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -15,9 +17,6 @@ from pytest_mlff.errors import MlffError
 from pytest_mlff.metrics.registry import metrics
 
 if TYPE_CHECKING:
-    import argparse
-    from collections.abc import Iterator, Sequence
-
     from pytest_mlff.reports.model import CaseRecord, Report
     from pytest_mlff.specs.operations import Scalar
 

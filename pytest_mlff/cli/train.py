@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
+import argparse
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_mlff.errors import MlffError
 
 if TYPE_CHECKING:
-    import argparse
-    from collections.abc import Sequence
-
     from pytest_mlff.run.options import Options
     from pytest_mlff.run.trainings import Trainings, Wanted
 

@@ -7,6 +7,7 @@ import os
 import shutil
 import tarfile
 import zipfile
+from collections.abc import Callable, Iterator, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 from typing import IO, TYPE_CHECKING, Final
@@ -17,8 +18,6 @@ from pytest_mlff.datasets.readers.npz import read_npz_numbers
 from pytest_mlff.errors import MlffError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-
     from pytest_mlff.datasets.record import DatasetRecord, SourceRecord
 
     Progress = Callable[[str, int, int], None]

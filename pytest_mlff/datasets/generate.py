@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,9 +18,6 @@ from pytest_mlff.datasets.embedded import EmbeddedTrajectory, Labels, write_traj
 from pytest_mlff.datasets.molecules import MOLECULES, Molecule, build_geometry
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
-
     from ase import Atoms
     from numpy.typing import NDArray
 

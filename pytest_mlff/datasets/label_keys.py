@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
 from pytest_mlff.errors import MlffError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
     from pytest_mlff.datasets.conversion import FileUnits
 
 QUANTITIES: Final = ("energy", "forces", "stress")

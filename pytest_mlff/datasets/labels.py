@@ -6,6 +6,7 @@ zz yz xz xy, nine the rows of the matrix. A virial is W = −V σ, as DeePMD and
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
@@ -24,8 +25,6 @@ from pytest_mlff.datasets.label_keys import (
 from pytest_mlff.errors import MlffError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
     from numpy.typing import NDArray
 
     from pytest_mlff.datasets.conversion import FileUnits

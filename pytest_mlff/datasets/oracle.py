@@ -7,6 +7,7 @@ that data can also be taken on the model's own trajectory.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,8 +15,6 @@ import numpy as np
 from pytest_mlff.errors import MissingExtraError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from ase import Atoms
     from ase.calculators.calculator import Calculator
     from numpy.typing import NDArray

@@ -11,6 +11,7 @@ import importlib.util
 import inspect
 import sys
 import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -24,8 +25,6 @@ from pytest_mlff.errors import MissingExtraError, MlffError, did_you_mean
 from pytest_mlff.products import ARRAYS, Product, once
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
     from ase.calculators.calculator import Calculator
     from numpy.typing import NDArray
 

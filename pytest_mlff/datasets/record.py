@@ -4,9 +4,6 @@ A record is one YAML file, called after its dataset. Those that ship stand in ``
 a repository keeps its own in a folder ``datasets`` beside its specs, or in one above them.
 """
 
-# pydantic reads the annotations when the classes are made.
-# ruff: noqa: TC003
-
 from __future__ import annotations
 
 import re

@@ -7,6 +7,7 @@ off by a linear regression over the combined training set: E ≈ Σ_s n_s e_s, w
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -15,8 +16,6 @@ import numpy as np
 from pytest_mlff.errors import MlffError, NotSupportedError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from numpy.typing import NDArray
 
     from pytest_mlff.datasets.frames import Frames

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import numpy as np
 
 from pytest_mlff.datasets import oracle
 from pytest_mlff.datasets.embedded import EmbeddedTrajectory, read_trajectory
 from pytest_mlff.errors import MlffError
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 # Labels are stored at float64 (energies) and float32 (forces); SCF solutions at the
 # labels' accuracy agree across builds and thread numbers to well below these.

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import numpy as np
 
@@ -15,10 +16,6 @@ from pytest_mlff.datasets.embedded import (
 )
 from pytest_mlff.datasets.generate import Protocol
 from pytest_mlff.errors import MlffError
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
 
 _FIRST_SEED = 3000
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_mlff.datasets.registry import check_known, open_dataset
 from pytest_mlff.errors import MlffError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from pathlib import Path
-
     from pytest_mlff.datasets.dataset import DatasetSource
     from pytest_mlff.specs import Variant
 

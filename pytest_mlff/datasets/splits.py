@@ -11,6 +11,7 @@ across versions and platforms, unlike the stream behind ``Generator.permutation`
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
@@ -22,8 +23,6 @@ from pytest_mlff.datasets.frames import Frames
 from pytest_mlff.errors import MlffError, NotSupportedError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from numpy.typing import NDArray
 
     from pytest_mlff.datasets.dataset import Dataset, DatasetSource

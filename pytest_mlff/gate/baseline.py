@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,8 +32,6 @@ from pytest_mlff.statistics.multiple_tests import Regression, judge_regressions
 from pytest_mlff.statistics.paired import ALPHA, MARGIN, compare_paired
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
-
     from numpy.typing import NDArray
 
     from pytest_mlff.statistics.paired import PairedComparison

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_mlff.errors import MlffError
@@ -12,9 +14,6 @@ from pytest_mlff.gate.records import pack, read_arrays, unpack, write_arrays
 from pytest_mlff.store import digest_of, write_atomically
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-    from pathlib import Path
-
     from numpy.typing import NDArray
 
     from pytest_mlff.gate.records import KeptCase

@@ -14,6 +14,7 @@ import hashlib
 import io
 import math
 import zipfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, cast
 
@@ -24,8 +25,6 @@ from pytest_mlff.errors import MlffError
 from pytest_mlff.statistics.evidence import FrameSeries, Pooled, Replicates
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from numpy.typing import NDArray
 
     from pytest_mlff.metrics.measurement import Measurement

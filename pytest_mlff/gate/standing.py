@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from pytest_mlff.gate.threshold import Judgement, Verdict, gravest
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from pytest_mlff.gate.baseline import Baseline, GateResult
 
 BOUND = 0.2

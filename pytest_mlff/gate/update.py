@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
@@ -13,7 +14,6 @@ from pytest_mlff.statistics.multiple_tests import holm
 from pytest_mlff.statistics.paired import ALPHA, MARGIN, compare_paired
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
     from datetime import date
 
     from pytest_mlff.gate.baseline import Baseline, GateResult

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,8 +13,6 @@ from pytest_mlff.judge.edits import Edit
 from pytest_mlff.statistics.evidence import FrameSeries, Pooled, Replicates
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from pytest_mlff.gate.records import KeptCase
 
 

@@ -11,14 +11,12 @@ import contextlib
 import hashlib
 import subprocess
 import tomllib
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
 
 from pytest_mlff.judge.edits import Edit
 from pytest_mlff.judge.settings import file_edits
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
 
 _GROUP: Final = "pytest11"
 _TABLES: Final = ("project.entry-points", "tool.poetry.plugins", "project.entry_points")

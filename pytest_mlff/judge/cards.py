@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from pathlib import Path
+from typing import Final
 
 from pytest_mlff.errors import MlffError
 from pytest_mlff.judge.edits import Edit
 from pytest_mlff.potentials.card import CardFile
 from pytest_mlff.specs.load import load_checked
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 _NO_CARD: Final = CardFile(model="none")
 

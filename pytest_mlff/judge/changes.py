@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from pytest_mlff.errors import MlffError
 from pytest_mlff.judge.baselines import baseline_edits
@@ -12,10 +13,6 @@ from pytest_mlff.judge.cards import card_edits
 from pytest_mlff.judge.edits import Edit, worst_first
 from pytest_mlff.judge.settings import conftest_edits, file_edits, ini_edits
 from pytest_mlff.judge.specs import spec_edits
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
 
 _SUFFIXES = (".yaml", ".yml")
 _ENVIRONMENT = ("requirements.txt", "pyproject.toml", "setup.py")

@@ -6,6 +6,7 @@ import os
 import secrets
 import subprocess
 import sys
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -19,8 +20,6 @@ from pytest_mlff.judge.verdict import outcome_of
 from pytest_mlff.specs import find_specs, load_spec
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-
     from pytest_mlff.judge.verdict import RunOutcome
     from pytest_mlff.reports.model import Report
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import iniconfig
@@ -11,9 +13,6 @@ from pytest_mlff.errors import MlffError
 from pytest_mlff.judge.edits import Edit
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-    from pathlib import Path
-
     from pytest_mlff.judge.edits import EditKind
 
 # In the order in which pytest takes the first (its reference, "Initialization: determining

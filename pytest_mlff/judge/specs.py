@@ -6,7 +6,9 @@ import dataclasses
 import hashlib
 import re
 from collections import defaultdict
+from collections.abc import Iterator, Mapping
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from pytest_mlff.datasets.own_files import content_digest
@@ -18,9 +20,6 @@ from pytest_mlff.specs.cases import ANY_GROUP
 from pytest_mlff.specs.schema import SpecFile
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-    from pathlib import Path
-
     from pytest_mlff.judge.edits import EditKind
     from pytest_mlff.specs import Case, Spec, Variant
 

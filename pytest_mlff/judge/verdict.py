@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from pytest_mlff.errors import MlffError
@@ -11,9 +13,6 @@ from pytest_mlff.reports.headline import headline_of
 from pytest_mlff.reports.json_report import load_report
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
-
     from pytest_mlff.reports.model import Report
 
 _WORDS: Final = {1: "failed", 4: "bad-input", 5: "nothing-run"}

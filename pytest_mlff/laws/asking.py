@@ -7,6 +7,7 @@ message: each is evaluated as it would be alone, but the way there and back is g
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Final, cast
 
@@ -14,8 +15,6 @@ from pytest_mlff.laws.trial import Questions, Reading, UnsteadyError
 from pytest_mlff.potentials.failures import ModelFailure, PoisonedContextError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-
     from pytest_mlff.datasets.frames import Frames
     from pytest_mlff.laws.context import Context
     from pytest_mlff.laws.law import Law

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -11,8 +12,6 @@ from pytest_mlff.datasets.frames import Frames
 from pytest_mlff.potentials.host.probes import answers_of_threads, memory_after, predict_each
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from pytest_mlff.potentials.protocol import Potential, PotentialInfo, Prediction
 
 _GAP: Final = 15.0

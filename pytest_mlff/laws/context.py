@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,8 +16,6 @@ from pytest_mlff.potentials.failures import ModelFailure, raise_if_poisoned
 from pytest_mlff.potentials.host.probes import answers_of_threads, memory_after, predict_each
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-
     from pytest_mlff.datasets.frames import Frames
     from pytest_mlff.laws.structures import StructurePool
     from pytest_mlff.laws.trial import Parameter

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,9 +16,6 @@ from pytest_mlff.laws.context import describe_frames
 from pytest_mlff.laws.trial import Parameter, Reading, Trial
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
-
     from pytest_mlff.datasets.frames import Frames
 
 _PREFIX = "mlff_parameter_"

@@ -9,6 +9,7 @@ Analytic energies, forces and stress in plain numpy, float64 or float32:
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -19,8 +20,6 @@ from pytest_mlff.laws.growing import numbers_of, radii_of
 from pytest_mlff.potentials.protocol import PotentialInfo, Prediction
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from numpy.typing import NDArray
 
     from pytest_mlff.datasets.frames import Frames

@@ -6,6 +6,7 @@ rejecting anything.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -14,8 +15,6 @@ import numpy as np
 from pytest_mlff.datasets.frames import Frames
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from numpy.typing import NDArray
 
 _DIRECTIONS = 61

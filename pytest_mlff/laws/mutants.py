@@ -7,6 +7,7 @@ changed by eV and forces by eV/Å times the strength unless the fault says other
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,8 +19,6 @@ from pytest_mlff.laws.growing import moved, numbers_of, radii_of
 from pytest_mlff.potentials.protocol import Prediction
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
     from numpy.typing import NDArray
 
     from pytest_mlff.potentials.protocol import PotentialInfo

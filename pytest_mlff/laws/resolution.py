@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -12,8 +13,6 @@ from pytest_mlff.laws.numerics import roughness
 from pytest_mlff.potentials.failures import raise_if_poisoned
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from pytest_mlff.potentials.protocol import Potential
 
 _FAR: Final = 1000.0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Final
@@ -20,8 +21,6 @@ from pytest_mlff.laws.trial import NonFiniteError, Parameter, Reading, Trial, Va
 from pytest_mlff.potentials.failures import is_poisoned
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-
     from hypothesis.strategies import SearchStrategy
 
     from pytest_mlff.potentials.protocol import Potential

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Final, Literal
@@ -14,8 +15,6 @@ from pytest_mlff.laws.structures import StructurePool
 from pytest_mlff.metrics.registry import metrics
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-
     from pytest_mlff.laws.exact import ExactPotential
     from pytest_mlff.potentials.protocol import Potential
 

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
 from pytest_mlff.laws.growing import keep_atoms, neighbourhood
 from pytest_mlff.laws.trial import Trial
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
 
 _TINY = 3
 

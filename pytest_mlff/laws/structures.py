@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
@@ -15,8 +16,6 @@ from pytest_mlff.laws.resolution import bent, found_dtype, keeps_fine_coordinate
 from pytest_mlff.potentials.failures import raise_if_poisoned
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from hypothesis.strategies import SearchStrategy
 
     from pytest_mlff.datasets.frames import Frames

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
 
 from pytest_mlff.datasets.frames import Frames
 from pytest_mlff.errors import MlffError
 from pytest_mlff.laws.wording import amount, share
 from pytest_mlff.potentials.protocol import Prediction
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 Parameter = float | int | str
 

@@ -7,6 +7,7 @@ all seeds of the run: each is one replicate.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -18,8 +19,6 @@ from pytest_mlff.metrics.measurement import Measurement, measurement_of
 from pytest_mlff.statistics.evidence import Replicates
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from pytest_mlff.metrics.inputs import Inputs
 
 

@@ -9,6 +9,7 @@ species, so that formation energies stay.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -18,8 +19,6 @@ from pytest_mlff.errors import NotSupportedError
 from pytest_mlff.metrics.errors import energy_mae, measure
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from pytest_mlff.datasets.frames import Frames
     from pytest_mlff.metrics.inputs import Inputs
     from pytest_mlff.metrics.measurement import Measurement

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from contextlib import AbstractContextManager
-
     from pytest_mlff.datasets.frames import Frames
     from pytest_mlff.datasets.integrity.result import IntegrityResult
     from pytest_mlff.metrics.registry import Metric

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Any
 
 from pytest_mlff.metrics.registry import Metric
-
-if TYPE_CHECKING:
-    from typing import Any
 
 
 def law_metric(name: str, title: str, law: Any) -> Metric:

@@ -14,15 +14,13 @@ from __future__ import annotations
 import importlib
 import pkgutil
 import re
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import cache
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import Any, Final, Literal
 
 from pytest_mlff.entry_points import entry_points, named_object
 from pytest_mlff.errors import MlffError, did_you_mean
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
 
 Kind = Literal["metric", "law", "data"]
 Need = Literal[

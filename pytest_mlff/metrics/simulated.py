@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -15,9 +17,6 @@ from pytest_mlff.metrics.measurement import Measurement
 from pytest_mlff.metrics.trajectory_structure import StructureReference
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
-
     from numpy.typing import NDArray
 
     from pytest_mlff.metrics.pictures import Shown

@@ -8,6 +8,7 @@ explodes.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from functools import wraps
@@ -24,8 +25,6 @@ from pytest_mlff.metrics.simulated import measured
 from pytest_mlff.statistics.evidence import Replicates
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from numpy.typing import NDArray
 
     from pytest_mlff.metrics.inputs import Inputs

@@ -7,6 +7,7 @@ told without guessing is the survival curve (Kaplan and Meier, J. Am. Stat. Asso
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
@@ -18,8 +19,6 @@ from pytest_mlff.metrics.replica_values import per_start
 from pytest_mlff.metrics.stability import bond_deviation
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
-
     from numpy.typing import NDArray
 
     from pytest_mlff.datasets.frames import Frames

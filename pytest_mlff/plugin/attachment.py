@@ -8,14 +8,13 @@ long as it consists of primitives; only there are arrays packed into text.
 from __future__ import annotations
 
 import base64
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from pytest_mlff.datasets.splits import IndexSet
     from pytest_mlff.gate.outcome import Outcome
     from pytest_mlff.gate.records import KeptCase

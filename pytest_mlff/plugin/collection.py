@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Sequence
 from fnmatch import fnmatch
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,9 +14,6 @@ from pytest_mlff.run.planned_case import ACCURACY, function_of, node_of, planned
 from pytest_mlff.specs import builtin_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
-
     from pytest_mlff.run.plan import PlannedSpec
     from pytest_mlff.run.session import Session
 

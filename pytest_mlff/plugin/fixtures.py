@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,8 +13,6 @@ from pytest_mlff.plugin.attachment import attachment_of, keep_for_report
 from pytest_mlff.plugin.stash import SESSION_KEY
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from pytest_mlff.datasets.frames import Frames
     from pytest_mlff.laws.counterexample import Counterexample
     from pytest_mlff.laws.structures import StructurePool

@@ -7,6 +7,8 @@ nothing heavy is imported.
 from __future__ import annotations
 
 import os
+from collections.abc import Generator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -24,9 +26,7 @@ from pytest_mlff.plugin.options import add_options, read_options
 from pytest_mlff.plugin.stash import SESSION_KEY
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Sequence
     from concurrent.futures import Executor
-    from pathlib import Path
 
     from xdist.workermanage import WorkerController
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from _pytest.junitxml import LogXML, xml_key
@@ -10,8 +11,6 @@ from pytest_mlff.reports.properties import PREFIX
 from pytest_mlff.units import in_unit
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     import pytest
 
     from pytest_mlff.reports.model import CaseRecord

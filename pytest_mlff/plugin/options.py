@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from pytest_mlff.choices import DEVICES, DTYPES, STRICTNESS
 from pytest_mlff.run.options import TRUST, UNDECIDED, Located, Options
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
 
 TYPED_ONLY = ("mlff_update_baseline", "mlff_accept_regression")
 """What changes a baseline is typed for one run: a file would accept regressions for ever."""

@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import os
 import shlex
+from argparse import Namespace
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_mlff.plugin.collection import chosen_specs
 
 if TYPE_CHECKING:
-    from argparse import Namespace
-    from pathlib import Path
-
     import pytest
 
     from pytest_mlff.run.options import Options

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import os
 import textwrap
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     import pytest
 
 _KINDS = {"f": ("failed", "FAILED"), "E": ("error", "ERROR")}

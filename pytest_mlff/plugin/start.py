@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import shlex
 import warnings
+from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_mlff.errors import MlffError
@@ -17,9 +19,6 @@ from pytest_mlff.scheduling.threads import threads_per_worker
 from pytest_mlff.store import Store, can_write
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
-
     import pytest
 
     from pytest_mlff.plugin.selection import PickedTests

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pytest_mlff.training.progress import Teller
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     import pytest
 
 # A line that takes the place of the last one may be written often, one in a log may not.

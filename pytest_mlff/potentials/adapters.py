@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -9,8 +10,6 @@ from pytest_mlff.errors import MlffError
 from pytest_mlff.potentials.detect import FAMILY_NAMES, FileKind
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from pytest_mlff.potentials.protocol import Potential
 
 

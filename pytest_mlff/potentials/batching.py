@@ -13,6 +13,7 @@ import math
 import statistics
 import sys
 import time
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -28,8 +29,6 @@ from pytest_mlff.potentials.sizes import Sizes, StoredSizes
 from pytest_mlff.store import Store
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-
     from pytest_mlff.datasets.frames import Frames
     from pytest_mlff.potentials.protocol import Potential
 

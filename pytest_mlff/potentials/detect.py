@@ -11,12 +11,10 @@ import pickletools
 import re
 import zipfile
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from pathlib import Path
+from typing import Final
 
 from pytest_mlff.errors import MlffError
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 PICKLE_LIMIT: Final = 64 * 2**20
 _TORCH_LEGACY_MAGIC: Final = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."

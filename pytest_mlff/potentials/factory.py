@@ -7,7 +7,9 @@ import importlib
 import importlib.util
 import inspect
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from pytest_mlff.errors import MlffError
@@ -16,9 +18,6 @@ from pytest_mlff.potentials.failures import ModelFailure, one_line, raise_if_poi
 from pytest_mlff.potentials.protocol import Potential
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from types import ModuleType
-
     from pytest_mlff.potentials.source import Factory
 
 

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from pytest_mlff.errors import MlffError, NotSupportedError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 # After these "the process must be terminated and relaunched" (NVIDIA, CUDA Runtime API, Data
 # types, cudaError_t; here in the words of cudaGetErrorString), or nothing is known of the device.

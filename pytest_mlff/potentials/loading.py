@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -23,8 +24,6 @@ from pytest_mlff.potentials.source import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from pytest_mlff.potentials.adapters import Adapter
     from pytest_mlff.potentials.protocol import Potential
     from pytest_mlff.potentials.routed import Window

@@ -13,7 +13,9 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -29,9 +31,6 @@ from pytest_mlff.specs.wording import shown, where_in_file
 from pytest_mlff.specs.yaml_source import read_yaml
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-    from pathlib import Path
-
     from numpy.typing import NDArray
 
     from pytest_mlff.datasets.frames import Frames

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from pytest_mlff.products import JSON, Entry, find, keep
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from pytest_mlff.store import Store
 
 STORE_KIND: Final = "batch-size"

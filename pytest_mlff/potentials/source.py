@@ -16,14 +16,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from pytest_mlff.errors import MlffError, did_you_mean
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 RECIPE_FOLDER: Final = Path(__file__).resolve().parents[1] / "recipes"
 """Recipes that come with the package; each can be named without a path."""

@@ -6,6 +6,7 @@ Both the CSV file and the DataFrame are made from these columns, so they cannot 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -13,8 +14,6 @@ from pytest_mlff.gate.threshold import Verdict
 from pytest_mlff.reports.model import CaseRecord
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from pytest_mlff.reports.model import Report, VariantRecord
 
 VERDICTS: Final = tuple(verdict.value for verdict in Verdict)

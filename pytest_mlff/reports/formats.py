@@ -6,7 +6,9 @@ hook ``pytest_mlff_reports``.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from pytest_mlff.entry_points import entry_points, named_object
@@ -14,9 +16,6 @@ from pytest_mlff.errors import MlffError, did_you_mean
 from pytest_mlff.store import write_atomically
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
-    from pathlib import Path
-
     from pytest_mlff.reports.model import Report
 
 _GROUP: Final = "pytest_mlff.reports"

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
 from pytest_mlff.gate.threshold import RED
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
     from pytest_mlff.reports.model import CaseRecord, Report
 
 UNKNOWN = "unknown"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_mlff.errors import MlffError
@@ -10,9 +12,6 @@ from pytest_mlff.gate.threshold import RED
 from pytest_mlff.reports.json_report import load_report
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-    from pathlib import Path
-
     from pytest_mlff.reports.model import CaseRecord, Report
 
 

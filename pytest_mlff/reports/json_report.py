@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import textwrap
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -13,10 +15,6 @@ from pytest_mlff.gate.files import parse_json
 from pytest_mlff.reports.model import SCHEMA_VERSION, Report
 from pytest_mlff.reports.stream import CLOSING, PARTIAL
 from pytest_mlff.store import write_atomically
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
 
 
 def sidecar_path(report: Path) -> Path:

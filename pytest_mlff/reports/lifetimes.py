@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from pytest_mlff.errors import MissingExtraError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from pytest_mlff.reports.model import CaseRecord
 
 

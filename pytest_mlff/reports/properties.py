@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from pytest_mlff.gate.standing import Standing
@@ -10,8 +11,6 @@ from pytest_mlff.metrics.registry import metric_named
 from pytest_mlff.reports.model import CaseRecord, plain
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from pytest_mlff.gate.outcome import Outcome
 
 PREFIX = "mlff."

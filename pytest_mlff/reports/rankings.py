@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,8 +12,6 @@ from pytest_mlff.reports.lifetimes import log_rank_between
 from pytest_mlff.similarity.correlation import rank_correlation
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
     from pytest_mlff.gate.compare import Ranking
     from pytest_mlff.gate.records import KeptCase
     from pytest_mlff.reports.model import CaseRecord, Report

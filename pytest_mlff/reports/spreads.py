@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from pytest_mlff.metrics.registry import metric_named
 from pytest_mlff.reports.model import SpreadRecord
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
     from pytest_mlff.reports.model import CaseRecord
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_mlff.errors import MlffError
@@ -18,7 +19,6 @@ from pytest_mlff.store import write_atomically
 
 if TYPE_CHECKING:
     from io import FileIO
-    from pathlib import Path
 
     from pytest_mlff.reports.model import CaseRecord, Report
 

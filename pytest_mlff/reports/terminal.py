@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from pytest_mlff.gate.threshold import Verdict
 from pytest_mlff.units import in_unit, percent, two_digits
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from pytest_mlff.reports.model import CaseRecord
 
 _WIDTH = 80

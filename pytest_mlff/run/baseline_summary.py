@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -10,8 +11,6 @@ from pytest_mlff.errors import MlffError
 from pytest_mlff.gate.baseline import family_of, spec_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-
     from pytest_mlff.gate.records import KeptCase
     from pytest_mlff.gate.update import Update
     from pytest_mlff.reports import model as reports

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -13,8 +14,6 @@ from pytest_mlff.products import JSON, Product, once
 from pytest_mlff.store import digest_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from pytest_mlff.datasets.integrity import IntegrityResult
     from pytest_mlff.datasets.splits import FrameSets
     from pytest_mlff.store import Store

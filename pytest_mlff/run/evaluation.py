@@ -7,6 +7,7 @@ also those of other processes and later runs.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -25,8 +26,6 @@ from pytest_mlff.run.simulations import Simulations
 from pytest_mlff.statistics.evidence import FrameSeries, Pooled, Replicates
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
     from pytest_mlff.datasets.splits import FrameSets
     from pytest_mlff.metrics.measurement import Measurement
     from pytest_mlff.potentials.adapters import Adapter

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -10,9 +12,6 @@ from pytest_mlff.errors import MlffError, NotSupportedError
 from pytest_mlff.metrics.registry import metric_named
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from contextlib import AbstractContextManager
-
     import numpy as np
     from numpy.typing import NDArray
 

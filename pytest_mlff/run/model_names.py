@@ -5,12 +5,11 @@ One model's pass must never answer for another.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
     from pytest_mlff.potentials.protocol import PotentialInfo
     from pytest_mlff.reports.model import CaseRecord
     from pytest_mlff.run.planned_case import PlannedCase

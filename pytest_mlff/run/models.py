@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -13,8 +14,6 @@ from pytest_mlff.potentials.families.registry import installed_adapters
 from pytest_mlff.potentials.source import Card, RecipeFile, parse_source
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
     from pytest_mlff.datasets.splits import FrameSets
     from pytest_mlff.potentials.adapters import Adapter
     from pytest_mlff.potentials.card import ModelCard

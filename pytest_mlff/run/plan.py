@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_mlff.datasets.levels import NOT_STATED, same_level
@@ -15,9 +17,6 @@ from pytest_mlff.specs import builtin_folder, cases_of, expand, find_specs, load
 from pytest_mlff.specs.cases import pooled_cases
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-    from pathlib import Path
-
     from pytest_mlff.datasets.dataset import DatasetSource
     from pytest_mlff.run.options import Located, Options
     from pytest_mlff.specs import Case, Spec, Variant

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_mlff.metrics.registry import is_law, metric_named
 from pytest_mlff.specs import builtin_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-    from pathlib import Path
-
     from pytest_mlff.run.options import Located
     from pytest_mlff.run.plan import PlannedSpec
     from pytest_mlff.specs import Case, Variant

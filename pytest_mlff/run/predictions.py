@@ -10,6 +10,7 @@ is to halve a mean error has to touch frames that hold half of it, and not by ro
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -20,8 +21,6 @@ from pytest_mlff.potentials.protocol import Prediction
 from pytest_mlff.products import ARRAYS, Product, keep, once
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from pytest_mlff.datasets.frames import Frames
     from pytest_mlff.laws.tolerance import Noise
     from pytest_mlff.potentials.protocol import Potential

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import platform
 import sys
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pytest_mlff.metrics.registry import is_law
@@ -14,8 +15,6 @@ from pytest_mlff.reports.spreads import spreads_of
 from pytest_mlff.run.model_names import infos_told_apart
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
     from pytest_mlff.potentials.protocol import PotentialInfo
     from pytest_mlff.reports.model import CaseRecord
     from pytest_mlff.run.baselines import RegressionGate

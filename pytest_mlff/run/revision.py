@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import subprocess
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from pytest_mlff.reports.model import GitRecord
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def git_record(folder: Path) -> GitRecord | None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import contextlib
 import time
 import warnings
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_mlff.errors import MlffError
@@ -15,9 +17,6 @@ from pytest_mlff.potentials.failures import ModelFailure
 from pytest_mlff.run.planned_case import PlannedCase, node_of, nodeid_of, planned_cases
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from pathlib import Path
-
     from pytest_mlff.reports.formats import ReportFormat
     from pytest_mlff.reports.model import GitRecord
     from pytest_mlff.run.evaluation import Evaluation

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,9 +20,6 @@ from pytest_mlff.simulation.dynamics import trajectory_key
 from pytest_mlff.store import can_write
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
-
     from pytest_mlff.datasets.frames import Frames
     from pytest_mlff.potentials.protocol import Potential
     from pytest_mlff.specs.simulate import SimulationPlan

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pytest_mlff.errors import MlffError, NotSupportedError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from pytest_mlff.run.evaluation import Evaluation
     from pytest_mlff.run.options import Located
     from pytest_mlff.run.plan import PlannedSpec

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from pytest_mlff.metrics.registry import metrics
 from pytest_mlff.reports.headline import UNKNOWN, is_of_another_level
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from pytest_mlff.reports.model import CaseRecord
     from pytest_mlff.run.planned_case import PlannedCase
 

@@ -12,6 +12,7 @@ Labels are neither needed nor kept.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from pytest_mlff.datasets.readers.npz import read_npz
@@ -24,8 +25,6 @@ from pytest_mlff.errors import MlffError, did_you_mean
 from pytest_mlff.specs import expand, find_specs, load_spec
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from pytest_mlff.datasets.frames import Frames
 
 ROLES: Final = ("train", "validation", "test")

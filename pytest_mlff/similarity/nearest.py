@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -11,8 +12,6 @@ from pytest_mlff.errors import MlffError
 from pytest_mlff.similarity.soap import CHUNK_BYTES, SoapSettings, soap_chunks, soap_vectors
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from numpy.typing import NDArray
 
     from pytest_mlff.datasets.frames import Frames

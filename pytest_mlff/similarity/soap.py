@@ -10,6 +10,7 @@ vectors is the cosine that De, Bartók, Csányi and Ceriotti (Phys. Chem. Chem. 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -18,8 +19,6 @@ import numpy as np
 from pytest_mlff.errors import MissingExtraError, MlffError, NotSupportedError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from ase import Atoms
     from numpy.typing import NDArray
 

@@ -11,6 +11,7 @@ artanh r, or of the logit of the area, and carried back.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -19,8 +20,6 @@ import numpy as np
 from pytest_mlff.similarity.correlation import ranks
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from numpy.typing import NDArray
 
 WORST: Final = 0.1

@@ -10,6 +10,7 @@ Fig. 4, plot this mean against the training window).
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -19,8 +20,6 @@ from pytest_mlff.products import ARRAYS, Product, once
 from pytest_mlff.similarity.soap import SoapSettings, soap_chunks
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
     from numpy.typing import NDArray
 
     from pytest_mlff.datasets.frames import Frames

@@ -7,6 +7,7 @@ of each replica.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,8 +19,6 @@ from pytest_mlff.potentials.batching import BatchPlan, evaluate
 from pytest_mlff.potentials.failures import FrameError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from numpy.typing import NDArray
 
     from pytest_mlff.datasets.frames import Frames

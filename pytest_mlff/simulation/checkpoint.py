@@ -11,7 +11,9 @@ import hashlib
 import io
 import json
 import shutil
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -19,9 +21,6 @@ import numpy as np
 from pytest_mlff.store import write_atomically
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-    from pathlib import Path
-
     from numpy.typing import NDArray
 
 _STATE: Final = "state.npz"

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -14,9 +16,6 @@ from pytest_mlff.simulation.trajectory import Trajectory
 from pytest_mlff.simulation.velocities import initial_momenta, rotations
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from pathlib import Path
-
     from numpy.typing import NDArray
 
     from pytest_mlff.datasets.frames import Frames

@@ -1,7 +1,7 @@
 """Cases of a spec: what is measured, and how good it must be."""
 
 # pydantic reads the annotations when the classes are made.
-# ruff: noqa: TC001, TC003
+# ruff: noqa: TC001
 
 from __future__ import annotations
 

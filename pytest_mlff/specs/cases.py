@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -12,8 +13,6 @@ from pytest_mlff.specs.expression import ExpressionError
 from pytest_mlff.units import ALSO_WRITTEN
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-
     from pytest_mlff.specs.case_plan import CasePlan
     from pytest_mlff.specs.expand import Variant
     from pytest_mlff.specs.operations import Scalar

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
@@ -13,8 +14,6 @@ from pytest_mlff.specs.molecule_names import molecules_named
 from pytest_mlff.specs.template import SAFE_ID, fill, template_names
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
     from pytest_mlff.specs.dataset_option import DatasetOption
     from pytest_mlff.specs.frame_sets import Selection
     from pytest_mlff.specs.operations import Scalar

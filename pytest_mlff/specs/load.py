@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import types
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
@@ -15,8 +16,6 @@ from pytest_mlff.specs.wording import shown, where_in_file
 from pytest_mlff.specs.yaml_source import YamlSource, read_yaml
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from pydantic_core import ErrorDetails
 
     from pytest_mlff.specs.yaml_source import Location

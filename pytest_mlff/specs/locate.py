@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from pytest_mlff.errors import MlffError, did_you_mean
 from pytest_mlff.specs.wording import shown
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 _SUFFIXES = (".yaml", ".yml")
 _UNSAFE = re.compile(r"[^A-Za-z0-9._+-]+")

@@ -1,7 +1,7 @@
 """What a spec file may say."""
 
 # pydantic reads the annotations when the classes are made.
-# ruff: noqa: TC001, TC003
+# ruff: noqa: TC001
 
 from __future__ import annotations
 

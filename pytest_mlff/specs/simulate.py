@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Iterator
+from typing import Literal
 
 from pydantic import Field
 
 from pytest_mlff.specs.model import Problem, SpecModel
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 
 class SimulationPlan(SpecModel):

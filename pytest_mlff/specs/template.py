@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from pytest_mlff.errors import MlffError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from pytest_mlff.specs.operations import Scalar
 
 SAFE_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,119}")

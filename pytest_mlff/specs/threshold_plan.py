@@ -1,7 +1,7 @@
 """Thresholds of a spec: a limit or a table of limits, and where the number comes from."""
 
 # pydantic reads the annotations when the classes are made.
-# ruff: noqa: TC001, TC003
+# ruff: noqa: TC001
 
 from __future__ import annotations
 

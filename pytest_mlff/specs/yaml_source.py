@@ -8,17 +8,15 @@ is text.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from pathlib import Path
+from typing import Any, Final
 
 import yaml
 
 from pytest_mlff.errors import MlffError
 from pytest_mlff.specs.wording import shown, where_in_file
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
 
 Location = tuple[str | int, ...]
 

@@ -13,6 +13,7 @@ hair. ``docs/statistics.md`` shows how often this errs.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -21,8 +22,6 @@ import numpy as np
 from pytest_mlff.statistics.spectrum import coefficient_count, cosine_coefficients, zero_frequency
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from numpy.typing import NDArray
 
 FEWEST_FRAMES = 31

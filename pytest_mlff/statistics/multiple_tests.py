@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from pytest_mlff.statistics.paired import ALPHA, PairedComparison
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
 
 
 def holm(p_values: Sequence[float], tests: int = 0) -> list[float]:

@@ -19,6 +19,7 @@ k = (1 − margin)^power.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -36,8 +37,6 @@ from pytest_mlff.statistics.interval import (
 from pytest_mlff.statistics.spectrum import cosine_coefficients
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from numpy.typing import NDArray
 
     from pytest_mlff.statistics.evidence import Evidence

@@ -6,7 +6,9 @@ is never repeated.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_mlff.errors import MlffError
@@ -15,9 +17,6 @@ from pytest_mlff.training.stages import lineage
 from pytest_mlff.training.trainers.registry import BUILTIN_TRAINERS, open_trainer
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
-
     from pytest_mlff.datasets.frames import Frames
     from pytest_mlff.datasets.splits import FrameSets
     from pytest_mlff.potentials.host.load import LoadRequest

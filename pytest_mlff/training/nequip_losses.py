@@ -6,7 +6,8 @@ read the weights of frames from the data, or differentiate the forces once more.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
 import torch
 from nequip.data import AtomicDataDict, PerAtomModifier, register_fields
@@ -15,9 +16,6 @@ from torchmetrics import Metric
 
 from pytest_mlff.errors import MlffError
 from pytest_mlff.training.losses import score_matching_loss
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
 
 FRAME_WEIGHT: Final = "frame_weight"
 """Key of the weights in the data; a name that NequIP has to know before it reads any."""

@@ -6,16 +6,15 @@ import contextlib
 import math
 import threading
 import time
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_mlff.products import JSON, Entry, find, keep
 from pytest_mlff.store import Store
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
-    from pathlib import Path
-
     from pytest_mlff.training.job import TrainingJob, TrainingResult
 
 _LOSS = "train_loss_step/weighted_sum"

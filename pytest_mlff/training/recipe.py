@@ -1,7 +1,7 @@
 """Recipes: YAML that says how a trainer fits a model to the frames of a fixture variant."""
 
 # pydantic reads the annotations when the classes are made.
-# ruff: noqa: TC001, TC003
+# ruff: noqa: TC001
 
 from __future__ import annotations
 

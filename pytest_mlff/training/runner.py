@@ -10,6 +10,8 @@ from __future__ import annotations
 import hashlib
 import os
 import time
+from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_mlff.datasets.export import extxyz_text
@@ -22,9 +24,6 @@ from pytest_mlff.training.stage_frames import stage_frames
 from pytest_mlff.training.trainers.registry import open_trainer
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
-
     from pytest_mlff.training.job import TrainingJob
 
 _ATTEMPTS = "attempts.txt"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -13,8 +14,6 @@ from pytest_mlff.training.job import load_request
 from pytest_mlff.training.losses import bias_aware_weights, denoising_forces, frame_distances
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from numpy.typing import NDArray
 
     from pytest_mlff.datasets.frames import Frames

@@ -1,8 +1,5 @@
 """Stages of a recipe: a small graph of trainings, of which one is tested."""
 
-# pydantic reads the annotations when the classes are made.
-# ruff: noqa: TC003
-
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping

@@ -16,6 +16,7 @@ largest single one is 1.5 Å⁻¹ (docs/data-integrity.md; MD17 left out, whose 
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -25,8 +26,6 @@ from pytest_mlff.datasets.integrity.superposition import displacements
 from pytest_mlff.datasets.integrity.twins import features
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
-
     from numpy.typing import NDArray
 
     from pytest_mlff.datasets.integrity.groups import SystemFrames

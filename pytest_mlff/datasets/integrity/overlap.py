@@ -6,6 +6,7 @@ test, or (``duplicate_frames``) within a set and between training and validation
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from pytest_mlff.datasets.integrity.groups import SystemFrames, group_set, present_sets
@@ -13,8 +14,6 @@ from pytest_mlff.datasets.integrity.result import IntegrityResult, in_order, plu
 from pytest_mlff.datasets.integrity.twins import TOLERANCE, repeats, twins
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from pytest_mlff.datasets.integrity.result import FrameName
     from pytest_mlff.datasets.splits import FrameSets, IndexSet
 

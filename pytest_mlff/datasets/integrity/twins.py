@@ -16,6 +16,7 @@ i + 1, which know neither cell choice nor origin. They change by at most 2π |Δ
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,8 +24,6 @@ import numpy as np
 from pytest_mlff.datasets.integrity.superposition import distances
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from numpy.typing import NDArray
 
     from pytest_mlff.datasets.integrity.groups import SystemFrames

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from pytest_mlff.datasets.conversion import parse_units
@@ -11,8 +12,6 @@ from pytest_mlff.datasets.label_keys import LabelKeys, is_label
 from pytest_mlff.errors import MlffError
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from ase import Atoms
 
     from pytest_mlff.datasets.conversion import FileUnits

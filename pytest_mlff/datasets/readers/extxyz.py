@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, Final
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
 
 MARK: Final = "mlff-label:"
 """Begins keys of ``info`` that ASE would move into a calculator, or refuse, unseen."""

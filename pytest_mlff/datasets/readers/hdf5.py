@@ -6,7 +6,9 @@ ANI-1x writes where a label was not computed, is no label.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -18,9 +20,6 @@ from pytest_mlff.datasets.readers.named_arrays import NamedArrays
 from pytest_mlff.errors import MissingExtraError, MlffError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
     from numpy.typing import NDArray
 
     from pytest_mlff.datasets.conversion import FileUnits

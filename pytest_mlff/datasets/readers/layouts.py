@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -9,8 +10,6 @@ from pytest_mlff.datasets.conversion import KCAL_MOL_ANGSTROM, FileUnits
 from pytest_mlff.errors import MlffError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from pytest_mlff.datasets.readers.named_arrays import NamedArrays
 
 

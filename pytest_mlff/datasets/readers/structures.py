@@ -8,6 +8,7 @@ import lzma
 import shutil
 import tempfile
 import zlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -27,8 +28,6 @@ from pytest_mlff.datasets.readers.lammps import data_options, dump_options, is_d
 from pytest_mlff.errors import MlffError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
-
     from ase import Atoms
 
 _COMPRESSED: dict[str, Callable[[Path], Any]] = {

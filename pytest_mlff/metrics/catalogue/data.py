@@ -6,13 +6,11 @@ datasets have an excess (at most 1 is sound), and are shared by all variants on 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from pytest_mlff.metrics.registry import Metric
 
 if TYPE_CHECKING:
-    from typing import Any
-
     from pytest_mlff.metrics.registry import Need
 
 

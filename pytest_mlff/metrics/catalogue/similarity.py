@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Any, Final
 
 from pytest_mlff.errors import NotSupportedError
 from pytest_mlff.metrics.registry import Metric
-
-if TYPE_CHECKING:
-    from typing import Any
 
 
 def _similarity(inputs: Any) -> Any:

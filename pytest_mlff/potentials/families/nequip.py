@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import warnings
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -17,8 +18,6 @@ from pytest_mlff.potentials.families.neighbours import Edges, neighbour_list
 from pytest_mlff.potentials.protocol import PotentialInfo, Prediction
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
-
     import torch
     from numpy.typing import NDArray
 

@@ -11,6 +11,7 @@ import contextlib
 import shutil
 import tempfile
 import warnings
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -29,8 +30,6 @@ from pytest_mlff.potentials.identity import file_digest, installed_versions
 from pytest_mlff.potentials.protocol import PotentialInfo
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
     from pytest_mlff.potentials.detect import FileKind
 
 # Builders that only compute from plain values. A configuration can name any Python

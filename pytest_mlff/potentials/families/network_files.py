@@ -6,7 +6,9 @@ is built with has to be installed where it is opened: in the model card's interp
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -20,9 +22,6 @@ from pytest_mlff.potentials.identity import file_digest, installed_versions
 from pytest_mlff.potentials.protocol import PotentialInfo, Prediction
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
-
     from numpy.typing import NDArray
 
     from pytest_mlff.datasets.frames import Frames

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -20,8 +21,6 @@ from pytest_mlff.reports.figures.similarity import similarities_beside_errors
 from pytest_mlff.reports.figures.windows import window_chart
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
     from pytest_mlff.reports.figures.description import Figure
     from pytest_mlff.reports.figures.rows import SpecRows
     from pytest_mlff.reports.model import Report, SpreadRecord, TrainingRecord

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from pytest_mlff.reports.figures.description import Axis, Cell, Figure, MatrixPanel
@@ -9,8 +10,6 @@ from pytest_mlff.reports.figures.points import first_metric, hover_of, metric_la
 from pytest_mlff.reports.figures.scales import colour_scale, short
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
     from pytest_mlff.reports.figures.rows import SpecRows
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from pytest_mlff.reports.figures.description import Axis, Figure, Series, XYPanel
 from pytest_mlff.reports.figures.scales import ends_of, limits, short, spaced, value_axis
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from pytest_mlff.reports.figures.rows import SpecRows
     from pytest_mlff.reports.model import CaseRecord, VariantRecord
 

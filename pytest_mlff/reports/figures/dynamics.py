@@ -6,6 +6,7 @@ it, the reference and its noise floor behind them.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -16,8 +17,6 @@ from pytest_mlff.reports.lifetimes import log_rank_between
 from pytest_mlff.similarity.correlation import rank_correlation
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
     from pytest_mlff.metrics.pictures import Curve, Picture
     from pytest_mlff.reports.figures.rows import SpecRows
     from pytest_mlff.reports.model import CaseRecord

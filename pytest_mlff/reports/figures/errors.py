@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
@@ -11,8 +12,6 @@ from pytest_mlff.reports.figures.points import species_label, species_role
 from pytest_mlff.reports.figures.scales import value_axis
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
     from pytest_mlff.reports.model import SpreadRecord
 
 _CELLS: Final = 64

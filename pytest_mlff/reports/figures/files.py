@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from pytest_mlff.errors import MlffError
@@ -9,9 +11,6 @@ from pytest_mlff.reports.figures.catalogue import figures_of
 from pytest_mlff.store import write_atomically
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-    from pathlib import Path
-
     from pytest_mlff.reports.figures.description import Figure
     from pytest_mlff.reports.model import Report
 

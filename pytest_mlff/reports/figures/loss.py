@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from pytest_mlff.reports.figures.description import Axis, Figure, Series, XYPanel
 from pytest_mlff.reports.figures.scales import limits, log_ticks, short, value_axis
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from pytest_mlff.reports.model import LossPoint, TrainingRecord
 
 _MOST_NAMED = 6

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from pytest_mlff.reports.figures.description import Axis, Figure, XYPanel
@@ -10,8 +11,6 @@ from pytest_mlff.reports.figures.points import UNDECIDED, metric_labels, panel_t
 from pytest_mlff.reports.figures.scales import ends_of, value_axis
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from pytest_mlff.reports.figures.rows import SpecRows
     from pytest_mlff.reports.model import CaseRecord
 

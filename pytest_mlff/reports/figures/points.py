@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from pytest_mlff.metrics.registry import metric_named, metrics
@@ -9,8 +10,6 @@ from pytest_mlff.reports.figures.description import Limit, Series
 from pytest_mlff.reports.figures.scales import rough_of, with_interval
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-
     from pytest_mlff.reports.figures.description import Mark
     from pytest_mlff.reports.figures.rows import SpecRows
     from pytest_mlff.reports.model import CaseRecord, VariantRecord

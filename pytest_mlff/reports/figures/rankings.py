@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from pytest_mlff.metrics.registry import metric_named
@@ -11,8 +12,6 @@ from pytest_mlff.reports.figures.points import series_of
 from pytest_mlff.reports.figures.scales import ends_of, value_axis
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from pytest_mlff.reports.rankings import RankingTable
 
 

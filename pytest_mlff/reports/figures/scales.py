@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from pytest_mlff.reports.figures.description import Axis, ColourScale
 from pytest_mlff.units import two_digits
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
     from pytest_mlff.reports.model import CaseRecord
 
 _LOG_MARGIN = 0.06

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from pytest_mlff.metrics.registry import metric_named, metrics
@@ -14,8 +15,6 @@ from pytest_mlff.reports.figures.windows import by_samples
 from pytest_mlff.similarity.correlation import rank_correlation
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from pytest_mlff.metrics.registry import Metric
     from pytest_mlff.reports.figures.rows import SpecRows
     from pytest_mlff.reports.model import CaseRecord

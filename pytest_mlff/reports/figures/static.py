@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import textwrap
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 from xml.etree import ElementTree
 
@@ -16,8 +17,6 @@ from pytest_mlff.reports.figures.static_xy import draw_xy, legend_entries
 from pytest_mlff.reports.figures.tips import NO_TEXT, SVG, Tips, add_titles
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from matplotlib.figure import Figure as Canvas
 
     from pytest_mlff.reports.figures.description import Figure, Panel

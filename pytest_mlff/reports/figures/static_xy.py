@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from pytest_mlff.reports.figures.palette import LIGHT, colour, marker
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from matplotlib.axes import Axes
 
     from pytest_mlff.reports.figures.description import Axis, Series, XYPanel

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -14,8 +15,6 @@ from pytest_mlff.specs.yaml_source import read_yaml
 from pytest_mlff.units import in_unit
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-
     from pytest_mlff.reports.model import CaseRecord, Report
     from pytest_mlff.specs.schema import Spec
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -13,8 +14,6 @@ from pytest_mlff.reports.github.escape import command
 from pytest_mlff.reports.github.summary import SUMMARY_LIMIT, step_summary
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
     from pytest_mlff.reports.model import Report
     from pytest_mlff.specs.schema import Spec
 

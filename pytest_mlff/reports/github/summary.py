@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
 from pytest_mlff.metrics.registry import is_law
@@ -18,8 +19,6 @@ from pytest_mlff.reports.github.words import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
     from pytest_mlff.reports.model import CaseRecord, Report
 
 SUMMARY_LIMIT: Final = 1024 * 1024

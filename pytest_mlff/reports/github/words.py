@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Final
 
 from pytest_mlff.gate.threshold import RED
@@ -9,8 +10,6 @@ from pytest_mlff.reports.headline import ORDER, headline_of
 from pytest_mlff.units import in_unit, percent
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
     from pytest_mlff.reports.model import CaseRecord, Report
 
 _AGAINST: Final = {

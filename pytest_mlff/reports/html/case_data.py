@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
@@ -10,8 +11,6 @@ from pytest_mlff.metrics.pictures import FILM_STEP_ANGSTROM
 from pytest_mlff.reports.headline import severity
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from pytest_mlff.metrics.pictures import Film
     from pytest_mlff.reports.model import CaseRecord, Report, StructureRecord
 

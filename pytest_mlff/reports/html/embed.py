@@ -10,12 +10,10 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable
+from typing import Any
 
 from pytest_mlff.errors import MlffError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 # The only characters with which text inside a script element can leave it, and the two
 # line separators that JSON allows and old JavaScript does not.

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from pytest_mlff.reports.model import LossPoint, TrainingRecord
 
 _WIDTH, _HEIGHT = 300, 130

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_mlff.errors import MlffError
@@ -13,9 +15,6 @@ from pytest_mlff.reports.html.page import environment, require_html, stylesheet
 from pytest_mlff.reports.html.plots import plot_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from pathlib import Path
-
     from pytest_mlff.reports.model import Report
     from pytest_mlff.reports.rankings import Rankings
 

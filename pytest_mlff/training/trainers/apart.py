@@ -11,6 +11,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,8 +23,6 @@ from pytest_mlff.training.fixture import TrainingFixture
 from pytest_mlff.training.trainers.protocol import Fit
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
     from pytest_mlff.training.recipe import Recipe
     from pytest_mlff.training.trainers.function import CallableTrainer
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib.metadata
 import inspect
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,8 +15,6 @@ from pytest_mlff.potentials.failures import one_line, raise_if_poisoned
 from pytest_mlff.training.trainers.protocol import Fit
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
     from pytest_mlff.training.fixture import TrainingFixture
 
 

@@ -9,7 +9,9 @@ import importlib.util
 import json
 import math
 import os
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_mlff.errors import MissingExtraError, MlffError
@@ -18,9 +20,6 @@ from pytest_mlff.training.trainers.apart import run_logged, why_it_failed
 from pytest_mlff.training.trainers.protocol import Fit
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-    from pathlib import Path
-
     from pytest_mlff.training.fixture import TrainingFixture
     from pytest_mlff.training.recipe import Recipe
     from pytest_mlff.training.trainers.protocol import LossCurve

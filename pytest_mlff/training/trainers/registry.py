@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from pytest_mlff.errors import MlffError
 from pytest_mlff.training.trainers.function import CallableTrainer
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
-
     from pytest_mlff.training.recipe import Recipe
     from pytest_mlff.training.trainers.protocol import Trainer
 

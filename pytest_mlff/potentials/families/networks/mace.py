@@ -6,14 +6,13 @@ want of an argument of its interaction block: here it is bound before the networ
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import torch
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from pytest_mlff.potentials.families.networks.batch import Batch
 
 
