@@ -155,13 +155,7 @@ class Store:
         return unpack(kind, key, suffix, written)
 
     def write(self, kind: str, key: Mapping[str, Any], suffix: str, content: bytes) -> bool:
-        """Write an entry.
-
-        Returns
-        -------
-        bool
-            False where the store cannot be written, of which one warning is given.
-        """
+        """Write an entry; False, with one warning in all, where the store cannot be written."""
         try:
             ignore = self.root / ".gitignore"
             if not ignore.exists():

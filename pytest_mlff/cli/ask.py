@@ -10,17 +10,10 @@ from pytest_mlff.errors import MlffError
 def agreed(question: str, nobody: str) -> bool:
     """Ask at the terminal; anything but ``y`` or ``yes`` is no.
 
-    Parameters
-    ----------
-    question : str
-        What is asked.
-    nobody : str
-        The line for a run without a terminal.
-
     Raises
     ------
     MlffError
-        If nobody can be asked.
+        If there is no terminal to ask at; ``nobody`` is its line.
     """
     if not sys.stdin.isatty():
         raise MlffError(nobody)

@@ -109,12 +109,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 
 def initialise(wanted: WantedGate) -> int:
-    """Show what is to be written, ask, and write it.
-
-    Returns
-    -------
-    int
-        0, or 1 if the user said no.
+    """Show what is to be written, ask, and write it; 1 if the user said no.
 
     Raises
     ------

@@ -78,15 +78,7 @@ def check_target(folder: Path, name: str) -> None:
 
 
 def described(file: Planned, *, content: bool) -> list[str]:
-    """What would be done to a file: a line, then its content or what differs.
-
-    Parameters
-    ----------
-    file : Planned
-        The file.
-    content : bool
-        Show the content of a new file, too.
-    """
+    """What would be done to a file: a line, then what differs, or a new one's content if wanted."""
     state, size = file.state, f"{len(file.content):,} bytes"
     lines = [f"{state:<9}  {file.name}  ({size})"]
     try:

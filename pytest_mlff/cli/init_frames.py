@@ -76,13 +76,7 @@ def _quoted(text: str) -> str:
 
 
 def constant_errors(frames: Frames) -> dict[str, float]:
-    """Errors of a model that knows nothing: one energy for each composition, and no forces.
-
-    Returns
-    -------
-    dict of str to float
-        ``energy_mae`` in meV/atom and ``force_mae`` in meV/Å, as far as there are labels.
-    """
+    """``energy_mae`` (meV/atom), ``force_mae`` (meV/Å) of an energy a composition and no forces."""
     import numpy as np
 
     from pytest_mlff.units import MEV

@@ -40,15 +40,8 @@ def spec_text(
 ) -> str:
     """A spec on these frames.
 
-    Parameters
-    ----------
-    ground : Ground
-        The frames.
-    title : str
-        Of the model.
-    thresholds : dict of str to str, optional
-        Entries of ``thresholds`` of each metric, as YAML; one without is reported and compared
-        with the baseline. Without any, energies and forces are only measured.
+    ``thresholds`` holds the entries of each metric, as YAML; one without is reported and compared
+    with the baseline. Without any, energies and forces are only measured.
     """
     cases = ""
     for metric in ground.metrics if thresholds is None else thresholds:

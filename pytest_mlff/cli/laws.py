@@ -68,10 +68,7 @@ def list_laws() -> int:
 def selftest(seed: int = 0, *, limits: bool = True, seeds: int = 1) -> int:
     """Print the matrix potential × law, the detection limits and, for several seeds, the counts.
 
-    Returns
-    -------
-    int
-        1 if a check failed its proof: a mutant was missed or an exact potential was not passed.
+    1 if a check failed its proof: a mutant was missed or an exact potential was not passed.
     """
     from pytest_mlff.laws import selftest as proofs
     from pytest_mlff.laws.mutants import FAULTS

@@ -73,24 +73,6 @@ def run_report(
 ) -> int:
     """Make of a report what was asked for; print it where nothing was.
 
-    Parameters
-    ----------
-    path : Path
-        JSON report.
-    writes : sequence of (str, Path)
-        Formats to write, each with its file.
-    csv : bool
-        Print the table as CSV.
-    figures : Path, optional
-        Folder to write figures into.
-    formats : str, optional
-        Their formats, joined by commas.
-
-    Returns
-    -------
-    int
-        0.
-
     Raises
     ------
     MlffError

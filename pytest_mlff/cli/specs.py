@@ -65,20 +65,7 @@ def list_specs() -> int:
 
 
 def show(name: str, dataset: str | None = None) -> int:
-    """Print variants and case ids of the specs that ``name`` finds.
-
-    Parameters
-    ----------
-    name : str
-        As ``--mlff-suite`` takes it.
-    dataset : str, optional
-        One of the spec's datasets.
-
-    Returns
-    -------
-    int
-        0, or 4 after one line on the standard error.
-    """
+    """Print variants and case ids of the specs that ``name`` finds; 4 after a line of error."""
     try:
         for path in find_specs([name], Path.cwd()):
             print("\n".join(_described(load_spec(path), dataset)))
@@ -90,12 +77,7 @@ def show(name: str, dataset: str | None = None) -> int:
 def validate(paths: Sequence[str], data: Path | None = None) -> int:
     """Check spec files, on each of their datasets; prints ``OK`` or the one-line error of each.
 
-    Parameters
-    ----------
-    paths : sequence of str
-        As ``--mlff-suite`` takes them.
-    data : Path, optional
-        Folder of published datasets. Without it, those that are not here are not opened.
+    Without ``data``, a folder of published datasets, those that are not here are not opened.
     """
     worst = 0
     for name in paths:

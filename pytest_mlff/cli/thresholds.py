@@ -69,15 +69,7 @@ class Line:
 
 
 def written(lines: Sequence[Line], *, known: str = "") -> str:
-    """The entries of ``thresholds`` of one metric, as YAML.
-
-    Parameters
-    ----------
-    lines : sequence of Line
-        Of one spec and metric.
-    known : str
-        Provenance that the anchor ``*own`` stands for already.
-    """
+    """The entries of one metric's ``thresholds``, as YAML, where ``*own`` stands for ``known``."""
     several = len({line.species for line in lines}) > 1
     text: list[str] = []
     for _, group in groupby(lines, key=lambda line: line.table):

@@ -33,13 +33,7 @@ else:
 def columns_of(
     info: Sequence[Mapping[str, Any]], arrays: Sequence[Mapping[str, Any]]
 ) -> tuple[dict[str, NDArray[Any]], dict[str, NDArray[Any]]]:
-    """Columns per frame and per atom of the ``info`` and ``arrays`` of structures.
-
-    Returns
-    -------
-    per_frame, per_atom : dict of str to ndarray
-        Of shapes (n_frames, …) and (n_total, …).
-    """
+    """Columns per frame (n_frames, …) and per atom (n_total, …) of ``info`` and ``arrays``."""
     per_frame = {key: np.stack(values) for key in _common(info) if (values := _alike(info, key, 0))}
     per_atom = {
         key: np.concatenate(values) for key in _common(arrays) if (values := _alike(arrays, key, 1))

@@ -74,18 +74,7 @@ def _move(atoms: Any, rng: np.random.Generator) -> None:
 
 
 def generate(folder: Path) -> tuple[Path, ...]:
-    """Make the files of all systems.
-
-    Parameters
-    ----------
-    folder : Path
-        Made where it is missing.
-
-    Returns
-    -------
-    tuple of Path
-        The files written.
-    """
+    """Make the files of all systems in a folder, which is made where it is missing."""
     import io
 
     from ase.calculators.emt import EMT

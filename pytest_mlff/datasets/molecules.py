@@ -49,17 +49,7 @@ MOLECULES: tuple[Molecule, ...] = (
 def build_geometry(molecule: Molecule, seed: int) -> Atoms:
     """Embed a molecule in three dimensions with RDKit (distance geometry, then MMFF).
 
-    Parameters
-    ----------
-    molecule : Molecule
-        What to build.
-    seed : int
-        Seed of the distance-geometry embedding.
-
-    Returns
-    -------
-    ase.Atoms
-        Rough geometry in Å, heavy atoms first in SMILES order, hydrogens last.
+    A rough geometry in Å, heavy atoms first in SMILES order, hydrogens last.
 
     Raises
     ------

@@ -27,12 +27,7 @@ LABEL_ACCURACY = 0.01
 
 
 def calculator(accuracy: float = LABEL_ACCURACY) -> Calculator:
-    """Make an ASE calculator for the reference method.
-
-    Parameters
-    ----------
-    accuracy : float
-        tblite's SCF accuracy multiplier (smaller is tighter).
+    """An ASE calculator for the reference method; a smaller ``accuracy`` of tblite's is tighter.
 
     Raises
     ------

@@ -17,14 +17,7 @@ if TYPE_CHECKING:
 def open_sources(
     variants: Iterable[Variant], data_dir: Path | None
 ) -> tuple[DatasetSource, dict[str, DatasetSource]]:
-    """Open the datasets that variants of one spec, on one dataset, take frames from.
-
-    Returns
-    -------
-    source : DatasetSource
-        Of the variants themselves.
-    others : dict of str to DatasetSource
-        By their key in the spec.
+    """Open the datasets that variants of one spec take frames from: their own, and others by key.
 
     Raises
     ------

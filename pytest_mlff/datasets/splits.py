@@ -146,19 +146,12 @@ def _exact(percent: float) -> Fraction:
 
 
 def window_bounds(n_frames: int, start: float, end: float) -> tuple[int, int]:
-    """First and one-past-last frame of a percent window, in exact arithmetic.
-
-    Parameters
-    ----------
-    n_frames : int
-        Frames in all.
-    start, end : float
-        Percent, 0 ≤ start < end ≤ 100.
+    """First and one-past-last frame of a window of percent, in exact arithmetic.
 
     Raises
     ------
     MlffError
-        If the percentages are not such numbers.
+        Unless 0 ≤ start < end ≤ 100.
     """
     if not 0 <= start < end <= 100:  # false for NaN, too
         raise MlffError(

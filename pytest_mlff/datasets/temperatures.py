@@ -39,18 +39,7 @@ def protocol(temperature: int, number: int) -> Protocol:
 
 
 def make(folder: Path) -> tuple[Path, ...]:
-    """Make the files of all temperatures.
-
-    Parameters
-    ----------
-    folder : Path
-        Made where it is missing; unfinished work is kept in ``parts`` there.
-
-    Returns
-    -------
-    tuple of Path
-        The files written.
-    """
+    """Make the files of all temperatures in a folder; unfinished work is kept in its ``parts``."""
     return tuple(_file(folder, temperature) for temperature in TEMPERATURES)
 
 

@@ -105,16 +105,7 @@ class Ranking:
 
 
 def read_runs(paths: Sequence[Path]) -> dict[str, dict[str, KeptCase]]:
-    """Read reports and baselines; models of equal name are told apart by their file.
-
-    Parameters
-    ----------
-    paths : sequence of Path
-
-    Returns
-    -------
-    dict
-        Model name to case id to record.
+    """Read reports and baselines: model to case id to record; equal names are told by the file.
 
     Raises
     ------

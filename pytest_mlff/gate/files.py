@@ -161,14 +161,7 @@ def read_sidecar(path: Path, told: Any, *, what: str) -> dict[str, NDArray[Any]]
 def pack_models(
     models: Mapping[str, Iterable[KeptCase]], sidecar: str
 ) -> tuple[dict[str, Any], bytes]:
-    """What a JSON report keeps under its key ``residuals``, and the bytes of the sidecar.
-
-    Parameters
-    ----------
-    models : mapping of model name to its records
-    sidecar : str
-        File name of the sidecar, beside the report.
-    """
+    """What a report keeps as ``residuals``, and the bytes of the sidecar (by name) beside it."""
     arrays: dict[str, NDArray[Any]] = {}
     packed = {
         model: {record.case_id: pack(record, arrays) for record in records}

@@ -20,13 +20,6 @@ def baseline_edits(name: str, before: Path, after: Path) -> list[Edit]:
     """What a pull request changes in a baseline file.
 
     A lower value holds the model to more; any other change may hold it to less.
-
-    Parameters
-    ----------
-    name : str
-        The file, as a reader knows it.
-    before, after : Path
-        That of the base branch and that of the request.
     """
     if not before.is_file():
         return [Edit("stricter", name, "is new")] if after.is_file() else []

@@ -14,19 +14,10 @@ _NO_CARD: Final = CardFile(model="none")
 
 
 def card_edits(name: str, base: Path, head: Path) -> list[Edit]:
-    """Compare what two branches' cards excuse.
+    """Compare what two branches' cards excuse; what only takes excuses away is ``stricter``.
 
-    Parameters
-    ----------
-    name : str
-        A model source; one that is no card in the request changes nothing.
-    base, head : Path
-        Roots of the two branches. Where the base has no such card it excuses nothing.
-
-    Returns
-    -------
-    list of Edit
-        What only takes excuses away is ``stricter``.
+    A source that is no card in the request changes nothing; a base without the card excuses
+    nothing.
     """
     old, new = (_card(root / name) or _NO_CARD for root in (base, head))
     excused = [{one.law: one.reason for one in card.known_violations} for card in (old, new)]

@@ -50,18 +50,9 @@ class Judge:
 
 
 def changes(judge: Judge, base: Path, head: Path) -> list[Edit]:
-    """Compare two branches.
+    """What differs between the roots of two branches, worst first.
 
-    Parameters
-    ----------
-    judge : Judge
-    base, head : Path
-        Roots of the two branches.
-
-    Returns
-    -------
-    list of Edit
-        Worst first. A ``no judge`` says that the base branch cannot judge at all.
+    A ``no judge`` says that the base branch cannot judge at all.
     """
     try:
         edits = [edit for name in judge.files for edit in _spec(name, base, head)]

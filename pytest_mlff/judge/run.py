@@ -93,14 +93,7 @@ def inert() -> Iterator[None]:
 
 
 def run_pytest(run: Run, *, decided: bool = True) -> RunOutcome:
-    """Run pytest and look at what it left.
-
-    Parameters
-    ----------
-    run : Run
-    decided : bool
-        Whether a pass has to be one of every case.
-    """
+    """Run pytest and look at what it left; with ``decided``, a pass has to be one of every case."""
     # An old one must not be taken for this run's.
     run.report.unlink(missing_ok=True)
     environment = {key: value for key, value in os.environ.items() if key not in _RUNNER}

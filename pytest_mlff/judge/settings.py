@@ -98,15 +98,7 @@ def _shown(settings: dict[str, str], key: str) -> str:
 
 
 def conftest_edits(base: Path, head: Path, folders: Iterable[str]) -> list[Edit]:
-    """Conftest files that differ: in the root, in its ``test*`` folders, on the way to specs.
-
-    Parameters
-    ----------
-    base, head : Path
-        Roots of the two branches.
-    folders : iterable of str
-        Folders of the specs, relative to the root.
-    """
+    """Conftest files that differ: in the root, its ``test*`` folders and on the way to specs."""
     names = {"conftest.py"}
     for root in (base, head):
         names |= {path.relative_to(root).as_posix() for path in root.glob("test*/conftest.py")}

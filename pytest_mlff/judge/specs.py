@@ -39,13 +39,6 @@ _OF_A_THRESHOLD = {"limit", "larger_is_better", "unit", "provenance"}
 def spec_edits(name: str, before: Path, after: Path) -> list[Edit]:
     """What a pull request changes in a spec.
 
-    Parameters
-    ----------
-    name : str
-        The file, as a reader knows it.
-    before, after : Path
-        The spec of the base branch and that of the request.
-
     Raises
     ------
     MlffError

@@ -113,10 +113,7 @@ def _quoted(value: Parameter) -> str:
 def write_counterexample(counterexample: Counterexample, folder: Path) -> Path:
     """Write it as extxyz into ``folder``, with all digits and all that a model was given.
 
-    Returns
-    -------
-    Path
-        The written file; `Counterexample.command` gives the line to run.
+    `Counterexample.command` gives the line that runs the file.
     """
     told = {"mlff_law": counterexample.law, "mlff_seed": str(counterexample.seed)}
     for key, value in sorted(counterexample.parameters.items()):

@@ -94,13 +94,7 @@ def matrix(
     seed: int = 0,
     progress: Progress | None = None,
 ) -> dict[str, dict[str, Finding]]:
-    """Every exact potential and every mutant (float64, strength 1) against every law.
-
-    Returns
-    -------
-    dict
-        Potential to law to finding; exact potentials first.
-    """
+    """Every exact potential, then every mutant (float64, strength 1), against every law."""
     makers: dict[str, Callable[[], Potential]] = {
         **EXACT,
         **{name: partial(mutant, name) for name in FAULTS},
@@ -123,12 +117,9 @@ def over_seeds(
     strictness: str = "fast",
     progress: Progress | None = None,
 ) -> tuple[Count, Count]:
-    """Every mutant against its law and every exact potential against every law, in many seeds.
+    """Mutants caught by their law and exact potentials that passed, in many seeds.
 
-    Returns
-    -------
-    tuple of Count
-        Mutants caught, and exact potentials that passed; an ``error`` counts as neither.
+    An ``error`` counts as neither.
     """
     trials: list[tuple[str, str, Callable[[], Potential], Finding]] = [
         (f"{name} {dtype}", FAULTS[name].law, partial(mutant, name, 1.0, dtype), "caught")

@@ -8,17 +8,7 @@ from pytest_mlff.metrics.registry import Metric
 
 
 def law_metric(name: str, title: str, law: Any) -> Metric:
-    """The metric of a law.
-
-    Parameters
-    ----------
-    name : str
-        Id of both.
-    title : str
-        What holds, in one line.
-    law : Law or type of Law or str
-        The law, or where it is, as ``"module:name"``.
-    """
+    """The metric of a law; the law, or where it is, as ``"module:name"``."""
     return Metric(
         name,
         "1",

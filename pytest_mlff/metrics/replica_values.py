@@ -17,12 +17,6 @@ def per_start(values: NDArray[np.float64], start_of: NDArray[np.int64]) -> NDArr
     """Mean over the replicas of each start, shape (n_starts,).
 
     Replicas that share a start are no independent evidence, so they count once together.
-
-    Parameters
-    ----------
-    values : ndarray, shape (n_replicas,)
-    start_of : ndarray of int64, shape (n_replicas,)
-        Start of each replica.
     """
     return np.array([values[start_of == one].mean() for one in np.unique(start_of)])
 

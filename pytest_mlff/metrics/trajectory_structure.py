@@ -126,15 +126,7 @@ class ReplicaStructure:
     curves: tuple[Radial | None, ...]
 
     def value(self, metric: str, pair: str = ALL_PAIRS) -> float:
-        """The metric of all replicas' frames together.
-
-        Parameters
-        ----------
-        metric : str
-            One of `STRUCTURE_METRICS`; in % for ``wright_factor``.
-        pair : str
-            Element pair, such as ``C-H``, or ``all``.
-        """
+        """One of `STRUCTURE_METRICS` of all replicas' frames together; ``wright_factor`` in %."""
         return self._of(metric, pair, np.ones(len(self.curves), dtype=bool))
 
     def pseudo_values(self, metric: str, pair: str = ALL_PAIRS) -> NDArray[np.float64]:

@@ -83,12 +83,7 @@ def reaches_specs(session: Session, path: Path, config: pytest.Config) -> bool |
     """Whether to ignore a path, for the sake of specs in folders that pytest does not search.
 
     Builtin specs often lie below a virtual environment in the repository. Only the way to
-    the specs is opened; whatever else lies beside it stays ignored.
-
-    Returns
-    -------
-    bool or None
-        None leaves the answer to pytest.
+    the specs is opened; whatever else lies beside it stays ignored. None leaves it to pytest.
     """
     from _pytest.main import pytest_ignore_collect
 

@@ -42,15 +42,7 @@ class JUnitCases:
             ]
 
     def enter(self, report: pytest.TestReport, name: str) -> None:
-        """Have the entry that pytest is about to make of a report bear the case's name.
-
-        Parameters
-        ----------
-        report : pytest.TestReport
-            Of a phase that makes an entry.
-        name : str
-            As in the reports, and in the brackets of the item's id.
-        """
+        """Have the entry that pytest is about to make of a report bear the case's name."""
         if self._xml is not None:
             self._xml.node_reporter(report).add_attribute("name", name)
         if self.strict and report.when not in ("setup", "call", "teardown"):

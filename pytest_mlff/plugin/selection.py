@@ -55,25 +55,14 @@ class PickedTests:
     excuse: str = ""
 
     def excuses(self, deselected: int) -> bool:
-        """Whether a run without any case may be green.
-
-        Parameters
-        ----------
-        deselected : int
-            Cases that were collected and then deselected.
-        """
+        """Whether a run without any case may be green, some cases having been deselected."""
         return self.excuse == "picked" or (self.excuse == "deselected" and deselected > 0)
 
 
 def read_selection(config: pytest.Config, options: Options) -> PickedTests:
     """Read what was typed: arguments of this run, not what an ini file says.
 
-    Parameters
-    ----------
-    config : pytest.Config
-        In a worker of xdist it knows what the controller has read.
-    options : Options
-        Of the run.
+    In a worker of xdist the configuration knows what the controller has read.
     """
     named = chosen_specs(config)
     told = getattr(config, "workerinput", {}).get(_WORKER_KEY)

@@ -16,15 +16,8 @@ _KINDS = {"f": ("failed", "FAILED"), "E": ("error", "ERROR")}
 def keep_reasons(terminal: pytest.TerminalReporter, names: Mapping[str, str]) -> None:
     """Have the short summary call a case by its name, and wrap its reason where pytest cuts it.
 
-    pytest's own line begins with the id of the item, which alone may fill a terminal. What
-    else failed stays as pytest says it.
-
-    Parameters
-    ----------
-    terminal : TerminalReporter
-        It has not written the summary yet.
-    names : mapping of str to str
-        Names of the cases, by the ids of their items.
+    pytest's own line begins with the id of the item, by which ``names`` are known and which alone
+    may fill a terminal. What else failed stays as pytest says it.
     """
     theirs = terminal.short_test_summary
 

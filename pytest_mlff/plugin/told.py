@@ -37,13 +37,7 @@ def tell_models(session: Session, report: pytest.TestReport) -> None:
 
 
 def hear_models(session: Session, report: pytest.TestReport) -> list[str]:
-    """In the controller, take that off the report.
-
-    Returns
-    -------
-    list of str
-        Lines on models that were not known before, and what is to be warned of.
-    """
+    """In the controller, take that off the report: lines on new models, and what to warn of."""
     from pytest_mlff.potentials.protocol import PotentialInfo
     from pytest_mlff.run.report import model_line
 

@@ -131,11 +131,6 @@ class ModelCard:
 def load_card(path: Path) -> ModelCard:
     """Read and check a model card.
 
-    Parameters
-    ----------
-    path : Path
-        The YAML file.
-
     Raises
     ------
     MlffError

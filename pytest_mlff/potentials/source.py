@@ -135,15 +135,7 @@ def _yaml_kind(path: Path) -> type[RecipeFile | Card | Routed]:
 
 
 def names_recipe(text: str, cwd: Path) -> bool:
-    """Whether a model source is a recipe, without asking whether it is in order.
-
-    Parameters
-    ----------
-    text : str
-        The source.
-    cwd : Path
-        Folder that relative paths start from.
-    """
+    """Whether a model source is a recipe, without asking whether it is in order."""
     if Path(text).suffix.lower() not in _YAML:
         return False
     try:

@@ -68,11 +68,6 @@ def once(store: Store, product: Product[T]) -> T:
 
     Processes that want the same product wait for the one that makes it. An entry that is
     damaged, or that the product doubts, is made again, with one warning.
-
-    Parameters
-    ----------
-    store : Store
-    product : Product
     """
     with store.lock(product.kind, product.key):
         wrong: str | None
@@ -96,15 +91,7 @@ def once(store: Store, product: Product[T]) -> T:
 
 
 def find(store: Store, entry: Entry[T], *, quiet: bool = False) -> T | None:
-    """What the store holds; None if that is nothing, or damaged (of which a warning is given).
-
-    Parameters
-    ----------
-    store : Store
-    entry : Entry
-    quiet : bool
-        Whether somebody else gives the warning.
-    """
+    """What the store holds; None if that is nothing, or damaged: a warning, unless ``quiet``."""
     try:
         return _stored(store, entry)
     except DamagedEntryError as error:

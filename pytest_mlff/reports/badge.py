@@ -35,18 +35,9 @@ def _verdicts(report: Report) -> list[str]:
 
 
 def badge_svg(report: Report) -> str:
-    """The badge of a report.
+    """The badge of a report, an SVG of 20 px height.
 
     Green only where the report's own headline is a plain yes.
-
-    Parameters
-    ----------
-    report : Report
-
-    Returns
-    -------
-    str
-        An SVG document of 20 px height.
     """
     text = badge_text(report)
     left, right = (_LETTER * len(part) + 2.0 * _PADDING for part in (_LABEL, text))

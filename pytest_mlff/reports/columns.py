@@ -53,14 +53,6 @@ def columns_of(report: Report) -> list[Column]:
 
     First all fields of the case record (structures as JSON text), then the axes of the
     case's variant as ``axis_<name>``, then its evidence as ``evidence_<name>``.
-
-    Parameters
-    ----------
-    report : Report
-
-    Returns
-    -------
-    list of Column
     """
     cases = report.cases
     columns = [

@@ -31,12 +31,7 @@ class Comparison:
 
 
 def comparison_of(report: Report) -> Comparison | None:
-    """Say what the comparison with baselines came to; None where there was none to make.
-
-    Parameters
-    ----------
-    report : Report
-    """
+    """What the comparison with baselines came to; None where there was none to make."""
     # A job may compare with several, one after the other: each is named.
     named = ", ".join(dict.fromkeys(report.run.baselines.values()))
     against = f"the baseline ({named})" if named else "the baseline"

@@ -94,14 +94,6 @@ def headline_of(report: Report) -> Headline:
     A run is green only if it ended with exit code 0, lost, skipped and deselected no case,
     measured at least one and has no case in the red: each is asked for by itself, whatever the
     others say.
-
-    Parameters
-    ----------
-    report : Report
-
-    Returns
-    -------
-    Headline
     """
     counts: Counter[str] = Counter(case.verdict for case in report.cases)
     lost = max(0, report.run.collected - len(report.cases))
@@ -138,12 +130,9 @@ def headline_of(report: Report) -> Headline:
 
 
 def unjudged_models(verdicts: Iterable[tuple[str | None, str]]) -> list[str]:
-    """Names of models of which no case came to a judgement, whatever the checks of data say.
+    """Models of which no case came to a judgement, whatever the checks of data say.
 
-    Parameters
-    ----------
-    verdicts : iterable of (str or None, str)
-        Model and verdict of each case. What was skipped is left to others.
+    Of model and verdict of each case; what was skipped is left to others.
     """
     told: dict[str, set[str]] = {}
     for model, verdict in verdicts:

@@ -25,13 +25,7 @@ def sidecar_path(report: Path) -> Path:
 def write_report(path: Path, report: Report, sidecar: bytes | None = None) -> None:
     """Write a report and its per-frame values; old files survive if the disk is full.
 
-    Parameters
-    ----------
-    path : Path
-    report : Report
-    sidecar : bytes, optional
-        What `sidecar_path` is to hold. Without, one that is there is removed: it belonged
-        to another report.
+    Without ``sidecar``, a `sidecar_path` that is there is removed: it belonged to another report.
 
     Raises
     ------

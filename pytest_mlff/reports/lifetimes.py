@@ -13,18 +13,10 @@ if TYPE_CHECKING:
 
 
 def log_rank_between(cases: Iterable[CaseRecord]) -> float | None:
-    """Chance of survival as different as this from models that live equally long.
+    """Chance of such lifetimes (p) of one simulation by several models that live equally long.
 
-    Parameters
-    ----------
-    cases : iterable of CaseRecord
-        One simulation by several models.
-
-    Returns
-    -------
-    float or None
-        p value; None with fewer than two models whose lifetimes are told, for simulations of
-        different length or ensemble, and without lifelines.
+    None with fewer than two models whose lifetimes are told, for simulations of different length
+    or ensemble, and without lifelines.
     """
     told = [one.evidence for one in cases if "lifetimes" in one.evidence]
     if len(told) < 2 or len({(one["ensemble"], one["simulated_ps"]) for one in told}) > 1:

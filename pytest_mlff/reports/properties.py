@@ -25,16 +25,9 @@ _NO_PROPERTIES = {
 
 
 def record_of(outcome: Outcome, nodeid: str, standing: Standing = _ALONE) -> CaseRecord:
-    """The record of an outcome; ``seconds`` is added when the item has been reported.
+    """The record of an outcome with the verdict that stands and its standing to a baseline.
 
-    Parameters
-    ----------
-    outcome : Outcome
-        With the verdict that stands.
-    nodeid : str
-        The pytest item.
-    standing : Standing
-        How the case stands to its baseline.
+    ``seconds`` is added when the item has been reported.
     """
     case, measurement, threshold = outcome.case, outcome.measurement, outcome.case.threshold
     metric = metric_named(case.metric)

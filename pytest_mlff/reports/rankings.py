@@ -75,15 +75,7 @@ class Rankings:
 
 
 def rankings_of(reports: Sequence[Report], runs: Mapping[str, Mapping[str, KeptCase]]) -> Rankings:
-    """Rank the models of some runs on each dataset by each metric.
-
-    Parameters
-    ----------
-    reports : sequence of Report
-        The runs.
-    runs : mapping of str to mapping of str to KeptCase
-        Their per-frame values, from :func:`pytest_mlff.gate.compare.read_runs`.
-    """
+    """Rank the models of some runs, by their per-frame values, on each dataset by each metric."""
     found: dict[str, list[CaseRecord]] = {}
     for report in reports:
         for case in report.cases:

@@ -16,14 +16,7 @@ if TYPE_CHECKING:
 def spreads_of(
     records: Iterable[CaseRecord], counts: Mapping[str, dict[str, Any]]
 ) -> list[SpreadRecord]:
-    """Add up what cases counted, each variant once whichever metrics it has.
-
-    Parameters
-    ----------
-    records : iterable of CaseRecord
-    counts : mapping
-        Node id to what `pytest_mlff.metrics.spread.counted` gave.
-    """
+    """Add up what cases counted (by node id), each variant once whichever metrics it has."""
     parts: dict[tuple[Any, ...], dict[str, dict[str, Any]]] = {}
     for case in records:
         if case.model is None or case.nodeid not in counts:

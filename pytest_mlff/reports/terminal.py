@@ -60,19 +60,9 @@ def _severity(record: CaseRecord) -> tuple[int, float]:
 
 
 def table(records: Sequence[CaseRecord], limit: int | None) -> list[tuple[str, str]]:
-    """Rows of the table, worst first, each with its verdict.
+    """Rows of the table, worst first, each with its verdict; that of the head is ``""``.
 
-    Parameters
-    ----------
-    records : sequence of CaseRecord
-        What was measured.
-    limit : int or None
-        Most rows shown of those that passed; None for all.
-
-    Returns
-    -------
-    list of (line, verdict)
-        The head has the verdict ``""``.
+    At most ``limit`` rows of those that passed.
     """
     ordered = sorted(records, key=_severity)
     shown = [r for r in ordered if r.verdict != "passed"]

@@ -161,12 +161,7 @@ def update_baselines(
 ) -> tuple[list[Notice], bool]:
     """Take a run's measured cases into the baselines of its models.
 
-    Returns
-    -------
-    list of Line
-        What changed.
-    bool
-        Whether every file was written.
+    Lines of what changed, and whether every file was written.
     """
     lines: list[Notice] = []
     written = True

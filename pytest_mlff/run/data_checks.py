@@ -35,14 +35,7 @@ class Soundness:
         self._known: dict[str, IntegrityResult | NotSupportedError] = {}
 
     def check(self, name: str, sets: FrameSets) -> IntegrityResult:
-        """Do a check, or take its result from an earlier variant or run.
-
-        Parameters
-        ----------
-        name : str
-            Id of the check.
-        sets : FrameSets
-            Frames of the variant.
+        """Do a check on the frames of a variant, or take its result from an earlier variant or run.
 
         Raises
         ------

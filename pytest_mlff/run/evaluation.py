@@ -113,17 +113,7 @@ class Evaluation:
         )
 
     def evaluate(self, case: Case, planned: PlannedSpec, source: Located | None) -> Outcome:
-        """Measure a case and hold it against its threshold; what goes wrong becomes a verdict.
-
-        Parameters
-        ----------
-        case : Case
-            What to measure.
-        planned : PlannedSpec
-            Its spec.
-        source : Located or None
-            The model; None for a case that needs none.
-        """
+        """Measure a case and hold it against its threshold; what goes wrong becomes a verdict."""
         model = None if source is None else source.text
         try:
             if source is not None:

@@ -28,13 +28,7 @@ def infos_told_apart(infos: Sequence[PotentialInfo]) -> list[PotentialInfo]:
 def records_told_apart(
     records: Mapping[str, CaseRecord], planned: Mapping[str, PlannedCase]
 ) -> dict[str, CaseRecord]:
-    """Records by node id, in their order, with models called as in :func:`infos_told_apart`.
-
-    Parameters
-    ----------
-    records, planned : mapping
-        Of each case by its node id: its record, and what it was planned to be.
-    """
+    """Records by node id, in their order, with models called as in :func:`infos_told_apart`."""
     texts = {nodeid: one.source.text for nodeid, one in planned.items() if one.source is not None}
     sources: dict[str | None, set[str]] = {}
     for nodeid in records.keys() & texts.keys():

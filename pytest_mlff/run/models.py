@@ -223,16 +223,7 @@ class Models:
     def potential(
         self, source: Located, variant: str | None = None, planned: PlannedSpec | None = None
     ) -> Potential:
-        """Load a model source, once; a recipe is trained first.
-
-        Parameters
-        ----------
-        source : Located
-            One ``--mlff-model``.
-        variant : str, optional
-            Id of the variant, for sources with one model per variant.
-        planned : PlannedSpec, optional
-            Spec of the variant, for recipes.
+        """Load a model source, once; a recipe is trained first, on variant and spec.
 
         Raises
         ------

@@ -56,14 +56,9 @@ class ProductName:
 
 
 def needs_of(one: PlannedCase) -> tuple[ProductName, ...]:
-    """Every product that a case needs, in the order in which they are made.
+    """Every product that a case needs, in the order in which they are made; nothing is loaded.
 
     The first is what takes longest, and what the cases that share it should run beside.
-
-    Parameters
-    ----------
-    one : PlannedCase
-        Nothing of it is loaded.
     """
     if one.case.is_pooled and one.source is not None:
         spec = one.case.variant.spec

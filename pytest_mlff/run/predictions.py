@@ -121,21 +121,9 @@ class PredictionPasses:
 
 
 def disagreement(potential: Potential, frames: Frames, stored: Prediction) -> str | None:
-    """How a stored pass differs from what the model says of a few frames now.
+    """How a stored pass differs from what the model says of a few of its frames now.
 
-    Parameters
-    ----------
-    potential : Potential
-        The model.
-    frames : Frames
-        All frames of the pass.
-    stored : Prediction
-        What is said to be its answer.
-
-    Returns
-    -------
-    str or None
-        None where all of the drawn frames agree within the model's noise.
+    None where all of the drawn frames agree within the model's noise.
     """
     from pytest_mlff.laws.tolerance import noise_of, part, probes, reach_of
     from pytest_mlff.potentials.batching import evaluate

@@ -77,17 +77,8 @@ def build_report(
 ) -> Report:
     """Put a run together as a report.
 
-    Parameters
-    ----------
-    session : Session
-    gate : RegressionGate
-    records : sequence of CaseRecord
-    counts : mapping
-        Node id to predictions against references, where a case counted them.
-    exit_code : int or None
-        None while the run goes on.
-    seconds : float
-        Duration of the run so far.
+    ``counts`` holds predictions against references by node id; ``exit_code`` is None while the run
+    goes on, which has taken ``seconds`` so far.
     """
     from pytest_mlff.run.variants import recipe_records, training_records, variant_records
 

@@ -140,10 +140,7 @@ class Session:
     def open_models(self, *, refuse_code: bool = False) -> None:
         """Open every model that needs no variant, so that a bad one ends the run.
 
-        Parameters
-        ----------
-        refuse_code : bool
-            Open no file that could run code when it is opened.
+        With ``refuse_code``, no file is opened that could run code then.
 
         Raises
         ------

@@ -60,12 +60,7 @@ class RankCorrelation:
 
 
 def ranks(values: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Twice the rank of each value from 1 on; equal values share the mean of their ranks.
-
-    Parameters
-    ----------
-    values : ndarray, shape (n,)
-    """
+    """Twice the rank of each value from 1 on; equal values share the mean of their ranks."""
     ordered = np.sort(values)
     below = np.searchsorted(ordered, values, side="left")
     upto = np.searchsorted(ordered, values, side="right")

@@ -56,18 +56,7 @@ def load_checked(path: Path, model: type[Checked]) -> tuple[Checked, YamlSource]
 
 
 def load_spec(path: Path) -> Spec:
-    """Read and check one spec file.
-
-    Parameters
-    ----------
-    path : Path
-        The YAML file.
-
-    Raises
-    ------
-    MlffError
-        With one line ``file:line: key: what is wrong``; further problems are counted.
-    """
+    """Read and check one spec file, as :func:`load_checked`."""
     path = path.absolute()
     content, source = load_checked(path, SpecFile)
     suite, name = suite_and_name(path)

@@ -17,13 +17,9 @@ LETTERS: Final[dict[str, str]] = {
 
 
 def molecules_named(text: str) -> tuple[str, ...]:
-    """Resolve one entry of a selection: a molecule's name, or letters of several joined.
+    """Resolve one entry of a selection: a molecule's name, or letters of several joined (``abg``).
 
-    Parameters
-    ----------
-    text : str
-        ``"aspirin"`` or ``"abg"``. A word that is neither is returned as it stands;
-        whether it exists is for the dataset to say.
+    A word that is neither is returned as it stands; whether it exists is for the dataset to say.
     """
     if text and all(letter in LETTERS for letter in text):
         return tuple(LETTERS[letter] for letter in text)

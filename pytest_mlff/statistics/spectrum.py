@@ -82,17 +82,9 @@ def coefficient_count(n: int) -> int:
 
 
 def cosine_coefficients(series: NDArray[np.float64], count: int) -> NDArray[np.float64]:
-    """Coefficients sqrt(2/n) Σ_t x_t cos(π j (t - 1/2)/n) for j = 1 … ``count``.
+    """Coefficients sqrt(2/n) Σ_t x_t cos(π j (t - 1/2)/n) for j = 1 … ``count`` < n.
 
-    Parameters
-    ----------
-    series : ndarray, shape (..., n)
-        Last axis in time order; n > ``count``.
-    count : int
-
-    Returns
-    -------
-    ndarray, shape (..., count)
+    Along the last axis, in time order.
     """
     from scipy.fft import dct
 

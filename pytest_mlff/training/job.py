@@ -279,15 +279,7 @@ def load_request(
     threads: int | None = None,
     shown: str | None = None,
 ) -> LoadRequest:
-    """What it takes to load the model that a training left.
-
-    Parameters
-    ----------
-    job, result
-        The training.
-    device, dtype, threads, shown
-        See :class:`~pytest_mlff.potentials.host.load.LoadRequest`.
-    """
+    """What it takes to load the model that a training left; see `LoadRequest`."""
     from pytest_mlff.potentials.host.load import LoadRequest
 
     return LoadRequest(

@@ -142,15 +142,7 @@ class Teller:
 
 @contextlib.contextmanager
 def watching(job: TrainingJob, teller: Teller | None) -> Iterator[None]:
-    """Tell how far a training is while it runs in the block.
-
-    Parameters
-    ----------
-    job : TrainingJob
-        The training.
-    teller : Teller or None
-        Called in a thread of its own, and no more once the block has ended.
-    """
+    """Tell how far a training is while it runs in the block, from a thread that ends with it."""
     if teller is None:
         yield
         return

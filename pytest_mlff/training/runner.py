@@ -132,13 +132,7 @@ def _fixture(
 ) -> tuple[TrainingFixture, str, float]:
     """Write the frames where the trainer can read them.
 
-    Returns
-    -------
-    fixture : TrainingFixture
-    note : str
-        What is to be known of energies.
-    seconds : float
-        Core-seconds of labels.
+    With a note on energies, if there is one, and the core-seconds of labels.
     """
     train, validation = job.train, job.validation
     seconds = 0.0

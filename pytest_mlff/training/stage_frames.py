@@ -41,14 +41,7 @@ class StageFrames:
 
 
 def stage_frames(job: TrainingJob, before: Mapping[str, TrainingResult]) -> StageFrames:
-    """Make the frames of a stage.
-
-    Parameters
-    ----------
-    job : TrainingJob
-        Of a stage.
-    before : mapping of str to TrainingResult
-        Its parents, by name.
+    """Make the frames of a stage; its parents are known by name.
 
     Raises
     ------

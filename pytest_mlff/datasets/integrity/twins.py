@@ -100,13 +100,7 @@ def _candidates(
 def twins(
     first: SystemFrames, second: SystemFrames, tolerance: float = TOLERANCE
 ) -> list[tuple[int, int, float]]:
-    """Frames of ``second`` that also stand in ``first``.
-
-    Returns
-    -------
-    list of (int, int, float)
-        Index in ``first`` (the lowest), index in ``second``, distance in Å.
-    """
+    """Frames of ``second`` in ``first``, too: lowest index there, index here, distance in Å."""
     # Files repeat frames a thousand times over; each needs to be compared only once.
     distinct, _ = _distinct(first)
     radius = max(search_radius(first, tolerance), search_radius(second, tolerance))
@@ -117,13 +111,7 @@ def twins(
 
 
 def repeats(group: SystemFrames, tolerance: float = TOLERANCE) -> list[tuple[int, int, float]]:
-    """Frames that repeat an earlier one of the same group.
-
-    Returns
-    -------
-    list of (int, int, float)
-        Index of the earlier and of the later frame, distance in Å.
-    """
+    """Frames that repeat an earlier one of their group: both indices and the distance in Å."""
     distinct, first_of = _distinct(group)
     rows = np.arange(len(group))
     exact = [(int(first_of[row]), int(row), 0.0) for row in rows[first_of != rows]]

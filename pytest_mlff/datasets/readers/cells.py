@@ -32,16 +32,7 @@ def looks_like_a_cell(key: str) -> bool:
 def unread_cell(
     info: Mapping[str, Any], cell: NDArray[np.float64], pbc: NDArray[np.bool_]
 ) -> str | None:
-    """Key of a structure's ``info`` that says a cell or periodicity which was not taken up.
-
-    Parameters
-    ----------
-    info : mapping
-        What the file says of the structure under keys that its reader does not know.
-    cell : ndarray, shape (3, 3)
-    pbc : ndarray of bool, shape (3,)
-        As they were read.
-    """
+    """Key of a structure's ``info`` that says a cell (3, 3) or periodicity (3,) left out."""
     for key, value in info.items():
         if _LIKE_PERIODICITY.search(key) and (said := _periodicity(value)) is not None:
             if said != pbc.tolist():

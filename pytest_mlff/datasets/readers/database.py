@@ -18,16 +18,10 @@ if TYPE_CHECKING:
 
 
 def database_structures(plain: Path) -> tuple[list[Atoms], dict[str, Any], bool]:
-    """Structures of a database in the order of their ids.
+    """Structures of a database by id, metadata of the whole, and whether labels stand in ``data``.
 
-    Returns
-    -------
-    structures : list of Atoms
-        ``info`` holds the key-value pairs and ``data`` of each row.
-    metadata : dict
-        Of the whole database.
-    in_data : bool
-        Whether labels stand in ``data``, where ASE does not know their units.
+    ``info`` holds the key-value pairs and ``data`` of each row; of labels in ``data`` ASE does not
+    know the units.
     """
     from ase.db import connect
 

@@ -111,16 +111,9 @@ def species_of(path: Path, group: str) -> NDArray[np.int64]:
 
 
 def read_group(path: Path, group: str, units: FileUnits | None, keys: LabelKeys) -> FileContent:
-    """Read one group.
+    """Read one group; it needs units, since these files mix them.
 
-    Parameters
-    ----------
-    path : Path
-    group : str
-    units : FileUnits or None
-        Of energies and lengths; needed, since these files mix them.
-    keys : LabelKeys
-        Which energies and forces; a key that says ``gradient`` holds minus the forces.
+    A key that says ``gradient`` holds minus the forces.
 
     Raises
     ------

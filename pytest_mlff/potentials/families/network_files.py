@@ -112,23 +112,10 @@ class NetworkModel(torch.nn.Module):
     def evaluate(
         self, frames: Frames, *, train: bool = False
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]:
-        """Energies and their derivatives.
+        """Energies (n_frames,) in eV, forces (n_total, 3) in eV/Å, derivatives by symmetric strain.
 
-        Parameters
-        ----------
-        frames : Frames
-            At least one.
-        train : bool
-            Keep what a further derivative, of a loss, needs.
-
-        Returns
-        -------
-        energy : Tensor of float64, shape (n_frames,)
-            eV.
-        forces : Tensor, shape (n_total, 3)
-            eV/Å.
-        strain : Tensor, shape (n_frames, 3, 3), or None
-            Derivative of the energy by a symmetric strain in eV; None without periodic frames.
+        The last, (n_frames, 3, 3) in eV, is None without periodic frames. With ``train``, what a
+        further derivative, of a loss, needs is kept.
         """
         device = str(self.scale.device)
         batch = batch_of(frames, self.types, self.cutoff, device, self.dtype)

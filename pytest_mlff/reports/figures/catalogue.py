@@ -37,18 +37,7 @@ class _Draft:
 
 
 def figures_of(report: Report) -> list[Figure]:
-    """Figures of a report, the overview first; only those that it has data for.
-
-    Parameters
-    ----------
-    report : Report
-        The run; nothing else is read.
-
-    Returns
-    -------
-    list of Figure
-        With ids that differ.
-    """
+    """Figures of a report, with ids that differ, the overview first; only those it has data for."""
     groups, models = groups_of(report), models_of(report)
     drafts = [
         _Draft(figure)

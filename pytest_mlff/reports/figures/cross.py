@@ -28,19 +28,8 @@ def _letters(group: SpecRows) -> dict[str, str]:
 def cross_molecule_chart(group: SpecRows, model: str | None) -> Figure | None:
     """Force MAE of each pair of training set and test molecule.
 
-    SAIBench-MLFF (Li et al.), cross-molecule generalisation.
-
-    Parameters
-    ----------
-    group : SpecRows
-        Variants that differ in what they are trained and tested on alone.
-    model : str or None
-        Whose cases.
-
-    Returns
-    -------
-    Figure or None
-        None where no pair has a value, or every molecule is tested on its own training set.
+    SAIBench-MLFF (Li et al.), cross-molecule generalisation. None where no pair has a value, or
+    every molecule is tested on its own training set.
     """
     places = ("train_systems", "test_systems")
     if all(len({str(group.place(v, role)) for role in places}) == 1 for v in group.variants):

@@ -18,17 +18,7 @@ _ERROR, _COST = "force_mae", "training_cost"
 def error_against_cost(group: SpecRows, model: str | None) -> Figure | None:
     """Force MAE against core-seconds of training and labels, a panel for each training system.
 
-    Parameters
-    ----------
-    group : SpecRows
-        Variants with an axis ``method``.
-    model : str or None
-        Whose cases.
-
-    Returns
-    -------
-    Figure or None
-        None with fewer than two costs that are known.
+    Of variants with an axis ``method``; None with fewer than two costs that are known.
     """
     panels: dict[str, list[VariantRecord]] = {}
     for variant in group.variants:

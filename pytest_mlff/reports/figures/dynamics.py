@@ -228,19 +228,7 @@ def error_beside_stability(
 ) -> Figure | None:
     """Does the error on fixed frames tell how a simulation goes? One point a model and variant.
 
-    Parameters
-    ----------
-    groups : sequence of SpecRows
-        Specs of the report.
-    models : sequence of str
-        Models in order.
-    error : str
-        Metric along x.
-
-    Returns
-    -------
-    Figure or None
-        None with fewer than three models that have both.
+    None with fewer than three models that have both.
     """
     panels, told = [], []
     for hint in ("stability_time", "force_violation"):

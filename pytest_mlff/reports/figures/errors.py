@@ -22,18 +22,7 @@ _CELL: Final = "Each cell counts {}, the darker the more, on a logarithmic scale
 
 
 def error_figures(spreads: Sequence[SpreadRecord]) -> list[Figure]:
-    """Parity plots and errors of one model on one spec.
-
-    Parameters
-    ----------
-    spreads : sequence of SpreadRecord
-        Of one model on one spec.
-
-    Returns
-    -------
-    list of Figure
-        Forces first; none of what was not counted.
-    """
+    """Parity plots and errors of one model on one spec, forces first; none where nothing counts."""
     figures = []
     for quantity in ("forces", "energy"):
         found = [one for one in spreads if one.quantity == quantity]

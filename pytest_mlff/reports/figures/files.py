@@ -19,21 +19,9 @@ FORMATS: Final = ("png", "svg", "phone.svg")
 
 
 def write_figures(report: Report, folder: Path, formats: Sequence[str] = FORMATS) -> list[Path]:
-    """Write the figures of a report as ``<id>.<format>``.
+    """Write the figures of a report as ``<id>.<format>`` into a folder, made if it is not there.
 
-    Parameters
-    ----------
-    report : Report
-        The run.
-    folder : Path
-        Where to; made if it is not there.
-    formats : sequence of {"png", "svg", "phone.svg"}
-        File formats; ``phone.svg`` is laid out for a narrow screen.
-
-    Returns
-    -------
-    list of Path
-        The files, figure by figure; empty if the report has data for none.
+    ``phone.svg`` is laid out for a narrow screen. Empty if the report has data for none.
 
     Raises
     ------

@@ -64,16 +64,9 @@ class _What:
 def clusters(
     found: Sequence[Cluster], labels: Sequence[str], *, geometric: bool = False
 ) -> tuple[Series, ...]:
-    """Points with intervals, and a short bar at the mean of each cluster.
+    """Points with intervals, and a short bar at the (geometric) mean of each cluster.
 
-    Parameters
-    ----------
-    found : sequence of Cluster
-        What is shown.
-    labels : sequence of str
-        All series of the figure in order, so that places and colours agree between panels.
-    geometric : bool
-        Geometric mean in place of the arithmetic one.
+    ``labels`` names all series of the figure, so that places and colours agree between panels.
     """
     made: list[Series] = []
     slot = _WIDTH / max(len(labels), 1)
@@ -111,23 +104,9 @@ def _mean(values: Sequence[float], *, geometric: bool) -> float:
 
 
 def grouped_windows(group: SpecRows, model: str | None, by: str) -> Figure | None:
-    """MAE of all windows, grouped by their size or by their start.
+    """MAE of all windows, grouped by their size or by their start; None where none has a value.
 
     SAIBench-MLFF (Li et al.), time extrapolation.
-
-    Parameters
-    ----------
-    group : SpecRows
-        Variants that differ in window and number of samples alone.
-    model : str or None
-        Whose cases.
-    by : {"size", "start"}
-        What the groups have in common.
-
-    Returns
-    -------
-    Figure or None
-        None where no window has a value.
     """
     other = "start" if by == "size" else "size"
     parts = by_samples(group)

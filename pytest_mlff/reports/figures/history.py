@@ -20,15 +20,7 @@ _TICKS: Final = 5
 def values_over_runs(history: History) -> Figure | None:
     """One panel a case: value and interval at each run, threshold as a broken line.
 
-    Parameters
-    ----------
-    history : History
-        The runs.
-
-    Returns
-    -------
-    Figure or None
-        The gravest cases first, twelve at most; None where no case has two values.
+    The gravest cases first, twelve at most; None where no case has two values.
     """
     drawn = [track for track in history.tracks if len(track.measured) > 1]
     if not drawn:

@@ -22,21 +22,11 @@ _FONT = re.compile(r"(font: [^'\";]*?)'[^;\"]*")
 
 
 def inline_svg(figure: Figure, *, narrow: bool = False) -> str:
-    """A figure as an ``<svg>`` element for an HTML page.
+    """A figure as an ``<svg>`` element for an HTML page, which has title and caption itself.
 
-    Parameters
-    ----------
-    figure : Figure
-        What to show; title and caption are left to the page.
-    narrow : bool
-        Laid out for a phone.
-
-    Returns
-    -------
-    str
-        Markup in which every text of the report is escaped. Its ids begin with the figure's,
-        colours follow the page's ``color-scheme``, and what has a line for the pointer is of
-        the class ``tip`` and holds it as ``<title>``.
+    Every text of the report is escaped. Ids begin with the figure's, colours follow the page's
+    ``color-scheme``, and what has a line for the pointer is of the class ``tip`` and holds it as
+    ``<title>``. A narrow one is laid out for a phone.
 
     Raises
     ------

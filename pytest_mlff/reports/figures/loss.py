@@ -22,20 +22,11 @@ def _last(training: TrainingRecord, kind: str) -> float | None:
 
 
 def loss_curves(trainings: Sequence[TrainingRecord]) -> Figure | None:
-    """Training loss and the value that the trainer watched, against steps.
+    """Training loss and the value that the trainer watched, against steps, of one spec and model.
 
     Up to six curves have a colour each; of more, the best, the middle and the worst by their
-    last watched value stand out and the others are grey.
-
-    Parameters
-    ----------
-    trainings : sequence of TrainingRecord
-        Of one spec and one model; those that share a checkpoint are drawn once.
-
-    Returns
-    -------
-    Figure or None
-        None where no training has a point.
+    last watched value stand out and the others are grey. Trainings that share a checkpoint are
+    drawn once. None where no training has a point.
     """
     distinct = list({one.digest: one for one in trainings if one.loss}.values())
     if not distinct:

@@ -18,17 +18,7 @@ if TYPE_CHECKING:
 def model_comparison(groups: Sequence[SpecRows], models: Sequence[str]) -> Figure | None:
     """MAE over all atoms of every model, spec by spec, on the variants that all of them have.
 
-    Parameters
-    ----------
-    groups : sequence of SpecRows
-        Specs of the report.
-    models : sequence of str
-        Models in order.
-
-    Returns
-    -------
-    Figure or None
-        None with fewer than two models, or no variant that all have a value for.
+    None with fewer than two models, or no variant that all have a value for.
     """
     if len(models) < 2:
         return None

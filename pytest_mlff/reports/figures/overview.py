@@ -27,15 +27,7 @@ def _ratio(value: float | None, case: CaseRecord) -> float | None:
 def threshold_overview(report: Report) -> Figure | None:
     """Value divided by threshold of the worst cases, on a logarithmic axis.
 
-    Parameters
-    ----------
-    report : Report
-        The run.
-
-    Returns
-    -------
-    Figure or None
-        None where no case has both a value and a positive threshold.
+    None where no case has both a value and a positive threshold.
     """
     measured = [
         (ratio, case)

@@ -95,13 +95,7 @@ def series_of(
 def threshold_limits(
     points: Mapping[str | None, Sequence[tuple[float, CaseRecord]]],
 ) -> tuple[tuple[Limit, ...], tuple[Series, ...]]:
-    """Thresholds of each species as lines: straight where constant, dashed series where not.
-
-    Parameters
-    ----------
-    points : mapping of species to (x, case)
-        Of one panel.
-    """
+    """Thresholds of each species in a panel: lines where constant, dashed series where not."""
     constant: dict[float, list[str]] = {}
     varying = []
     for symbol, found in points.items():

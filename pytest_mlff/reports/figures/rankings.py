@@ -16,19 +16,9 @@ if TYPE_CHECKING:
 
 
 def ranking_figure(tables: Sequence[RankingTable], metric: str) -> Figure | None:
-    """Values of all models with their intervals, a panel for each dataset and variant.
+    """Values of all models by one metric, with intervals, a panel for each dataset and variant.
 
-    Parameters
-    ----------
-    tables : sequence of RankingTable
-        Of any metric.
-    metric : str
-        Which to draw.
-
-    Returns
-    -------
-    Figure or None
-        None where no table of the metric has values above zero.
+    None where no table of the metric has values.
     """
     models = sorted({model for table in tables for model in table.values})
     panels = []

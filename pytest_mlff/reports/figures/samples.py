@@ -27,19 +27,7 @@ if TYPE_CHECKING:
 def mae_vs_samples(group: SpecRows, model: str | None) -> Figure | None:
     """Force and energy MAE against training samples, both axes logarithmic.
 
-    SAIBench-MLFF (Li et al.), sample efficiency.
-
-    Parameters
-    ----------
-    group : SpecRows
-        Variants that differ in their number of training samples alone.
-    model : str or None
-        Whose cases.
-
-    Returns
-    -------
-    Figure or None
-        None with fewer than two sizes that have a value.
+    SAIBench-MLFF (Li et al.), sample efficiency. None with fewer than two sizes that have a value.
     """
     sizes = {v.variant: group.count(v) for v in group.variants}
     if any(size is None or size <= 0 for size in sizes.values()):

@@ -125,17 +125,7 @@ def tick_labels(ticks: Sequence[float]) -> tuple[str, ...]:
 
 
 def spaced(values: Sequence[float], *, log: bool, most: int = 9) -> tuple[float, ...]:
-    """Those of the values that can be labelled side by side, the ends first to be kept.
-
-    Parameters
-    ----------
-    values : sequence of float
-        Positive if ``log``.
-    log : bool
-        Whether distances are taken on a log axis.
-    most : int
-        How many labels fit beside each other.
-    """
+    """Those of the values that ``most`` labels side by side leave room for, the ends kept first."""
     ordered = sorted(set(values))
     if len(ordered) < 3:
         return tuple(ordered)

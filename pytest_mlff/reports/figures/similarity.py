@@ -32,19 +32,8 @@ def similarities_beside_errors(group: SpecRows, model: str | None) -> list[Figur
 def _beside(group: SpecRows, model: str | None, hint: Metric, told: Metric) -> Figure | None:
     """A hint against start on the left, what it should foretell on the right, one row per n.
 
-    SAIBench-MLFF (Li et al.), time extrapolation: similarity to the test window.
-
-    Parameters
-    ----------
-    group : SpecRows
-        Variants that differ in window and number of samples alone.
-    model : str or None
-        Whose cases; similarities may judge the data alone.
-
-    Returns
-    -------
-    Figure or None
-        None where no window has both a similarity and an error.
+    SAIBench-MLFF (Li et al.), time extrapolation: similarity to the test window. Similarities may
+    judge the data alone. None where no window has both.
     """
     sizes = sorted({v for one in group.variants if (v := size_of(one)) is not None})
     panels: list[XYPanel] = []

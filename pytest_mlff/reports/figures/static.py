@@ -54,15 +54,6 @@ _STYLE: Mapping[str, Any] = {
 def draw(figure: Figure) -> Canvas:
     """Draw a figure.
 
-    Parameters
-    ----------
-    figure : Figure
-        What to show.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-
     Raises
     ------
     MissingExtraError
@@ -155,14 +146,9 @@ def _size(figure: Figure, rows: int, columns: int, *, narrow: bool) -> tuple[flo
 
 
 def render(figure: Figure, file_format: str) -> bytes:
-    """A figure as the content of a file.
+    """A figure as the content of a file, ``png``, ``svg`` or ``phone.svg``.
 
-    Parameters
-    ----------
-    figure : Figure
-        What to show.
-    file_format : {"png", "svg", "phone.svg"}
-        File format; ``phone.svg`` is laid out for a phone, without title and caption.
+    The last is laid out for a phone, without title and caption.
 
     Raises
     ------
@@ -183,14 +169,9 @@ def render(figure: Figure, file_format: str) -> bytes:
 def drawing(figure: Figure, *, bare: bool = False, narrow: bool = False) -> ElementTree.Element:
     """A figure as the root of an SVG, with a line for the pointer beside each value.
 
-    Parameters
-    ----------
-    figure : Figure
-        What to show.
-    bare : bool
-        Without title, caption and background, which a page has itself.
-    narrow : bool
-        For a phone: panels below each other, labels and legend above and below what they name.
+    A bare one has neither title, caption nor background, which a page has itself. On a narrow
+    one, for a phone, panels stand below each other, and labels and legend above and below what
+    they name.
 
     Raises
     ------

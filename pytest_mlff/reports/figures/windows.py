@@ -24,19 +24,7 @@ def by_samples(group: SpecRows) -> list[tuple[str, SpecRows]]:
 def window_chart(group: SpecRows, model: str | None) -> Figure | None:
     """Windows as bars over the trajectory, best on top, coloured by force MAE.
 
-    SAIBench-MLFF (Li et al.), time extrapolation.
-
-    Parameters
-    ----------
-    group : SpecRows
-        Variants that differ in window and number of samples alone.
-    model : str or None
-        Whose cases.
-
-    Returns
-    -------
-    Figure or None
-        None where no window has a value.
+    SAIBench-MLFF (Li et al.), time extrapolation. None where no window has a value.
     """
     metric = first_metric(group, model)
     drawn = [v for v in group.variants if v.train_window and len(v.train_window) == 2]

@@ -43,18 +43,9 @@ class Place:
 def annotation_lines(report: Report, locate: Callable[[CaseRecord], Place | None]) -> list[str]:
     """Workflow commands that mark every red spec, worst first.
 
-    Parameters
-    ----------
-    report : Report
-        The run.
-    locate : callable
-        Where the case of a record is written; None if in no file of the repository.
-
-    Returns
-    -------
-    list of str
-        At most ten lines, as many as GitHub shows; the tenth says how many more specs
-        are red. One without a place if the run is red though no case is.
+    At most ten lines, as many as GitHub shows; the tenth says how many more specs are red. One
+    without a place if the run is red though no case is. ``locate`` says where the case of a
+    record is written; None if in no file of the repository.
     """
     specs: dict[str, list[CaseRecord]] = {}
     for record in worst_first(record for record in report.cases if is_red(record)):
@@ -108,18 +99,8 @@ def locator(
 ) -> Callable[[CaseRecord], Place | None]:
     """Find the line of a record's entry under ``cases``.
 
-    Parameters
-    ----------
-    specs : iterable of Spec
-        Of the run.
-    workspace : str, Path or None
-        Root of the repository (``$GITHUB_WORKSPACE``).
-
-    Returns
-    -------
-    callable
-        From a record to its place; None for a spec that is no file of the repository,
-        as those that ship with the package are, unless the repository is its own.
+    None for a spec that is no file of the repository in ``workspace``, as those that ship with
+    the package are, unless the repository is its own.
     """
     by_name = {f"{spec.suite}/{spec.name}": spec for spec in specs}
     root = Path(workspace).resolve() if workspace else None

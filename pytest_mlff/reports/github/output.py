@@ -28,24 +28,11 @@ class HasSpec(Protocol):
 
 
 def github_output(report: Report, plan: Iterable[HasSpec], environ: Mapping[str, str]) -> list[str]:
-    """Append the summary to ``$GITHUB_STEP_SUMMARY`` and return the lines to print.
+    """Append the summary to ``$GITHUB_STEP_SUMMARY`` and return the workflow commands to print.
 
-    Nothing is done unless ``$GITHUB_ACTIONS`` is ``true``.
-
-    Parameters
-    ----------
-    report : Report
-        The run.
-    plan : iterable of HasSpec
-        Its specs, for the lines that annotations point to.
-    environ : mapping of str to str
-        The environment.
-
-    Returns
-    -------
-    list of str
-        Workflow commands, each to be printed as a line of its own. A summary that cannot
-        be written is one of them, a warning: it is no reason to change a verdict.
+    Nothing is done unless ``$GITHUB_ACTIONS`` is ``true``. A summary that cannot be written is one
+    of the commands, a warning: it is no reason to change a verdict. ``plan`` holds the specs of
+    the run, for the lines that annotations point to.
     """
     if environ.get("GITHUB_ACTIONS") != "true":
         return []

@@ -33,20 +33,10 @@ _COLUMNS: Final = (
 
 
 def step_summary(report: Report, limit: int = SUMMARY_LIMIT) -> str:
-    """GitHub-flavoured markdown for ``$GITHUB_STEP_SUMMARY``.
+    """Markdown for ``$GITHUB_STEP_SUMMARY``, never more than ``limit`` bytes of UTF-8.
 
-    Parameters
-    ----------
-    report : Report
-        The run.
-    limit : int
-        Most bytes (UTF-8) that may be written; rows that do not fit are left out, and
-        their number is said.
-
-    Returns
-    -------
-    str
-        Never more than ``limit`` bytes; empty if not even the answer fits.
+    Rows that do not fit are left out, and their number is said; empty if not even the answer
+    fits.
     """
     head = _head(report)
     if limit < _HEAD_ROOM:

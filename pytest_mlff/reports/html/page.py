@@ -60,17 +60,10 @@ def _require(library: str) -> None:
 
 
 def render_html(report: Report) -> str:
-    """The report as one self-contained HTML page.
+    """The report as one self-contained HTML page, without a single address to fetch from.
 
-    Parameters
-    ----------
-    report : Report
-
-    Returns
-    -------
-    str
-        A page without a single address to fetch from, whose content security policy lets
-        a browser run its own scripts, known by digest, and nothing else.
+    Its content security policy lets a browser run its own scripts, known by digest, and nothing
+    else.
 
     Raises
     ------

@@ -50,15 +50,6 @@ def render_rankings(
 ) -> str:
     """One self-contained page without scripts.
 
-    Parameters
-    ----------
-    found : Rankings
-        From :func:`pytest_mlff.reports.rankings.rankings_of`.
-    reports : sequence of Report
-        The runs, for their models.
-    costs : mapping, optional
-        From :func:`read_costs`.
-
     Raises
     ------
     MissingExtraError

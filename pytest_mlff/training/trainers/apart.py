@@ -152,13 +152,7 @@ class ApartTrainer:
 def run_logged(
     command: Sequence[str], out_dir: Path, threads: int, python: str | None = None
 ) -> int:
-    """Run a trainer's command in its folder, what it says going to a log there.
-
-    Returns
-    -------
-    int
-        Its exit code, below zero for the signal that killed it.
-    """
+    """Run a trainer's command in its folder, logged there; an exit code below 0 is a signal."""
     from pytest_mlff.potentials.process.launch import environment_of
 
     with (out_dir / _LOG).open("ab") as stream:

@@ -288,17 +288,8 @@ def _number(text: str | None) -> float | None:
 def read_loss_curve(logs: Iterable[Path], points: int = 200) -> LossCurve:
     """Read Lightning's CSV logs of one training, in the order of its attempts.
 
-    Parameters
-    ----------
-    logs : iterable of Path
-        Where an attempt repeats steps of an earlier one, the later one counts.
-    points : int
-        At most about so many points are kept, evenly chosen; the last always is.
-
-    Returns
-    -------
-    tuple of (int, float or None, float or None)
-        Step, training loss and watched value.
+    Step, training loss and watched value of about ``points`` steps, evenly chosen; the last is
+    always kept. Where an attempt repeats steps of an earlier one, the later one counts.
     """
     found: dict[int, tuple[float | None, float | None]] = {}
     for log in logs:

@@ -64,19 +64,7 @@ def batch_of(
     device: str,
     dtype: torch.dtype,
 ) -> Batch:
-    """Frames as tensors.
-
-    Parameters
-    ----------
-    frames : Frames
-        At least one.
-    types : ndarray of int64
-        Place in the model's list by atomic number.
-    cutoff : float
-        Å.
-    device, dtype
-        Of the model.
-    """
+    """Frames as tensors, edges up to ``cutoff`` in Å; ``types`` is an index by atomic number."""
     edges = neighbour_list(frames, cutoff)
     if edges.shift is None:
         shifts = np.zeros((edges.index.shape[1], 3))
