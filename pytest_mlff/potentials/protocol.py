@@ -16,6 +16,25 @@ if TYPE_CHECKING:
     from pytest_mlff.datasets.frames import Frames
 
 
+def real_numbers(values: object, what: str) -> NDArray[np.generic]:
+    """The values as an array, if they are real numbers as they stand.
+
+    NumPy would turn text into numbers, drop imaginary parts and bring to light what lies beneath
+    a mask; none of these is what the model said.
+
+    Raises
+    ------
+    MlffError
+        With the type that was found.
+    """
+    array = np.asarray(values)
+    if np.ma.is_masked(values):
+        raise MlffError(f"{what}: some numbers are masked, so the model does not give them")
+    if array.dtype.kind not in "iuf":
+        raise MlffError(f"{what}: of type {array.dtype}, expected real numbers")
+    return array
+
+
 @dataclass(frozen=True, eq=False)
 class Prediction:
     """What a potential says of frames; ``n_total`` counts the atoms of all frames.
@@ -33,6 +52,11 @@ class Prediction:
     energy: NDArray[np.float64]
     forces: NDArray[np.float64]
     stress: NDArray[np.float64] | None = None
+
+    def __post_init__(self) -> None:
+        for quantity in ("energy", "forces", "stress"):
+            if getattr(self, quantity) is not None:
+                real_numbers(getattr(self, quantity), quantity)
 
     def select(self, frames: Frames, indices: NDArray[np.int64]) -> Prediction:
         """What was said of some of the ``frames`` that this is of."""

@@ -15,7 +15,7 @@ from pytest_mlff.potentials.failures import (
     raise_if_poisoned,
 )
 from pytest_mlff.potentials.identity import installed_versions
-from pytest_mlff.potentials.protocol import PotentialInfo, Prediction
+from pytest_mlff.potentials.protocol import PotentialInfo, Prediction, real_numbers
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -108,7 +108,7 @@ class AsePotential:
                 self.calculator.reset()
             atoms.calc = self.calculator
             try:
-                force = np.asarray(atoms.get_forces(), dtype=np.float64)
+                force = real_numbers(atoms.get_forces(), "forces")
                 energy = atoms.get_potential_energy(force_consistent=energy_name == "free_energy")
                 energies[index] = _one_number(energy)
                 if with_stress and frames.has_volume[index]:
@@ -137,20 +137,20 @@ class AsePotential:
         return FrameError(self.info.name, index, what)
 
     @staticmethod
-    def _stress(atoms: Any) -> NDArray[np.float64] | None:
+    def _stress(atoms: Any) -> NDArray[np.generic] | None:
         """Stress as a matrix; None from a calculator that lists it and has none."""
         from ase.calculators.calculator import PropertyNotImplementedError
 
         try:
-            stress: NDArray[np.float64] = np.asarray(atoms.get_stress(voigt=False))
+            stress = atoms.get_stress(voigt=False)
         except PropertyNotImplementedError:
             return None
-        return stress
+        return real_numbers(stress, "stress")
 
 
 def _one_number(energy: Any) -> float:
     """An energy, also as the array of one number that a network's raw output is."""
-    array = np.asarray(energy, dtype=np.float64)
+    array = real_numbers(energy, "energy")
     if array.size != 1:
         raise ValueError(f"energy of shape {array.shape}, expected one number")
     return float(array.reshape(-1)[0])
