@@ -65,8 +65,9 @@ class LawResult:
         """Remark, number of examples and counterexample, a line each."""
         told = self.evidence
         lines = [self.remark] if self.remark else []
+        count = told.get("examples", 0)
         lines.append(
-            f"{told.get('examples', 0)} examples, seed {told.get('seed', 0)}, "
+            f"{count} example{'s' if count != 1 else ''}, seed {told.get('seed', 0)}, "
             f"strictness {told.get('strictness')}; largest violation "
             f"{amount(self.violation, self.unit)}, tolerance {amount(self.tolerance, self.unit)}"
         )
