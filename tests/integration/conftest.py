@@ -1,4 +1,4 @@
-"""A real NequIP checkpoint for integration tests, trained once per session."""
+"""A real NequIP checkpoint for integration tests, trained once per run."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 
@@ -35,14 +36,12 @@ def _imported() -> None:
 
 
 @pytest.fixture(scope="session")
-def tiny_demo(tmp_path_factory: pytest.TempPathFactory) -> str:
+def tiny_demo(request: pytest.FixtureRequest) -> str:
     """Path of a NequIP checkpoint that knows C, H and O only."""
     pytest.importorskip("nequip")
-    from support.tiny_nequip import embedded_frames, train
+    from support.tiny_nequip import tiny_checkpoint
 
-    folder: Path = tmp_path_factory.mktemp("tiny")
-    frames = embedded_frames("ethanol", 60)
-    return str(train(folder, frames, type_names=("C", "H", "O")))
+    return str(tiny_checkpoint(request))
 
 
 @pytest.fixture(scope="session")
@@ -54,6 +53,15 @@ def tiny_float64(tmp_path_factory: pytest.TempPathFactory) -> str:
     folder: Path = tmp_path_factory.mktemp("tiny64")
     frames = embedded_frames("ethanol", 60)
     return str(train(folder, frames, type_names=("C", "H", "O"), dtype="float64"))
+
+
+@pytest.fixture(scope="module")
+def slurm_cluster() -> Iterator[Path]:
+    """Folder of a Slurm of two nodes, of this test file alone."""
+    from support.slurm import cluster
+
+    with cluster() as folder:
+        yield folder
 
 
 @pytest.fixture(scope="module")

@@ -13,11 +13,18 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from support.repos import family_repo, read_json
 from support.tiny_nequip import embedded_frames
+from support.tiny_nequip import small_recipe as recipe
 
-from pytest_mlff.potentials.source import RECIPE_FOLDER
+from pytest_mlff.cli import train as train_command
+from pytest_mlff.cli.main import build_parser, main
+from pytest_mlff.errors import MlffError
+from pytest_mlff.training.runner import stored_result
+from pytest_mlff.training.trainers.nequip import NequipTrainer
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from pytest_mlff.training.fixture import TrainingFixture
 
 SPEC = """\
 schema_version: 1
@@ -39,24 +46,6 @@ cases:
   - metric: force_mae
     thresholds: [{max: 10000, unit: meV/Å, provenance: *limit}]
 """
-
-
-def recipe(steps: int = 12, **changes: str) -> str:
-    """The shipped recipe, smaller."""
-    text = (RECIPE_FOLDER / "nequip_small.yaml").read_text(encoding="utf-8")
-    settings = {
-        "max_steps: 800": f"max_steps: {steps}",
-        "num_features: 16": "num_features: 4",
-        "val_check_interval: 100": "val_check_interval: 4",
-        "log_every_n_steps: 20": "log_every_n_steps: 2",
-        "every_n_train_steps: 50": "every_n_train_steps: 5",
-        "batch_size: 5, shuffle": "batch_size: 2, shuffle",
-        **changes,
-    }
-    for old, new in settings.items():
-        assert old in text
-        text = text.replace(old, new)
-    return text
 
 
 @pytest.fixture
@@ -115,29 +104,43 @@ def test_train_then_test_then_nothing(pytester: pytest.Pytester, repo: Path) -> 
     }
 
 
-def test_a_budget_that_strikes_first_is_told(pytester: pytest.Pytester, repo: Path) -> None:
+def test_a_budget_that_strikes_first_is_told(
+    pytester: pytest.Pytester, repo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """And a spec without validation frames trains, with nothing to watch."""
+    fit = NequipTrainer.fit
+
+    def only_20(self: NequipTrainer, fixture: TrainingFixture, *more: Any) -> Any:
+        if len(fixture.train) != 20:
+            raise MlffError("one is enough")
+        return fit(self, fixture, *more)
+
+    monkeypatch.setattr(NequipTrainer, "fit", only_20)
     spec = "".join(line for line in SPEC.splitlines(True) if "validation:" not in line)
     (repo / "specs" / "sizes.yaml").write_text(spec, encoding="utf-8")
-    changes = {"budget: 120": "budget: 4", "every_n_train_steps: 50": "every_n_train_steps: 1"}
+    changes = {"budget: 120": "budget: 3", "every_n_train_steps: 50": "every_n_train_steps: 1"}
     (repo / "small.yaml").write_text(recipe(steps=100_000, **changes), encoding="utf-8")
     result = pytester.runpytest_inprocess(*ARGUMENTS, "--mlff-html=page.html")
-    training, _ = read_json(repo / "report.json")["trainings"]
+    (training,) = read_json(repo / "report.json")["trainings"]
     assert training["steps"] < training["planned_steps"] == 100_000
     assert all(point["validation"] is None for point in training["loss"])
-    told = "ended by its budget of 4 s after * of 100,000 steps"
+    told = "ended by its budget of 3 s after * of 100,000 steps"
     result.stdout.fnmatch_lines([f"*warning: training of small on specs/sizes/ethanol-n20 {told}*"])
     assert "of 100,000 steps" in (repo / "page.html").read_text(encoding="utf-8")
     # The first had to be tried; of the second it is said before it starts.
-    early = "the budget of 4 s will end this training after some * of 100,000 steps"
+    early = "the budget of 3 s will end this training after some * of 100,000 steps"
     result.stdout.fnmatch_lines([f"mlff: training specs/sizes/ethanol-n40: {early}*"])
     result.stdout.no_fnmatch_line(f"mlff: training specs/sizes/ethanol-n20: {early}*")
 
 
 def test_a_killed_run_goes_on(pytester: pytest.Pytester, repo: Path) -> None:
+    """The training itself; runs of pytest that are killed: tests/integration/test_faults.py."""
     (repo / "small.yaml").write_text(recipe(steps=200), encoding="utf-8")
+    spec = repo / "specs" / "sizes.yaml"
+    spec.write_text(SPEC.replace("[20, 40, 5000]", "[20]"), encoding="utf-8")
+    words = ["train", "small.yaml", "--suite", "specs/sizes.yaml", "--jobs", "1"]
     run = subprocess.Popen(
-        [sys.executable, "-m", "pytest", *ARGUMENTS, "-k", "n20"],
+        [sys.executable, "-m", "pytest_mlff.cli.main", *words],
         cwd=repo,
         stdout=subprocess.DEVNULL,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
@@ -150,8 +153,10 @@ def test_a_killed_run_goes_on(pytester: pytest.Pytester, repo: Path) -> None:
     run.send_signal(signal.SIGKILL)
     run.wait()
     assert not list(repo.glob(".mlff-store/trainings/*/*.json"))
-    pytester.runpytest_inprocess(*ARGUMENTS, "-k", "n20").assert_outcomes(passed=2)
-    (training,) = read_json(repo / "report.json")["trainings"]
+    assert main(words) == 0
+    (job,) = (one.job for one in train_command.wanted(build_parser().parse_args(words)).wanted)
+    result = stored_result(job)
+    assert result is not None
     log = next(repo.glob(".mlff-store/trainings/*/*/training.log")).read_text()
     assert "Continuing training with checkpoint file" in log
     # Neither has it begun again behind our back: one fresh start, and a second log that begins
@@ -159,9 +164,9 @@ def test_a_killed_run_goes_on(pytester: pytest.Pytester, repo: Path) -> None:
     assert log.count("Starting fresh training") == 1
     (second,) = repo.glob(".mlff-store/trainings/*/*/log/version_1/metrics.csv")
     assert int(second.read_text().splitlines()[1].split(",")[1]) > 4
-    assert training["steps"] == 200
+    assert result.steps == 200
     # The second attempt repeats no step that the first one's checkpoint holds.
-    steps = [point["step"] for point in training["loss"]]
+    steps = [step for step, _, _ in result.loss]
     assert steps == sorted(set(steps))
 
 
@@ -185,9 +190,11 @@ def test_bad_recipes_end_the_run(
     assert "Traceback" not in text
 
 
+@pytest.mark.slow
 def test_a_training_that_fails_is_an_error_of_its_cases(
     pytester: pytest.Pytester, repo: Path
 ) -> None:
+    """With a trainer that costs nothing: ``test_engine_option.py``, of the same name."""
     broken = recipe(**{"_target_: nequip.model.NequIPGNNModel": "_target_: nequip.model.NoSuch"})
     (repo / "small.yaml").write_text(broken, encoding="utf-8")
     result = pytester.runpytest_inprocess(*ARGUMENTS, "-k", "n20")

@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pytest_mlff.scheduling.engines.slurm import SlurmEngine
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -117,6 +119,14 @@ def assert_goes_on(job: Steps) -> None:
     assert max(done) == job.steps - 1
 
 
+def reached(*jobs: Steps) -> Callable[[], bool]:
+    """All jobs have done what they do before they wait."""
+    return lambda: all(
+        job.wait_at is not None and (job.wait_at - 1) in [line.step for line in read_trace(job)]
+        for job in jobs
+    )
+
+
 def wait_for(condition: Callable[[], object], what: str, seconds: float = 60.0) -> None:
     """Wait until something holds; a test that would hang fails and says for what it waited."""
     limit = time.monotonic() + seconds
@@ -213,6 +223,10 @@ def cluster() -> Iterator[Path]:
                 patch.setenv(name, value)
             # Jobs import this module.
             patch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), str(ROOT / "tests")]))
+            # Users' clusters are asked less often; this one answers at once.
+            defaults = SlurmEngine.__init__.__kwdefaults__
+            for name, seconds in (("poll", 0.2), ("settle", 0.5)):
+                patch.setitem(defaults, name, seconds)
             yield folder
         finally:
             subprocess.run([sys.executable, str(SCRIPT), "stop", str(folder)], check=True)

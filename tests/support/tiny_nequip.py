@@ -6,8 +6,10 @@ the library itself reads and evaluates them, not whether the physics is good.
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -15,16 +17,22 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_mlff.datasets.embedded import EMBEDDED_FOLDER, read_trajectory
 from pytest_mlff.datasets.frames import Frames
+from pytest_mlff.potentials.source import RECIPE_FOLDER
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
+
+    import pytest
 
 __all__ = [
     "TinyNequip",
     "compile_model",
     "embedded_frames",
+    "once_for_all_workers",
     "package",
+    "small_recipe",
+    "tiny_checkpoint",
     "train",
     "training_config",
 ]
@@ -151,6 +159,24 @@ def training_config(
     }
 
 
+def small_recipe(steps: int = 12, **changes: str) -> str:
+    """The shipped recipe, smaller; ``changes`` are further replacements, old text to new."""
+    text = (RECIPE_FOLDER / "nequip_small.yaml").read_text(encoding="utf-8")
+    settings = {
+        "max_steps: 800": f"max_steps: {steps}",
+        "num_features: 16": "num_features: 4",
+        "val_check_interval: 100": "val_check_interval: 4",
+        "log_every_n_steps: 20": "log_every_n_steps: 2",
+        "every_n_train_steps: 50": "every_n_train_steps: 5",
+        "batch_size: 5, shuffle": "batch_size: 2, shuffle",
+        **changes,
+    }
+    for old, new in settings.items():
+        assert old in text
+        text = text.replace(old, new)
+    return text
+
+
 def _run(arguments: Sequence[str], folder: Path) -> None:
     environment = {
         **os.environ,
@@ -216,3 +242,29 @@ def compile_model(source: Path, target: Path, *, kind: str) -> Path:
         source.parent,
     )  # fmt: skip
     return target
+
+
+def once_for_all_workers(
+    request: pytest.FixtureRequest, name: str, make: Callable[[Path], object]
+) -> Path:
+    """Folder ``name`` of this run, filled by ``make`` in the worker that asks first."""
+    root: Path = request.getfixturevalue("tmp_path_factory").getbasetemp()
+    if hasattr(request.config, "workerinput"):
+        root = root.parent
+    folder, done = root / name, root / f"{name}.done"
+    with (root / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not done.exists():
+            shutil.rmtree(folder, ignore_errors=True)  # half made by a worker that was killed
+            make(folder)
+            done.touch()
+    return folder
+
+
+def tiny_checkpoint(request: pytest.FixtureRequest) -> Path:
+    """The checkpoint that most tests of real files share; it knows C, H and O only."""
+    frames = Frames.concatenate(
+        [embedded_frames("ethanol", 30), embedded_frames("malonaldehyde", 30)]
+    )
+    folder = once_for_all_workers(request, "tiny_nequip", lambda folder: train(folder, frames))
+    return folder / "checkpoints" / "last.ckpt"

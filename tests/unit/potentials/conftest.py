@@ -1,4 +1,4 @@
-"""Fixtures: one tiny real NequIP model, trained once per session."""
+"""Fixtures: one tiny real NequIP model, trained once per run."""
 
 from __future__ import annotations
 
@@ -6,25 +6,36 @@ import warnings
 from typing import TYPE_CHECKING
 
 import pytest
-from support.tiny_nequip import TYPE_NAMES, TinyNequip, embedded_frames, package, train
+from support.tiny_nequip import (
+    TYPE_NAMES,
+    TinyNequip,
+    embedded_frames,
+    once_for_all_workers,
+    package,
+    tiny_checkpoint,
+)
 
 from pytest_mlff.datasets.frames import Frames
 from pytest_mlff.potentials import ModelOpensCodeWarning
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 
 @pytest.fixture(scope="session")
-def tiny_nequip(tmp_path_factory: pytest.TempPathFactory) -> TinyNequip:
+def tiny_nequip(request: pytest.FixtureRequest) -> TinyNequip:
     pytest.importorskip("nequip")
-    folder = tmp_path_factory.mktemp("tiny_nequip")
-    frames = Frames.concatenate(
-        [embedded_frames("ethanol", 30), embedded_frames("malonaldehyde", 30)]
+    checkpoint = tiny_checkpoint(request)
+    name = "tiny.nequip.zip"
+
+    def make(folder: Path) -> None:
+        folder.mkdir()
+        package(checkpoint, folder / name)
+
+    return TinyNequip(
+        checkpoint, once_for_all_workers(request, "tiny_package", make) / name, TYPE_NAMES, 4.0
     )
-    checkpoint = train(folder / "run", frames)
-    packaged = package(checkpoint, folder / "tiny.nequip.zip")
-    return TinyNequip(checkpoint, packaged, TYPE_NAMES, 4.0)
 
 
 @pytest.fixture(scope="session")
