@@ -168,17 +168,18 @@ def test_a_dataset(tmp_path: Path) -> None:
     for name, text in (("datasets/ours.yaml", record), ("specs/own/s.yaml", spec)):
         (tmp_path / name).parent.mkdir(parents=True)
         (tmp_path / name).write_text(text, encoding="utf-8")
+    (tmp_path / "models.py").write_text((SUPPORT / "models.py").read_text(encoding="utf-8"))
     data = ("pytest_mlff.cli.main", "data")
     out = "datasets/ours/ethanol.extxyz"
     code, said = _run(tmp_path, environment, *data, "convert", "embedded:ethanol", "--out", out)
     assert code == 0, said
-    code, said = _benchmark(tmp_path, environment, "demo")
+    code, said = _benchmark(tmp_path, environment, MODEL)
     assert code == 0, said
     assert "1 case: 1 passed" in said
     # The record is what makes the difference: another unit is another verdict, none an error.
     path = tmp_path / "datasets" / "ours.yaml"
     path.write_text(record.replace("units: eV", "units: kcal/mol"))
-    code, said = _benchmark(tmp_path, environment, "demo")
+    code, said = _benchmark(tmp_path, environment, MODEL)
     assert code == 1, said
     path.unlink()
     validate = ("pytest_mlff.cli.main", "specs", "validate", "specs/own/s.yaml")

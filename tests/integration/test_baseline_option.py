@@ -215,15 +215,17 @@ def test_a_graver_verdict_stands(pytester: Pytester, based: Path) -> None:
     assert (found[FORCE]["verdict"], found[FORCE]["regressed"]) == ("error", None)
 
 
-def test_what_was_supported_may_not_become_unsupported(pytester: Pytester, tiny_demo: str) -> None:
+def test_what_was_supported_may_not_become_unsupported(pytester: Pytester) -> None:
     spec = SPEC.replace("[ethanol]", "[ethanol, uracil]").replace("max: 100", "max: 1.0e6")
     root = gated_repo(pytester, spec)
-    # gated.py answers for any molecule, the checkpoint knows no nitrogen.
+    # One answers for any molecule, the other knows no nitrogen.
     level = "--mlff-level=GFN2-xTB"
     assert gate_run(pytester, "base", level, report="base.json").ret == 0
     document = json.loads((root / "base.json").read_text())
     assert "specs/small/uracil/force_mae" in document["residuals"]["models"]["base"]
-    result = gate_run(pytester, tiny_demo, "--mlff-baseline=base.json", "-k", "uracil")
+    result = gate_run(
+        pytester, "without_nitrogen", level, "--mlff-baseline=base.json", "-k", "uracil"
+    )
     assert result.ret == 1
     found = cases(pytester)["specs/small/uracil/force_mae"]
     assert found["verdict"] == "error"

@@ -148,21 +148,21 @@ def test_each_is_an_error_of_its_own_cases(pytester: Pytester, workers: int) -> 
 
 
 @pytest.mark.parametrize("workers", [pytest.param(0, marks=pytest.mark.slow), 2])
-@pytest.mark.parametrize("model", ["ends_at_load", "skips_at_load"])
-def test_at_load_the_other_models_go_on(pytester: Pytester, model: str, workers: int) -> None:
-    result, cases = run(pytester, model, "sound", workers=workers)
+def test_at_load_the_other_models_go_on(pytester: Pytester, workers: int) -> None:
+    result, cases = run(pytester, "ends_at_load", "skips_at_load", "sound", workers=workers)
     assert result.ret == 1
-    assert verdicts(cases, model) == {"uracil": {"error"}, "ethanol": {"error"}}
+    for model in ("ends_at_load", "skips_at_load"):
+        assert verdicts(cases, model) == {"uracil": {"error"}, "ethanol": {"error"}}
     assert verdicts(cases, "sound") == {"uracil": {"passed"}, "ethanol": {"passed"}}
 
 
 @pytest.mark.parametrize("workers", [pytest.param(0, marks=pytest.mark.slow), 2])
 def test_a_hanging_model_is_ended_after_the_time_limit(pytester: Pytester, workers: int) -> None:
-    pytester.makeini("[pytest]\nmlff_timeout = 20\n")
+    pytester.makeini("[pytest]\nmlff_timeout = 10\n")
     result, cases = run(pytester, "hangs", workers=workers)
     assert result.ret == 1
     assert verdicts(cases, "hangs") == {"uracil": {"error"}, "ethanol": {"passed"}}
-    assert any("no word from the model for 20 s" in one["reason"] for one in cases.values())
+    assert any("no word from the model for 10 s" in one["reason"] for one in cases.values())
     stream, who = (result.stderr, "[[]gw?] ") if workers else (result.stdout, "")
     stream.fnmatch_lines([f"{who}mlff: small.yaml::*uracil*: hangs has computed for * s (*)"])
 
@@ -203,7 +203,8 @@ def double(): return Springs(torch.float64)
     )
     (pytester.path / "small.yaml").write_text(SPEC)
     values = []
-    for order in (["single", "double"], ["double", "single"], ["single"], ["double"]):
+    # Were one to set the other's, the order would show in the values, or both would be the same.
+    for order in (["single", "double"], ["double", "single"]):
         pytester.runpytest_subprocess(
             *(f"--mlff-model=springs.py:{one}" for one in order), "--mlff-suite=small.yaml",
             "--mlff-only", "--mlff-level=GFN2-xTB", "--mlff-report=report.json",
@@ -211,8 +212,9 @@ def double(): return Springs(torch.float64)
         )  # fmt: skip
         cases = read_json(pytester.path / "report.json")["cases"]
         values.append({(one["model"], one["case_id"]): one["value"] for one in cases})
-    both, reversed_, single, double = values
-    assert both == reversed_ == {**single, **double}
+    both, reversed_ = values
+    assert both == reversed_
+    assert len(both) == 8
     pairs = [(both[model, case], both["double", case]) for model, case in both if model == "single"]
     assert any(one != other for one, other in pairs)
 

@@ -93,15 +93,16 @@ def test_methods_are_held_against_accurate_data_alone(
 
 
 def test_trained_ahead_stage_by_stage(pytester: pytest.Pytester, repo: Path) -> None:
+    (repo / "spec.yaml").write_text(SPEC.replace("[4, 8]", "[4]").replace("[0, 1]", "[0]"))
     done = pytester.run(*MLFF, "train", "stages.yaml", "--mlff-suite=spec.yaml", "--jobs=1")
     assert done.ret == 0
-    done.stdout.fnmatch_lines(["14 trainings for 12 variants: 0 in the store, 14 to do"])
+    done.stdout.fnmatch_lines(["4 trainings for 3 variants: 0 in the store, 4 to do"])
     said = done.stderr.str()
     assert said.index("stage cheap") < said.index("stage tuned")
     again = pytester.run(*MLFF, "train", "stages.yaml", "--mlff-suite=spec.yaml", "--out=models")
-    again.stdout.fnmatch_lines(["14 trainings for 12 variants: 14 in the store, 0 to do"])
+    again.stdout.fnmatch_lines(["4 trainings for 3 variants: 4 in the store, 0 to do"])
     again.stdout.fnmatch_lines(["*learnt what is to be added to mmff94*"])
-    assert len(list((repo / "models").iterdir())) == 12
+    assert len(list((repo / "models").iterdir())) == 3
 
 
 @pytest.mark.parametrize(

@@ -5,12 +5,14 @@ Handed to the plugin as ``file.py:callable``; every callable returns an ASE calc
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
 from ase.calculators.calculator import Calculator, all_changes
 
 from pytest_mlff.datasets.embedded import EMBEDDED_FOLDER, read_trajectory
+from pytest_mlff.potentials.families.ase import AsePotential
 
 MOLECULE = "ethanol"
 
@@ -73,6 +75,12 @@ def tethered() -> Knows:
     model = Knows()
     model._index = {}
     return model
+
+
+def without_nitrogen() -> AsePotential:
+    """Knows C, H and O alone, and says so, as a checkpoint does."""
+    found = AsePotential.wrap(Knows(), name="without_nitrogen", source="models.py")
+    return replace(found, info=replace(found.info, species=("C", "H", "O")))
 
 
 class _Nan(Knows):
