@@ -50,6 +50,8 @@ def test_a_leak_is_told_although_some_blocks_shrink(blocks: tuple[int, ...]) -> 
     potential = Tidied(mutant("leak"), blocks)
     result = run_law("memory", potential, strictness="fast", seed=1)
     assert not result.holds
+    assert result.excess > 1.0
+    assert result.counterexample is not None
     assert not potential._others
 
 

@@ -9,7 +9,8 @@ from pytest_mlff.laws.registry import laws
 from pytest_mlff.laws.runner import run_law
 
 
-@pytest.mark.parametrize("name", FAULTS)
+# A leak takes many calls: `test_memory_law` tells it, in a process that frees other things.
+@pytest.mark.parametrize("name", [name for name in FAULTS if name != "leak"])
 def test_mutant_is_caught_by_its_law(name: str) -> None:
     kind = FAULTS[name]
     result = run_law(kind.law, mutant(name), strictness="fast", seed=1, options=dict(kind.options))

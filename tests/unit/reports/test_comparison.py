@@ -33,7 +33,8 @@ def report(*cases: CaseRecord, baselines: dict[str, str] | None = None) -> Repor
     run = BASE.run.model_copy(
         update={"baselines": baselines or {}, "exit_code": 0, "collected": len(cases)}
     )
-    return BASE.model_copy(update={"run": run, "cases": list(cases)})
+    content = {"run": run, "cases": list(cases), "variants": [], "trainings": []}
+    return BASE.model_copy(update=content)
 
 
 FILE = {"demo": "baselines/demo.json"}
