@@ -11,7 +11,10 @@ from ase.calculators.lj import LennardJones
 
 from pytest_mlff.datasets import open_dataset
 from pytest_mlff.datasets.embedded import EMBEDDED_FOLDER
-from pytest_mlff.datasets.metals import KINDS, SYSTEMS
+from pytest_mlff.datasets.record import record_named
+
+KINDS = ("strained", "rattled", "md")
+SYSTEMS = tuple(record_named("metals").systems)
 
 
 @pytest.mark.parametrize("system", SYSTEMS)

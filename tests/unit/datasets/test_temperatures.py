@@ -7,7 +7,8 @@ import pytest
 
 from pytest_mlff.datasets import open_dataset
 from pytest_mlff.datasets.embedded import EMBEDDED_FOLDER
-from pytest_mlff.datasets.temperatures import TEMPERATURES, protocol
+
+TEMPERATURES = (300, 600, 1200)
 
 
 def test_replicas_and_heat() -> None:
@@ -29,9 +30,13 @@ def test_replicas_and_heat() -> None:
         assert 0.6 * full < grown < 1.3 * full
 
 
-def test_seeds_differ() -> None:
-    seeds = {protocol(t, k).seed for t in TEMPERATURES for k in range(10)}
-    assert len(seeds) == 30
+def test_no_trajectory_stands_there_twice() -> None:
+    source = open_dataset("temperatures")
+    starts = [
+        source.load(f"ethanol_{t}K").frames.positions.reshape(10, 16, 9, 3)[:, 0]
+        for t in TEMPERATURES
+    ]
+    assert len(np.unique(np.concatenate(starts).reshape(30, -1), axis=0)) == 30
 
 
 def test_one_label_is_the_oracle_s() -> None:

@@ -1,6 +1,6 @@
 """The embedded ethanol at 300, 600 and 1200 K: independent GFN2-xTB trajectories at each.
 
-``python -m pytest_mlff.datasets.temperatures OUT`` makes them: one npz file a temperature, ten
+``python tools/make_temperatures.py OUT`` makes them: one npz file a temperature, ten
 replicas of sixteen frames, 30 fs apart, after 0.5 ps of equilibration. An interrupted run goes on.
 """
 

@@ -1,6 +1,6 @@
 """The embedded crystals: copper, Cu₃Au, CuAu and a copper slab, labelled with ASE's EMT.
 
-``python -m pytest_mlff.datasets.metals OUT`` makes them anew: one npz file a system, each frame
+``python tools/make_metals.py OUT`` makes them anew: one npz file a system, each frame
 an independent draw and labelled with the kind of its making (``config_type``): ``strained`` (a
 random symmetric strain), ``rattled`` (normal displacements) and ``md`` (200 fs at 600 K from
 velocities of its own). Kinds take turns, so that every window of frames holds them all. Labels
