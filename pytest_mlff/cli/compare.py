@@ -120,6 +120,10 @@ def _survival(paths: Sequence[Path]) -> list[str]:
     ]
 
 
+def _fields(of: object, *names: str) -> dict[str, Any]:
+    return {name: getattr(of, name) for name in names}
+
+
 def as_json(ranking: Ranking) -> dict[str, Any]:
     """A ranking in JSON's terms."""
     return {
@@ -127,23 +131,12 @@ def as_json(ranking: Ranking) -> dict[str, Any]:
         "dropped": dict(ranking.dropped),
         "notes": list(ranking.notes),
         "models": [
-            {
-                "model": one.model,
-                "rank": one.rank,
-                "score": one.score,
-                "low": one.low,
-                "high": one.high,
-                "worse": one.worse,
+            _fields(one, "model", "rank", "score", "low", "high", "worse")
+            | {
                 "cases": {
-                    name: {
-                        "value": found.value,
-                        "unit": found.unit,
-                        "change": found.change,
-                        "low": found.low,
-                        "high": found.high,
-                    }
+                    name: _fields(found, "value", "unit", "change", "low", "high")
                     for name, found in one.cases.items()
-                },
+                }
             }
             for one in ranking.models
         ],

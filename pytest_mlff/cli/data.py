@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_mlff.cli import datasets, relabel
+from pytest_mlff.cli.parts import data_folder, positive
 from pytest_mlff.errors import MlffError
 
 if TYPE_CHECKING:
@@ -18,13 +19,6 @@ if TYPE_CHECKING:
 _MOLECULES = (
     "aspirin", "ethanol", "malonaldehyde", "naphthalene", "salicylic_acid", "toluene", "uracil",
 )  # fmt: skip
-
-
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise ValueError(text)
-    return number
 
 
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -39,16 +33,16 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "--molecule", action="append", choices=_MOLECULES, help="repeatable; default: all"
     )
     generate.add_argument("--out", type=Path, default=Path("embedded_data"), metavar="DIR")
-    generate.add_argument("--jobs", type=_positive, default=1, metavar="N", help="processes")
+    generate.add_argument("--jobs", type=positive, default=1, metavar="N", help="processes")
     generate.add_argument(
-        "--frames", type=_positive, metavar="N", help="stored frames (default: as shipped)"
+        "--frames", type=positive, metavar="N", help="stored frames (default: as shipped)"
     )
     generate.add_argument(
         "--equilibration", type=float, metavar="FS", help="discarded time in fs before the first"
     )
     generate.add_argument(
         "--replicas",
-        type=_positive,
+        type=positive,
         metavar="N",
         help="N short independent trajectories of each molecule, in one file with an index",
     )
@@ -64,7 +58,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     export.add_argument("--format", choices=("extxyz", "npz"), default="extxyz")
     export.add_argument("--out", type=Path, required=True, metavar="DIR")
     export.add_argument("--dataset", metavar="NAME", help="default: the spec's first")
-    datasets.data_folder(export)
+    data_folder(export)
     export.set_defaults(run=_export)
 
 

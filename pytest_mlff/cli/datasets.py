@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Never
 
+from pytest_mlff.cli.parts import data_folder, print_table
 from pytest_mlff.errors import MlffError
 
 if TYPE_CHECKING:
@@ -76,22 +77,6 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     convert.set_defaults(run=_convert)
 
 
-def data_folder(parser: argparse.ArgumentParser) -> None:
-    """Add the option that says where published datasets lie."""
-    parser.add_argument(
-        "--data", "--mlff-data", dest="data", type=Path, metavar="DIR",
-        help="where published datasets lie (default: the user's cache folder)",
-    )  # fmt: skip
-
-
-def _table(rows: Sequence[Sequence[str]]) -> None:
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    for row in rows:
-        print(
-            "  ".join(word.ljust(width) for word, width in zip(row, widths, strict=True)).rstrip()
-        )
-
-
 def _folder(given: Path | None, record: DatasetRecord | None = None) -> Path:
     from pytest_mlff.datasets.embedded import EMBEDDED_FOLDER
     from pytest_mlff.datasets.locations import default_data_dir
@@ -113,7 +98,7 @@ def _list(options: argparse.Namespace) -> int:
         level = record.level_of_theory or ("by system" if levels else "not stated")
         licence = record.licence or "not stated"
         rows.append((name, f"{here}/{len(record.systems)}", level, licence, record.title))
-    _table(rows)
+    print_table(rows)
     print(f"data folder: {_folder(options.data)}")
     return 0
 
@@ -168,7 +153,7 @@ def _info(options: argparse.Namespace) -> int:
         span = "–" if found.span_ps is None else f"{found.span_ps:.2f} ps"
         frames = str(len(found.frames))
         rows.append((name, atoms, frames, span, found.level_of_theory, found.digest[:12]))
-    _table(rows)
+    print_table(rows)
     return 0
 
 

@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pytest_mlff.cli.parts import print_table
 from pytest_mlff.errors import MlffError
 
 if TYPE_CHECKING:
@@ -68,11 +69,7 @@ def list_jobs(store: Path) -> int:
     if len(rows) == 1:
         print(f"no jobs in {store}")
         return 0
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    for row in rows:
-        print(
-            "  ".join(f"{word:<{width}}" for word, width in zip(row, widths, strict=True)).strip()
-        )
+    print_table(rows)
     return 0
 
 

@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Never
 
+from pytest_mlff.cli.parts import data_folder
 from pytest_mlff.errors import MlffError
 
 if TYPE_CHECKING:
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
 
 def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the subcommand; it sets ``run``, which returns the exit code."""
-    from pytest_mlff.cli.datasets import data_folder
-
     parser = commands.add_parser(
         "relabel",
         help="label a dataset's frames by another method",

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pytest_mlff.cli.parts import data_folder, positive
 from pytest_mlff.errors import MlffError
 
 if TYPE_CHECKING:
@@ -17,13 +18,6 @@ if TYPE_CHECKING:
     from pytest_mlff.similarity.correlation import RankCorrelation
 
 _QUANTILES = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
-
-
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise ValueError(text)
-    return number
 
 
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -44,13 +38,10 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument("--r-cut", type=float, default=5.0, metavar="Å", help="default: 5")
     parser.add_argument("--n-max", type=int, default=8, metavar="N", help="default: 8")
     parser.add_argument("--l-max", type=int, default=6, metavar="L", help="default: 6")
-    parser.add_argument("--jobs", type=_positive, default=1, metavar="N", help="processes")
+    parser.add_argument("--jobs", type=positive, default=1, metavar="N", help="processes")
     parser.add_argument("--store", type=Path, metavar="DIR", help="keep mean vectors here")
     parser.add_argument("--dataset", metavar="NAME", help="of a spec; default: its first")
-    parser.add_argument(
-        "--data", "--mlff-data", dest="data", type=Path, metavar="DIR",
-        help="where published datasets lie (default: the user's cache folder)",
-    )  # fmt: skip
+    data_folder(parser)
     parser.set_defaults(run=_run)
 
 
