@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from pytest_mlff.reports.figures.description import Axis, Figure, Series, XYPanel
-from pytest_mlff.reports.figures.scales import ends_of, limits, short, spaced, value_axis
+from pytest_mlff.reports.figures.description import Figure, Series, XYPanel
+from pytest_mlff.reports.figures.scales import count_axis, ends_of, short, value_axis
 
 if TYPE_CHECKING:
     from pytest_mlff.reports.figures.rows import SpecRows
@@ -60,13 +60,9 @@ def _panel(
         by_method.setdefault(str(point[0].axes["method"]), []).append(point)
     costs = [cost for _, cost, _ in found]
     ends = [v for *_, case in found for v in (case.value, *ends_of(case)) if v is None or v > 0]
-    ticks = spaced(costs, log=True, most=6)
     return XYPanel(
         title=name,
-        x=Axis(
-            "Cost", "core-s", True, limits(costs, log=True), ticks,
-            tuple(f"{tick:.0f}" for tick in ticks),
-        ),
+        x=count_axis("Cost", "core-s", costs, most=6),
         y=value_axis("Force MAE", found[0][2].unit or "", ends, log=True),
         series=tuple(
             Series(
@@ -81,4 +77,4 @@ def _panel(
             )
             for number, (method, points) in enumerate(by_method.items())
         ),
-    )  # fmt: skip
+    )

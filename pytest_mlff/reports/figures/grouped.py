@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from pytest_mlff.reports.figures.description import Axis, Figure, Series, XYPanel
+from pytest_mlff.reports.figures.description import Figure, Series, XYPanel
 from pytest_mlff.reports.figures.points import (
     UNDECIDED,
     first_metric,
@@ -18,7 +18,7 @@ from pytest_mlff.reports.figures.points import (
     value_unit,
 )
 from pytest_mlff.reports.figures.rows import begin_of, size_of
-from pytest_mlff.reports.figures.scales import ends_of, short, value_axis
+from pytest_mlff.reports.figures.scales import ends_of, group_axis, short, value_axis
 from pytest_mlff.reports.figures.windows import by_samples
 
 if TYPE_CHECKING:
@@ -32,33 +32,18 @@ _PLACE = {"start": begin_of, "size": size_of}
 
 @dataclass(frozen=True)
 class Cluster:
-    """Cases of one series within one category.
-
-    Attributes
-    ----------
-    series : str
-        Label of the series, which has the same place in every category.
-    category : int
-        Position of the category.
-    cases : tuple of CaseRecord
-        With values, in the order in which they stand side by side.
-    """
+    """Cases with values of one series in a category, in the order in which they stand."""
 
     series: str
     category: int
     cases: tuple[CaseRecord, ...]
 
 
-@dataclass(frozen=True)
-class _What:
+class _What(NamedTuple):
     """What a panel shows."""
 
     metric: str
     species: str | None
-
-    @property
-    def title(self) -> str:
-        return panel_title(self.metric, self.species)
 
 
 def clusters(
@@ -145,7 +130,7 @@ def _cases(
     other = "start" if by == "size" else "size"
     held = [v for v in group.variants if _PLACE[by](v) == value]
     ordered = sorted(held, key=lambda v: _PLACE[other](v) or 0.0)
-    return tuple(c for v in ordered if (c := group.measured(v, what.metric, what.species, model)))
+    return tuple(c for v in ordered if (c := group.measured(v, *what, model)))
 
 
 def _panel(
@@ -156,20 +141,12 @@ def _panel(
     log = max(values) > _LOG_FROM * min(values) > 0
     reach = [v for c in every for v in (c.value, *ends_of(c)) if v is None or v > 0 or not log]
     return XYPanel(
-        title=what.title,
-        x=Axis(
+        title=panel_title(*what),
+        x=group_axis(
             f"{'Size' if by == 'size' else 'Start'} of the training window",
             "% of the trajectory",
-            limits=(-0.5, len(places) - 0.5),
-            ticks=tuple(float(k) for k in range(len(places))),
-            categories=tuple(f"{value:g}" for value in places),
-            grouped=True,
+            [f"{value:g}" for value in places],
         ),
-        y=value_axis(
-            metric_labels()[what.metric],
-            value_unit(every),
-            reach,
-            log=log,
-        ),
+        y=value_axis(metric_labels()[what.metric], value_unit(every), reach, log=log),
         series=clusters(found, labels),
     )

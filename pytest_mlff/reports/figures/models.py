@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from pytest_mlff.reports.figures.description import Axis, Figure, XYPanel
+from pytest_mlff.reports.figures.description import Figure, XYPanel
 from pytest_mlff.reports.figures.grouped import Cluster, clusters
 from pytest_mlff.reports.figures.points import UNDECIDED, metric_labels, panel_title, value_unit
-from pytest_mlff.reports.figures.scales import ends_of, value_axis
+from pytest_mlff.reports.figures.scales import ends_of, group_axis, value_axis
 
 if TYPE_CHECKING:
     from pytest_mlff.reports.figures.rows import SpecRows
@@ -59,14 +59,7 @@ def _panel(groups: Sequence[SpecRows], models: Sequence[str], metric: str) -> XY
         return None
     return XYPanel(
         title=panel_title(metric, None),
-        x=Axis(
-            "Spec (variants)",
-            "",
-            limits=(-0.5, len(labels) - 0.5),
-            ticks=tuple(float(k) for k in range(len(labels))),
-            categories=tuple(labels),
-            grouped=True,
-        ),
+        x=group_axis("Spec (variants)", "", labels),
         y=value_axis(
             metric_labels()[metric],
             value_unit(every),

@@ -63,9 +63,9 @@ def hover_of(case: CaseRecord) -> str:
     return f"{case.variant}: {with_interval(case)}{unit}, {case.verdict}"
 
 
-def value_unit(cases: Iterable[CaseRecord], otherwise: str = "1") -> str:
+def value_unit(cases: Iterable[CaseRecord]) -> str:
     """Unit of the first case."""
-    return next((case.unit for case in cases), otherwise)
+    return next((case.unit for case in cases), "1")
 
 
 def series_of(

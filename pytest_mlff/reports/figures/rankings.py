@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from pytest_mlff.metrics.registry import metric_named
-from pytest_mlff.reports.figures.description import Axis, Figure, XYPanel
+from pytest_mlff.reports.figures.description import Figure, XYPanel
 from pytest_mlff.reports.figures.points import series_of
-from pytest_mlff.reports.figures.scales import ends_of, value_axis
+from pytest_mlff.reports.figures.scales import ends_of, group_axis, value_axis
 
 if TYPE_CHECKING:
     from pytest_mlff.reports.rankings import RankingTable
@@ -32,14 +32,7 @@ def ranking_figure(tables: Sequence[RankingTable], metric: str) -> Figure | None
         panels.append(
             XYPanel(
                 title=table.title,
-                x=Axis(
-                    "Model, best first",
-                    "",
-                    limits=(-0.5, len(cases) - 0.5),
-                    ticks=tuple(float(k) for k in range(len(cases))),
-                    categories=tuple(model for model, _ in cases),
-                    grouped=True,
-                ),
+                x=group_axis("Model, best first", "", [model for model, _ in cases]),
                 y=value_axis(
                     metric_named(metric).name, cases[0][1].unit, [*values, *ends], log=logarithmic
                 ),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_mlff.reports.figures.description import Axis, Blank, Figure, XYPanel
+from pytest_mlff.reports.figures.description import Blank, Figure, XYPanel
 from pytest_mlff.reports.figures.points import (
     UNDECIDED,
     first_metric,
@@ -17,7 +17,7 @@ from pytest_mlff.reports.figures.points import (
     unit_of_mean,
     value_unit,
 )
-from pytest_mlff.reports.figures.scales import ends_of, limits, spaced, value_axis
+from pytest_mlff.reports.figures.scales import count_axis, ends_of, value_axis
 
 if TYPE_CHECKING:
     from pytest_mlff.reports.figures.rows import SpecRows
@@ -79,13 +79,9 @@ def _panel(
         + [v for c in every for v in ends_of(c) if v is None or v > 0],
         log=True,
     )
-    ticks = spaced(list(sizes.values()), log=True, most=9)
     return XYPanel(
         title=f"{metric_labels()[metric]} per {unit_of_mean(metric)}",
-        x=Axis(
-            "Training samples", "frames", True, limits(sizes.values(), log=True), ticks,
-            tuple(f"{tick:.0f}" for tick in ticks),
-        ),
+        x=count_axis("Training samples", "frames", list(sizes.values()), most=9),
         y=y,
         series=(
             *(
@@ -100,4 +96,4 @@ def _panel(
             for variant in group.variants
             if (case := group.case(variant, metric, None, model)) and case.value is None
         ),
-    )  # fmt: skip
+    )

@@ -124,18 +124,32 @@ def tick_labels(ticks: Sequence[float]) -> tuple[str, ...]:
     return tuple("10" + str(power).translate(_RAISED) for power in powers)
 
 
-def spaced(values: Sequence[float], *, log: bool, most: int = 9) -> tuple[float, ...]:
+def _spaced(values: Sequence[float], most: int) -> tuple[float, ...]:
     """Those of the values that ``most`` labels side by side leave room for, the ends kept first."""
     ordered = sorted(set(values))
     if len(ordered) < 3:
         return tuple(ordered)
-    at = [math.log10(v) if log else v for v in ordered]
+    at = [math.log10(v) for v in ordered]
     room = (at[-1] - at[0]) / most
     kept = [0]
     for index in range(1, len(ordered) - 1):
         if at[index] - at[kept[-1]] >= room and at[-1] - at[index] >= room:
             kept.append(index)
     return tuple(ordered[index] for index in [*kept, len(ordered) - 1])
+
+
+def count_axis(label: str, unit: str, counts: Sequence[float], *, most: int) -> Axis:
+    """Logarithmic axis of whole numbers, labelled where they are as far as there is room."""
+    ticks = _spaced(counts, most)
+    return Axis(
+        label, unit, True, limits(counts, log=True), ticks, tuple(f"{t:.0f}" for t in ticks)
+    )
+
+
+def group_axis(label: str, unit: str, names: Sequence[str]) -> Axis:
+    """Axis of groups side by side, one apart."""
+    ticks = tuple(float(k) for k in range(len(names)))
+    return Axis(label, unit, False, (-0.5, len(names) - 0.5), ticks, tuple(names), grouped=True)
 
 
 def value_axis(label: str, unit: str, values: Iterable[float | None], *, log: bool) -> Axis:
