@@ -15,7 +15,8 @@ _SWOLLEN: Final = 200
 """Trajectories shrink a few times; deflate makes zeros a thousand times smaller."""
 
 
-def _line(error: Exception) -> str:
+def brief(error: Exception) -> str:
+    """What a library says of a fault, in one line of bearable length."""
     text = " ".join(str(error).split()) or type(error).__name__
     return text if len(text) <= 120 else f"{text[:117]}..."
 
@@ -37,7 +38,7 @@ def open_archive(file: Path | IO[bytes], size: int) -> Any:
     try:
         archive = np.load(file, allow_pickle=False)
     except Exception as error:  # numpy and zipfile tell bad files by many types of exception
-        raise ValueError(f"not a readable npz file ({_line(error)})") from error
+        raise ValueError(f"not a readable npz file ({brief(error)})") from error
     if not isinstance(archive, np.lib.npyio.NpzFile):
         raise ValueError("holds one bare array; an npz file with named arrays is needed")
     assert archive.zip is not None
@@ -59,4 +60,4 @@ def array_of(archive: Any, key: str) -> NDArray[Any]:
     try:
         return np.asarray(archive[key])
     except Exception as error:  # flags, methods, headers and checksums: many types
-        raise ValueError(f"array {key!r} cannot be read ({_line(error)})") from error
+        raise ValueError(f"array {key!r} cannot be read ({brief(error)})") from error

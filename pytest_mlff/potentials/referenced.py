@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -26,6 +26,13 @@ class _Wrapped:
     if TYPE_CHECKING:
         inner: Potential
 
+    def _marked(self, by: Mapping[str, Any]) -> PotentialInfo:
+        """Identity of the potential beneath, with what is done to it in its digest."""
+        info = self.inner.info
+        if info.digest is None:
+            return info
+        return replace(info, digest=digest_of({"model": info.digest, **by}))
+
     @property
     def one_by_one(self) -> bool:
         """Whether the potential beneath takes one frame at a time."""
@@ -44,15 +51,7 @@ class _Wrapped:
 
 @dataclass(frozen=True, eq=False)
 class NamedPotential(_Wrapped):
-    """A potential under another name: a recipe's models are called after the recipe.
-
-    Attributes
-    ----------
-    inner : Potential
-        Does the work.
-    info : PotentialInfo
-        Identity to show.
-    """
+    """A potential under another name: a recipe's models are called after the recipe."""
 
     inner: Potential
     info: PotentialInfo
@@ -60,15 +59,7 @@ class NamedPotential(_Wrapped):
 
 @dataclass(frozen=True, eq=False)
 class ReferencedPotential(_Wrapped):
-    """Total energy = energy of the network + Σ reference energy of each atom's species.
-
-    Attributes
-    ----------
-    inner : Potential
-        Trained on energies without the reference.
-    energies : mapping of str to float
-        Energy per atom in eV, by species.
-    """
+    """Total energy = energy of the network + Σ reference energy of each atom's species (eV)."""
 
     inner: Potential
     energies: Mapping[str, float]
@@ -76,11 +67,7 @@ class ReferencedPotential(_Wrapped):
     @property
     def info(self) -> PotentialInfo:
         """Identity of the network, with the reference energies in its digest."""
-        info = self.inner.info
-        if info.digest is None:
-            return info
-        digest = digest_of({"model": info.digest, "reference_energies": dict(self.energies)})
-        return replace(info, digest=digest)
+        return self._marked({"reference_energies": dict(self.energies)})
 
     def predict(self, frames: Frames) -> Prediction:
         """As that of the network, with the reference energies."""
@@ -103,14 +90,7 @@ class ReferencedPotential(_Wrapped):
 class DeltaPotential(_Wrapped):
     """What a cheap method says, and what a network has learnt to add to it.
 
-    Attributes
-    ----------
-    inner : Potential
-        Trained on differences.
-    oracle : str
-        The cheap method, see :mod:`pytest_mlff.datasets.oracles`.
-    folder : Path
-        Where a user's own is searched.
+    The method is one of :mod:`pytest_mlff.datasets.oracles`; a user's own is in the folder.
     """
 
     inner: Potential
@@ -120,11 +100,7 @@ class DeltaPotential(_Wrapped):
     @property
     def info(self) -> PotentialInfo:
         """Identity of the network, with the cheap method in its digest."""
-        info = self.inner.info
-        if info.digest is None:
-            return info
-        digest = digest_of({"model": info.digest, "plus": self.cheap.key})
-        return replace(info, digest=digest)
+        return self._marked({"plus": self.cheap.key})
 
     @cached_property
     def cheap(self) -> Oracle:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pytest_mlff.datasets.archive import brief
 from pytest_mlff.datasets.conversion import EV_ANGSTROM, FileUnits
 from pytest_mlff.datasets.frames import Frames
 from pytest_mlff.datasets.label_keys import LabelKeys, is_label
@@ -53,13 +54,8 @@ def decompressed(path: Path) -> Iterator[tuple[Path, Path]]:
             with opener(path) as packed, copy.open("wb") as stream:
                 shutil.copyfileobj(packed, stream)
         except (OSError, EOFError, lzma.LZMAError, zlib.error) as error:
-            raise MlffError(f"{path}: cannot be unpacked ({_line(error)})") from error
+            raise MlffError(f"{path}: cannot be unpacked ({brief(error)})") from error
         yield copy, Path(folder)
-
-
-def _line(error: Exception) -> str:
-    text = " ".join(str(error).split()) or type(error).__name__
-    return text if len(text) <= 120 else f"{text[:117]}..."
 
 
 def _read(
@@ -104,7 +100,7 @@ def _read(
     except Exception as error:  # readers of ASE's formats fail in many ways
         raise MlffError(
             f"{path}: cannot be read as {file_format or 'a structure file'}, "
-            f"frame {len(structures)} ({_line(error)})"
+            f"frame {len(structures)} ({brief(error)})"
         ) from error
     _refuse_empty(path, structures)
     return structures, found, units
