@@ -122,13 +122,7 @@ def unpack(kind: str, key: Mapping[str, Any], suffix: str, written: bytes) -> by
 
 @dataclass(frozen=True)
 class Store:
-    """A store below one folder, safe to share between processes.
-
-    Attributes
-    ----------
-    root : Path
-        The folder; it is made on the first write.
-    """
+    """A store below one folder, made on the first write and safe to share between processes."""
 
     root: Path
     _told: set[str] = field(default_factory=set, init=False, repr=False, compare=False)

@@ -13,17 +13,7 @@ from pytest_mlff.store import write_atomically
 
 @dataclass(frozen=True)
 class Planned:
-    """A file to be written.
-
-    Attributes
-    ----------
-    folder : Path
-        The model repository.
-    name : str
-        Path below it, with ``/``.
-    content : bytes
-        What the file is to hold.
-    """
+    """A file to be written: its path below the model repository, with ``/``, and its content."""
 
     folder: Path
     name: str

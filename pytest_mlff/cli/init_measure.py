@@ -18,15 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Measured:
-    """What a run of a spec gave.
-
-    Attributes
-    ----------
-    report : Report or None
-        None where the model could not be evaluated.
-    problem : str
-        Why not, in one line; empty with a report.
-    """
+    """What a run of a spec gave: a report, or one line on why the model could not be evaluated."""
 
     report: Report | None
     problem: str = ""

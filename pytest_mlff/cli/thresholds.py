@@ -28,23 +28,7 @@ _ALL: Final = "all"
 
 @dataclass(frozen=True)
 class Line:
-    """One threshold.
-
-    Attributes
-    ----------
-    spec, metric : str
-        ``<suite>/<spec>`` and metric.
-    axes : tuple of (str, scalar)
-        Where on the axes it holds.
-    species : str
-        ``all`` or a chemical symbol.
-    maximum : float
-        Largest acceptable value.
-    unit : str
-        Its unit.
-    provenance : str
-        Where the number comes from, as a spec says it.
-    """
+    """One threshold of ``<suite>/<spec>``: where on the axes and for what it holds, from what."""
 
     spec: str
     metric: str

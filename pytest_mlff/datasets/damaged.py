@@ -8,15 +8,7 @@ from ase.calculators.calculator import Calculator, all_changes
 
 
 class ScaledGeometry(Calculator):
-    """E(R) = E_inner(s R) and F(R) = s F_inner(s R): every bond is wrong by the factor 1/s.
-
-    Parameters
-    ----------
-    inner : Calculator
-        An ASE calculator.
-    scale : float
-        s.
-    """
+    """E(R) = E_inner(s R) and F(R) = s F_inner(s R): every bond is wrong by the factor 1/s."""
 
     implemented_properties = ["energy", "forces"]  # noqa: RUF012
 

@@ -33,15 +33,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class LabelReport:
-    """What a file holds of labels, for messages.
-
-    Attributes
-    ----------
-    keys : tuple of str
-        Keys of the file that look like labels.
-    faults : mapping of str to str
-        Quantities whose labels were left aside, and why.
-    """
+    """For messages: keys of a file that look like labels; quantities left aside, and why."""
 
     keys: tuple[str, ...] = ()
     faults: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))

@@ -18,16 +18,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Molecule:
-    """One benchmark molecule.
+    """One benchmark molecule: its name, its letter in the cross-molecule study, its constitution.
 
-    Attributes
-    ----------
-    name : str
-        Name used in specs, case ids and file names.
-    letter : str
-        Its letter in the cross-molecule study.
-    smiles : str
-        Constitution; malonaldehyde is the dialdehyde (keto) form, as in MD17.
+    Malonaldehyde is the dialdehyde (keto) form, as in MD17.
     """
 
     name: str

@@ -106,15 +106,8 @@ class DataFile:
 class FileSource(CachedSource):
     """The user's own files; each is a system that is called after its file.
 
-    Parameters
-    ----------
-    name : str
-        Name in the spec.
-    option : FileOption
-        What the spec says. ``path`` is a file, a folder (its files in alphabetic order), a glob
-        such as ``runs/*.extxyz``, or several of these; ``file.xyz@:100`` takes a range of frames.
-    spec_dir : Path or None
-        Folder that paths are relative to.
+    ``path`` of the option is a file, a folder (its files in alphabetic order), a glob such as
+    ``runs/*.extxyz``, or several of these, from ``spec_dir``; ``file.xyz@:100`` takes some frames.
 
     Raises
     ------

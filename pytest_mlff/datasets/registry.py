@@ -66,16 +66,7 @@ def _option(record: DatasetRecord, told: FileOption | None) -> _Option:
 
 
 class RecordSource(CachedSource):
-    """A dataset that has a record.
-
-    Parameters
-    ----------
-    record : DatasetRecord
-    folder : Path
-        Where its files lie.
-    told : FileOption, optional
-        What a spec says of it, in place of the record.
-    """
+    """A dataset that has a record, in a folder; what a spec says takes the record's place."""
 
     def __init__(self, record: DatasetRecord, folder: Path, told: FileOption | None = None) -> None:
         super().__init__(record.name, tuple(record.systems))

@@ -21,17 +21,7 @@ FORCE_TOLERANCE = 1e-4
 
 @dataclass(frozen=True)
 class Relabelling:
-    """How far recomputed labels lie from the stored ones.
-
-    Attributes
-    ----------
-    frames : tuple of int
-        Frames that were recomputed.
-    energy_error : float
-        Largest absolute difference of an energy in eV.
-    force_error : float
-        Largest absolute difference of a force component in eV/Å.
-    """
+    """Largest deviation of recomputed labels, in eV and eV/Å, and of which frames."""
 
     frames: tuple[int, ...]
     energy_error: float

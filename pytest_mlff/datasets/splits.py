@@ -72,15 +72,7 @@ class _VariantLike(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class IndexSet:
-    """Positions in the time-ordered frames of each molecule, ascending.
-
-    Attributes
-    ----------
-    indices : mapping of str to ndarray of int64
-        Molecule to positions.
-    datasets : mapping of str to Dataset
-        The datasets that the positions refer to.
-    """
+    """Ascending positions in the time-ordered frames of each molecule, and whose they are."""
 
     indices: Mapping[str, NDArray[np.int64]]
     datasets: Mapping[str, Dataset]

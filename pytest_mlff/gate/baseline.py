@@ -41,16 +41,7 @@ BASELINE_SCHEMA_VERSION = NEWEST_SCHEMA[BASELINE_KIND]
 
 @dataclass(frozen=True)
 class Acceptance:
-    """A worsening that someone accepted.
-
-    Attributes
-    ----------
-    reason : str
-    before, after : float
-        In the unit of the case.
-    date : str or None
-        ISO date.
-    """
+    """A worsening that someone accepted: why, from what to what (the case's unit), ISO date."""
 
     reason: str
     before: float
@@ -69,17 +60,9 @@ class BaselineCase:
 
 @dataclass(frozen=True, eq=False)
 class Baseline:
-    """A baseline.
+    """A baseline of one model, with the file it came from or will go to.
 
-    Attributes
-    ----------
-    path : Path
-        File it came from or will go to.
-    model : str
-        Name of the model.
-    cases : mapping of case id to BaselineCase
-    is_report : bool
-        Whether it was read from a report; such a baseline cannot be updated.
+    One that ``is_report`` was read from a report, and cannot be updated.
     """
 
     path: Path

@@ -28,18 +28,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class CaseDifference:
-    """One case of one model against the best model.
+    """One case of one model against the best model, as a relative change.
 
-    Attributes
-    ----------
-    value : float
-    unit : str
-    change : float or None
-        Relative difference to the best model's value.
-    larger_is_better : bool
-        Direction of the metric.
-    low, high : float or None
-        Two-sided paired interval of it; None where undecided.
+    ``low`` and ``high`` are its two-sided paired interval; None where undecided.
     """
 
     value: float
@@ -85,18 +76,7 @@ class RankedModel:
 
 @dataclass(frozen=True)
 class Ranking:
-    """A ranking, best first.
-
-    Attributes
-    ----------
-    models : tuple of RankedModel
-    cases : tuple of str
-        Cases that all models share, which the scores rest on.
-    dropped : mapping of case id to str
-        Cases left out, with the reason.
-    notes : tuple of str
-        What a reader should know, e.g. that models ran in different precision.
-    """
+    """Models, best first, over the cases that all share; dropped ones with the reason; notes."""
 
     models: tuple[RankedModel, ...]
     cases: tuple[str, ...]

@@ -14,18 +14,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came out of one case.
+    """What came out of one case: a verdict with its reason, and what could be measured.
 
-    Attributes
-    ----------
-    case : Case
-        The case.
-    judgement : Judgement
-        Verdict and the line that explains it.
-    measurement : Measurement or None
-        None where nothing could be measured.
-    model : str or None
-        Name of the model; None for a case that judges the data.
+    A case that judges the data has no model.
     """
 
     case: Case

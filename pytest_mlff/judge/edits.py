@@ -32,18 +32,9 @@ _HARMLESS: Final = ("stricter", "environment")
 
 @dataclass(frozen=True)
 class Edit:
-    """One thing that a pull request changes.
+    """One thing that a pull request changes: of what kind, in which file or case, before and after.
 
-    Attributes
-    ----------
-    kind : str
-        What sort of change, worst first in `EditKind`.
-    where : str
-        File, or spec and case.
-    what : str
-        Before and after.
-    size : float
-        How large it is among its kind: the factor of a threshold.
+    ``size`` tells how large it is among its kind: the factor of a threshold.
     """
 
     kind: EditKind

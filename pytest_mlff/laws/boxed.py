@@ -24,11 +24,6 @@ class Boxed:
 
     The images are beyond the cutoff of each other, so the physics is that of the molecule alone.
     Periodic frames pass as they are.
-
-    Attributes
-    ----------
-    base : Potential
-        The model.
     """
 
     base: Potential

@@ -35,15 +35,9 @@ _MARKS: Final[dict[Finding, str]] = {"caught": "X", "passed": ".", "error": "E"}
 
 @dataclass(frozen=True)
 class Limit:
-    """How small a fault a law sees.
+    """How small a fault a law sees: the strength from which on every stronger one is caught.
 
-    Attributes
-    ----------
-    fault, law, dtype : str
-        Which mutant, which law, which arithmetic.
-    strength : float or None
-        Smallest strength of those tried from which on every stronger one is caught;
-        None if not even the gross fault is.
+    None if not even the gross fault is.
     """
 
     fault: str

@@ -25,13 +25,7 @@ STRUCTURE_METRICS: Final = ("wright_factor", "rdf_jsd", "distance_distribution_m
 
 @dataclass(frozen=True, eq=False)
 class StructureReference:
-    """Reference frames of one system, in time order.
-
-    Attributes
-    ----------
-    frames : Frames
-        Of one composition, at least two.
-    """
+    """At least two reference frames of one composition, in time order."""
 
     frames: Frames
 
@@ -110,16 +104,7 @@ class StructureReference:
 
 @dataclass(frozen=True, eq=False)
 class ReplicaStructure:
-    """Curves of each replica, to be held against a reference.
-
-    Attributes
-    ----------
-    reference : StructureReference
-    start_of : ndarray of int64, shape (n_replicas,)
-        Start of each replica.
-    curves : tuple of Radial or None
-        None of a replica without frames.
-    """
+    """Curves of each replica (None without frames) and its start, to hold against a reference."""
 
     reference: StructureReference
     start_of: NDArray[np.int64]

@@ -70,13 +70,7 @@ def spectra(trajectory: Trajectory, skip_ps: float = 0.0) -> NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class VibrationReference:
-    """The reference method's own simulation.
-
-    Attributes
-    ----------
-    trajectory : Trajectory
-    skip_ps : float
-    """
+    """The reference method's own simulation."""
 
     trajectory: Trajectory
     skip_ps: float = 0.0

@@ -17,13 +17,7 @@ if TYPE_CHECKING:
 
 
 class JUnitCases:
-    """The cases in the JUnit file of a run, if one is written.
-
-    Parameters
-    ----------
-    config : pytest.Config
-        Of the process that reports.
-    """
+    """The cases in the JUnit file of a run, if one is written, in the process that reports."""
 
     def __init__(self, config: pytest.Config) -> None:
         self._config = config

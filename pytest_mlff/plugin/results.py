@@ -38,19 +38,7 @@ _ROWS = 25
 
 
 class Tally:
-    """Records of the cases of one run, kept by the process that reports.
-
-    Parameters
-    ----------
-    session : Session
-        The run.
-    gate : RegressionGate
-        Its baselines.
-    selection : Selection
-        What the command line picks.
-    junit : JUnitCases
-        The cases in pytest's JUnit file.
-    """
+    """Records of the cases of one run, kept by the process that reports."""
 
     def __init__(
         self,

@@ -20,13 +20,7 @@ _WORKER = "PYTEST_XDIST_WORKER"
 
 @dataclass
 class Waiting:
-    """Which case waits for its model.
-
-    Attributes
-    ----------
-    case : str
-        Id of the running item.
-    """
+    """Which case, by the id of the running item, waits for its model."""
 
     case: str = ""
 

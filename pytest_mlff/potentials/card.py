@@ -95,16 +95,8 @@ class CardFile(_Model):
 class ModelCard:
     """A model card that has been read.
 
-    Attributes
-    ----------
-    path : Path
-        The file, absolute.
-    content : CardFile
-        What it says.
-    python : str or None
-        Path of the interpreter; None for that of the judge.
-    memory : int or None
-        Bytes of private memory that the model may take.
+    ``python`` is an interpreter, None for the judge's own; ``memory`` the bytes of private memory
+    that the model may take.
     """
 
     path: Path

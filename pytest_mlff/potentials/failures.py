@@ -58,17 +58,7 @@ def one_line(error: BaseException) -> str:
 
 
 class FrameError(MlffError):
-    """A model failed on one frame.
-
-    Parameters
-    ----------
-    model : str
-        Name of the model.
-    index : int
-        Frame, counted in the frames that were to be evaluated.
-    what : str
-        The rest of the line.
-    """
+    """A model failed on one frame, counted in those that were to be evaluated."""
 
     def __init__(self, model: str, index: int, what: str) -> None:
         super().__init__(f"{model}: frame {index} {what}")
@@ -104,12 +94,7 @@ def is_out_of_memory(error: BaseException) -> bool:
 class PoisonedContextError(MlffError):
     """A GPU's context is lost: whatever this process asks of that GPU from now on fails, too.
 
-    Parameters
-    ----------
-    said : str
-        What the line begins with.
-    reason : str
-        The driver's words.
+    ``reason`` holds the driver's words.
     """
 
     def __init__(self, said: str, reason: str) -> None:
@@ -188,13 +173,7 @@ def raise_if_poisoned(error: BaseException, said: str) -> None:
 
 @dataclass
 class LostContexts:
-    """What this process has lost, so that it asks nothing more of it.
-
-    Attributes
-    ----------
-    reasons : dict of str to str
-        By device, as the model or the user calls it, the driver's words.
-    """
+    """What this process has lost and asks nothing more of: by device, the driver's words."""
 
     reasons: dict[str, str] = field(default_factory=dict)
 

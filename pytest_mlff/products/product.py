@@ -20,17 +20,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Entry(Generic[T]):
-    """A place in the store and what lies there.
-
-    Attributes
-    ----------
-    kind : str
-        What it is: the name of a folder in the store.
-    key : mapping
-        Everything that the value depends on, JSON-able.
-    form : Form
-        How it is written and read.
-    """
+    """A place in the store and what lies there; the key names all that the value depends on."""
 
     kind: str
     key: Mapping[str, Any]
@@ -50,13 +40,8 @@ class Entry(Generic[T]):
 class Product(Entry[T]):
     """Something expensive, with the way to make it.
 
-    Attributes
-    ----------
-    make : callable
-        Returns the value. Where files of an earlier attempt lie in the product's folder, that
-        attempt was interrupted, and may be gone on with.
-    doubt : callable, optional
-        What speaks against a stored value; None if nothing does.
+    Where files of an earlier attempt lie in the product's folder, that attempt was interrupted, and
+    ``make`` may go on with it. ``doubt`` says what speaks against a stored value; None if nothing.
     """
 
     make: Callable[[], T]

@@ -31,16 +31,9 @@ _KINDS: Final[dict[str, ColumnKind]] = {
 
 @dataclass(frozen=True)
 class Column:
-    """One column of the table.
+    """A column: a field of the record, ``axis_<name>`` or ``evidence_<name>``, of one kind.
 
-    Attributes
-    ----------
-    name : str
-        A field of the case record, ``axis_<name>`` or ``evidence_<name>``.
-    kind : str
-        ``float``, ``integer``, ``boolean``, ``text`` or ``verdict``.
-    cells : tuple
-        One per case; None where there is nothing. Empty text counts as nothing.
+    None in a cell is nothing; empty text counts as such.
     """
 
     name: str

@@ -17,13 +17,8 @@ _WORDS = ("worse", "undecided", "better", "same", "not worse")
 class Comparison:
     """How the cases of a run stand to their baselines.
 
-    Attributes
-    ----------
-    blind : bool
-        Nothing could be told, so that a green run says nothing of regressions.
-    sentence : str
-        How many cases are worse, better, the same and undecided, and how small a worsening
-        could have been seen.
+    Where it is ``blind``, nothing could be told, so a green run says nothing of regressions. The
+    sentence counts worse, better, same and undecided, and how small a worsening could be seen.
     """
 
     blind: bool

@@ -42,17 +42,7 @@ _WORDS: Final = {
 
 @dataclass(frozen=True)
 class Headline:
-    """What stands at the top of the page.
-
-    Attributes
-    ----------
-    tone : str
-        ``good``, ``bad`` or ``unknown``.
-    answer : str
-        To "may this merge?".
-    sentence : str
-        Why.
-    """
+    """What stands at the top of the page: the answer to "may this merge?", its tone and why."""
 
     tone: Literal["good", "bad", "unknown"]
     answer: str

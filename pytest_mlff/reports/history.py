@@ -17,16 +17,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Change:
-    """Where a case moved further than its intervals reach.
+    """Where a case moved further than its intervals reach: the run, and the one it is held against.
 
-    Attributes
-    ----------
-    run : int
-        Index of the run that shows it.
-    since : int
-        Index of the run that it is held against: the last one with an interval.
-    worse : bool
-        Its direction, by the metric's own.
+    The latter is the last one with an interval; ``worse`` goes by the metric's own direction.
     """
 
     run: int
@@ -105,12 +98,7 @@ class Track:
 class History:
     """Reports in the order of time, and the cases in them.
 
-    Attributes
-    ----------
-    reports : tuple of Report
-        Earliest first.
-    tracks : tuple of Track
-        What turned red or got worse last comes first, then by model and case.
+    What turned red or got worse last comes first, then by model and case.
     """
 
     reports: tuple[Report, ...]

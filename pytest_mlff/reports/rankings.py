@@ -51,15 +51,7 @@ class RankingTable:
 
 @dataclass(frozen=True)
 class Agreement:
-    """Whether two metrics rank the models alike.
-
-    Attributes
-    ----------
-    static, dynamic : str
-        Title and metric of each table.
-    found : RankCorrelation
-        Spearman's, of the worsening in both: 1 where they rank alike.
-    """
+    """Whether a static and a dynamic metric rank the models alike: Spearman's, 1 where they do."""
 
     static: str
     dynamic: str

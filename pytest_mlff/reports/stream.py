@@ -32,13 +32,7 @@ def partial_path(report: Path) -> Path:
 
 
 class ReportStream:
-    """The unfinished report of a run.
-
-    Parameters
-    ----------
-    report : Path
-        Where the report will be written in the end.
-    """
+    """The unfinished report of a run, beside the path where it will be written in the end."""
 
     def __init__(self, report: Path) -> None:
         self.path = partial_path(report)

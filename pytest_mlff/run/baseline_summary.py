@@ -33,11 +33,7 @@ class Notice:
 class KeptValues:
     """Per-frame values of the run's cases, in the form in which they are written.
 
-    Attributes
-    ----------
-    entries : dict of model to case id to entry
-    arrays : dict of str to ndarray
-        By content, so that what cases share is held once.
+    Arrays are known by content, so that what cases share is held once.
     """
 
     entries: dict[str, dict[str, Any]] = field(default_factory=dict)

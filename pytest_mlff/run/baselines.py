@@ -97,13 +97,7 @@ def family_size(planned: PlannedSpec, *, pooled: bool = False) -> int:
 
 
 class RegressionGate:
-    """Baselines of the models of a run, as one process knows them.
-
-    Parameters
-    ----------
-    session : Session
-        The run.
-    """
+    """Baselines of the models of a run, as one process knows them."""
 
     def __init__(self, session: Session) -> None:
         self.session = session

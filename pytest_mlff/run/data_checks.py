@@ -22,13 +22,7 @@ _KIND = "integrity"
 
 
 class Soundness:
-    """Results of data checks.
-
-    Parameters
-    ----------
-    store : Store
-        Where they are kept.
-    """
+    """Results of data checks, kept in the store."""
 
     def __init__(self, store: Store) -> None:
         self.store = store

@@ -33,26 +33,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class CaseInputs:
-    """The `pytest_mlff.metrics.Inputs` of a case.
-
-    Attributes
-    ----------
-    case : Case
-    planned : PlannedSpec
-    source : Located or None
-        The model; None where there is none.
-    sets : FrameSets
-        Frames of the variant.
-    models : Models
-        Loaded models of the run.
-    predict : callable
-        From a potential and frames to the prediction pass that all cases share.
-    checks : Soundness
-        Checks of data that all variants share.
-    store : Store
-    simulations : Simulations
-        Simulations that all cases share.
-    """
+    """The `pytest_mlff.metrics.Inputs` of a case; all cases share passes, checks, simulations."""
 
     case: Case
     planned: PlannedSpec

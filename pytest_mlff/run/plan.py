@@ -25,21 +25,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class PlannedSpec:
-    """One spec with the dataset it runs on.
-
-    Attributes
-    ----------
-    path : Path
-        Its file.
-    spec : Spec
-        Its content.
-    source : DatasetSource
-        The opened dataset.
-    variants : tuple of Variant
-        Points of its axes.
-    others : mapping of str to DatasetSource
-        Datasets that single sets of frames name, by their key in the spec.
-    """
+    """One spec with the dataset it runs on, opened, and others that single sets of frames name."""
 
     path: Path
     spec: Spec

@@ -31,17 +31,7 @@ ACCURACY, LAW, DATA = "test_accuracy", "test_law", "test_data"
 
 @dataclass(frozen=True)
 class PlannedCase:
-    """A case together with what it takes to evaluate it.
-
-    Attributes
-    ----------
-    case : Case
-        Variant, metric, species and threshold.
-    planned : PlannedSpec
-        Its spec with the opened dataset.
-    source : Located or None
-        The model; None for a case that depends on the frames alone.
-    """
+    """A case together with what it takes to evaluate it; a case of frames alone has no model."""
 
     case: Case
     planned: PlannedSpec

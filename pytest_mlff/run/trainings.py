@@ -20,14 +20,7 @@ if TYPE_CHECKING:
 class Wanted:
     """One training with every variant that shares it.
 
-    Attributes
-    ----------
-    job : TrainingJob
-        The training.
-    variants : tuple of str
-        ``<suite>/<spec>/<variant>`` of each.
-    tested : tuple of str
-        Those at which its model is the one that is tested, and not a stage before it.
+    ``tested`` are those at which its model is the one that is tested, and not a stage before it.
     """
 
     job: TrainingJob
@@ -37,16 +30,9 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Trainings:
-    """What a run needs, and what it cannot have.
+    """What a run needs, each training once, stages after those they follow from; and what it lacks.
 
-    Attributes
-    ----------
-    wanted : tuple of Wanted
-        In the order of the places, each training once; stages after those they follow from.
-    unsupported : tuple of str
-        One line for each variant whose frames cannot be cut.
-    at_fault : tuple of str
-        One line for each variant whose data fail a check of its spec.
+    A line for each variant whose frames cannot be cut, or whose data fail a check of its spec.
     """
 
     wanted: tuple[Wanted, ...]

@@ -81,14 +81,7 @@ class Recorded:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """The folder of one simulation.
-
-    Attributes
-    ----------
-    folder : Path
-    key : mapping
-        All that its numbers depend on; what another key left there is thrown away.
-    """
+    """The folder of one simulation; what another key than its own left there is thrown away."""
 
     folder: Path
     key: Mapping[str, Any]

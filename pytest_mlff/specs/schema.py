@@ -243,12 +243,7 @@ def _check_template(at: tuple[str | int, ...], text: str, spec: SpecFile) -> Ite
 class Spec(SpecFile):
     """A spec with its place: what :func:`~pytest_mlff.specs.load_spec` returns.
 
-    Attributes
-    ----------
-    path : Path or None
-        The file; None for a spec made in Python.
-    suite, name : str
-        First two parts of its case ids.
+    One made in Python has no path; suite and name are the first two parts of its case ids.
     """
 
     path: Annotated[Path | None, WithJsonSchema({"type": "string"})] = None

@@ -170,13 +170,7 @@ class FrameSeries(_Sums):
 
 @dataclass(frozen=True, eq=False)
 class Pooled:
-    """One value over several systems: the mean of theirs.
-
-    Attributes
-    ----------
-    parts : tuple of FrameSeries or Replicates
-        One of each system, of the same power.
-    """
+    """One value over several systems: the mean of theirs, each of the same power."""
 
     parts: tuple[FrameSeries | Replicates, ...]
 

@@ -24,18 +24,9 @@ _TAIL_BYTES = 8192
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a training is.
+    """How far a training is, as far as the trainer has said.
 
-    Attributes
-    ----------
-    step : int
-        Optimizer steps done, as far as the trainer has said.
-    steps : int or None
-        Those that the recipe asks for, where it does.
-    loss : float or None
-        Training loss at the last step that was logged.
-    seconds_left : float or None
-        At the pace seen so far, and not beyond the budget.
+    The time left is at the pace seen so far, and not beyond the budget.
     """
 
     step: int
@@ -75,13 +66,7 @@ def planned_steps(config: Mapping[str, Any]) -> int | None:
 
 @dataclass
 class Watched:
-    """A training that is looked at again and again.
-
-    Attributes
-    ----------
-    job : TrainingJob
-        The training.
-    """
+    """A training that is looked at again and again."""
 
     job: TrainingJob
     _first: tuple[float, int] | None = None
@@ -127,13 +112,8 @@ def _last_logged(folder: Path) -> tuple[int, float | None] | None:
 class Teller:
     """Who is told how far a training is.
 
-    Attributes
-    ----------
-    tell : callable
-        Takes the training's variant, what is to be said, and whether that passes: whether the
-        next line may take its place.
-    every : float
-        Seconds between lines that pass.
+    ``tell`` takes the variant, what is to be said, and whether that passes: whether the next line
+    may take its place. Lines that pass are ``every`` so many seconds apart.
     """
 
     tell: Callable[[str, str, bool], None]

@@ -107,20 +107,9 @@ class RecipeFile(SpecModel):
 
 @dataclass(frozen=True)
 class Recipe:
-    """A recipe that has been read.
+    """A recipe that has been read; its config comes from a file where it names one.
 
-    Attributes
-    ----------
-    name : str
-        File name without suffix.
-    path : Path
-        The file.
-    content : RecipeFile
-        What it says.
-    config : mapping
-        The trainer's own configuration, read from its file where the recipe names one.
-    python : str or None
-        Path of the interpreter; None for that of the judge.
+    ``python`` is an interpreter; None for that of the judge.
     """
 
     name: str

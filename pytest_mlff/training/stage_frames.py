@@ -25,14 +25,9 @@ _K_B = 8.617333262e-5
 
 @dataclass(frozen=True, eq=False)
 class StageFrames:
-    """What a stage trains on.
+    """What a stage trains on, with the core-seconds of an oracle's labels.
 
-    Attributes
-    ----------
-    train, validation : Frames
-        With the labels that the trainer reads, and weights as column ``frame_weight``.
-    seconds : float
-        Core-seconds of the labels that an oracle made.
+    Frames carry the labels that the trainer reads, and weights as column ``frame_weight``.
     """
 
     train: Frames

@@ -14,14 +14,7 @@ if TYPE_CHECKING:
 
 
 class NamedArrays:
-    """An open file of named arrays.
-
-    Parameters
-    ----------
-    where : str
-        Begins messages.
-    keys : sequence of str
-    """
+    """An open file of named arrays; ``where`` begins messages."""
 
     def __init__(self, where: str, keys: Sequence[str]) -> None:
         self.where = where

@@ -27,16 +27,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class NpzContent(FileContent):
-    """What was read from an npz file.
+    """What was read from an npz file of a layout.
 
-    Attributes
-    ----------
-    layout : Layout
-        The layout that was recognised.
-    rank : ndarray of int64, shape (n_frames,)
-        Position in ``frames`` of each position in the file.
-    duplicates : ndarray of int64
-        MD steps that occur more than once.
+    ``rank``, shape (n_frames,), is the position in ``frames`` of each position in the file;
+    ``duplicates`` are MD steps that occur more than once.
     """
 
     layout: Layout = LAYOUTS["arrays"]

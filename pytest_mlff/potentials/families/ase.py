@@ -34,18 +34,11 @@ def is_calculator(candidate: object) -> bool:
 
 @dataclass(frozen=True, eq=False)
 class AsePotential:
-    """An ASE calculator.
+    """An ASE calculator, whose digest is unknown.
 
     ``energy`` is taken where the calculator has it: what data sets call the energy. Where
     it has only ``free_energy``, that is taken. Nothing is checked or replaced in what it
     returns, NaN included.
-
-    Attributes
-    ----------
-    info : PotentialInfo
-        Identity; the digest is unknown.
-    calculator : ase calculator
-        The wrapped object.
     """
 
     info: PotentialInfo

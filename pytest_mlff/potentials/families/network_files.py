@@ -145,15 +145,7 @@ class NetworkModel(torch.nn.Module):
 
 @dataclass(frozen=True, eq=False)
 class NetworkPotential:
-    """A network as a potential, whole batches at once.
-
-    Attributes
-    ----------
-    info : PotentialInfo
-        Identity.
-    model : NetworkModel
-        The network.
-    """
+    """A network as a potential, whole batches at once."""
 
     info: PotentialInfo
     model: NetworkModel = field(repr=False)

@@ -28,17 +28,10 @@ def is_torchsim_model(candidate: object) -> bool:
 
 @dataclass(frozen=True, eq=False)
 class TorchSimPotential:
-    """A torch-sim model.
+    """A torch-sim model (``ModelInterface``), whose digest is unknown.
 
     torch-sim knows one periodicity per batch, so frames are evaluated in groups of equal
     periodicity; isolated frames get a cell larger than the molecule, which means nothing.
-
-    Attributes
-    ----------
-    info : PotentialInfo
-        Identity; the digest is unknown.
-    model : torch_sim ModelInterface
-        The wrapped model.
     """
 
     info: PotentialInfo

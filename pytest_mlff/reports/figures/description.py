@@ -124,19 +124,7 @@ class Blank:
 
 @dataclass(frozen=True)
 class XYPanel:
-    """Points and lines.
-
-    Attributes
-    ----------
-    title : str
-        Above the panel.
-    x, y : Axis
-        Axes.
-    series, limits, blanks : tuple
-        Content.
-    horizontal : bool
-        Whether what is measured lies along x; intervals and limits follow it.
-    """
+    """Points and lines; where `horizontal`, values lie along x, and intervals and limits follow."""
 
     title: str
     x: Axis
@@ -149,17 +137,7 @@ class XYPanel:
 
 @dataclass(frozen=True)
 class ColourScale:
-    """Values to colours.
-
-    Attributes
-    ----------
-    label, unit : str
-        Beside the colour bar.
-    low, high : float
-        Ends of the scale.
-    log : bool
-        Logarithmic.
-    """
+    """Values from `low` to `high` to colours; label and unit stand beside the bar."""
 
     label: str
     unit: str
@@ -175,20 +153,9 @@ class ColourScale:
 
 @dataclass(frozen=True)
 class Bar:
-    """A training window on the trajectory.
+    """A training window from `begin` to `end` in percent of the trajectory, coloured by an error.
 
-    Attributes
-    ----------
-    label : str
-        Name of the row.
-    begin, end : float
-        Percent of the trajectory.
-    value : float or None
-        The error that colours it; None where there is none.
-    text : str
-        Beside the bar: value and interval, or why there is none.
-    hover : str
-        A line for the pointer.
+    The text beside it is the value with its interval, or why there is none.
     """
 
     label: str
@@ -201,21 +168,7 @@ class Bar:
 
 @dataclass(frozen=True)
 class WindowPanel:
-    """Training windows as bars, the first on top, over the trajectory.
-
-    Attributes
-    ----------
-    title : str
-        Above the panel.
-    x, y : Axis
-        Trajectory and rows.
-    bars : tuple of Bar
-        In order, best first.
-    test : (float, float)
-        The test window in percent.
-    colour : ColourScale
-        What colours mean.
-    """
+    """Training windows as bars, the best on top, and the test window, in percent."""
 
     title: str
     x: Axis
@@ -227,22 +180,9 @@ class WindowPanel:
 
 @dataclass(frozen=True)
 class Cell:
-    """A pair of training set and test molecule.
+    """A pair of training set and test molecule; one without a value says the reason.
 
-    Attributes
-    ----------
-    row, column : int
-        Position.
-    value : float or None
-        What colours the cell; None where nothing was measured.
-    text : str
-        Within the cell; empty in a blank one.
-    reason : str
-        For a cell without a value: why.
-    hover : str
-        A line for the pointer.
-    lost : bool
-        Whether the pair was asked for and still has no value.
+    It is `lost` where the pair was asked for and still has no value.
     """
 
     row: int
@@ -256,26 +196,9 @@ class Cell:
 
 @dataclass(frozen=True)
 class MatrixPanel:
-    """Membership dots on the left, values on the right, one row per set.
+    """Membership dots on the left, values on the right, one row per set, the first on top.
 
-    Attributes
-    ----------
-    title : str
-        Above the panel.
-    x, y : Axis
-        What columns and rows are.
-    rows : tuple of str
-        Sets, the first on top.
-    members : tuple of str
-        Columns of the left block.
-    columns : tuple of str
-        Columns of the right block.
-    belongs : frozenset of (int, int)
-        Row and left column of each filled dot.
-    cells : tuple of Cell
-        Right block, every row and column once.
-    colour : ColourScale
-        What colours mean.
+    `belongs` holds row and left column of each filled dot; `cells` the right block.
     """
 
     title: str
@@ -291,20 +214,9 @@ class MatrixPanel:
 
 @dataclass(frozen=True)
 class GridPanel:
-    """Counts on a square grid, over a diagonal line.
+    """Counts (column, row, count) on a square grid from minus to plus `reach`, with a diagonal.
 
-    Attributes
-    ----------
-    title : str
-        Above the panel.
-    x, y : Axis
-        Both from minus to plus ``reach``; their limits may show less.
-    reach : float
-        End of the grid.
-    cells : int
-        Along each edge.
-    counts : tuple of (int, int, int)
-        Column, row and count of each cell that is not empty.
+    The limits of the axes may show less.
     """
 
     title: str
@@ -320,23 +232,11 @@ Panel = XYPanel | WindowPanel | MatrixPanel | GridPanel
 
 @dataclass(frozen=True)
 class Figure:
-    """A figure.
+    """A figure, its panels row by row, `columns` side by side.
 
-    Attributes
-    ----------
-    id : str
-        Unique within a report; lower case letters, digits and hyphens, so it is also the
-        name of the file and the anchor in a page.
-    title : str
-        One line.
-    caption : str
-        What is shown, what the marks mean, and what is missing.
-    kind : str
-        Which builder made it, e.g. ``"windows"``.
-    panels : tuple
-        Row by row.
-    columns : int
-        Panels side by side.
+    Its id is unique within a report; lower case letters, digits and hyphens, so it is also the
+    name of the file and the anchor in a page. The caption says what is shown, what the marks mean,
+    and what is missing; the kind, which builder made it.
     """
 
     id: str

@@ -63,17 +63,7 @@ SCALE: Final = (
 
 @dataclass(frozen=True)
 class Theme:
-    """Colours of what is not data.
-
-    Attributes
-    ----------
-    name : str
-        ``"light"`` or ``"dark"``.
-    text, grid, shade : str
-        Text and axes, grid lines, shaded areas.
-    background : str
-        Of the page that it is meant for.
-    """
+    """Colours of what is not data, on a light or a dark page."""
 
     name: str
     text: str

@@ -29,17 +29,7 @@ def size_of(variant: VariantRecord) -> float | None:
 
 @dataclass(frozen=True)
 class SpecRows:
-    """The variants of one spec on one dataset, and the cases measured on them.
-
-    Attributes
-    ----------
-    suite, spec, dataset : str
-        Which.
-    variants : tuple of VariantRecord
-        In the order of the report.
-    cases : mapping
-        Keyed by (variant, metric, species, model).
-    """
+    """The variants of one spec on one dataset in the order of the report, and their cases."""
 
     suite: str
     spec: str

@@ -26,15 +26,7 @@ _TITLE: Final = 200
 
 @dataclass(frozen=True)
 class Place:
-    """A line of a file of the repository.
-
-    Attributes
-    ----------
-    file : str
-        Path from the root of the repository, with ``/``.
-    line : int
-        From 1.
-    """
+    """A line, from 1, of a file of the repository, by its path from the root with ``/``."""
 
     file: str
     line: int

@@ -16,17 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Plot:
-    """One figure.
-
-    Attributes
-    ----------
-    id, title, caption : str
-        As the figure has them.
-    svg : str
-        The drawing as markup.
-    narrow : str
-        The same for a phone; empty for a matrix, which is as wide as its columns.
-    """
+    """One figure as markup; for a phone, too, but for a matrix, which is as wide as its columns."""
 
     id: str
     title: str

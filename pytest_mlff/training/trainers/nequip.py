@@ -136,16 +136,9 @@ def _duration(seconds: int) -> str:
 
 @dataclass(frozen=True)
 class NequipTrainer:
-    """``trainer: nequip``.
+    """``trainer: nequip``, by another interpreter where ``python`` names one.
 
-    Attributes
-    ----------
-    checkpoint : str or None
-        File in the output folder to test; None for ``best.ckpt``, else ``last.ckpt``.
-    versions : mapping of str to str
-        Of NequIP and what it computes with.
-    python : str or None
-        Interpreter that trains; None for this one.
+    It tests ``checkpoint`` of the output folder; without, ``best.ckpt``, else ``last.ckpt``.
     """
 
     checkpoint: str | None = None
