@@ -12,7 +12,6 @@ from pytest_mlff.errors import MlffError
 if TYPE_CHECKING:
     from pytest_mlff.datasets.conversion import FileUnits
 
-QUANTITIES: Final = ("energy", "forces", "stress")
 _WORDS: Final[Mapping[str, frozenset[str]]] = {
     "energy": frozenset(("energy", "energies", "e", "u", "u0", "etot", "toten", "ener")),
     "forces": frozenset(("force", "forces", "f", "gradient", "gradients", "grad", "frc")),

@@ -122,11 +122,6 @@ class FrameSets:
         return None if self.train is None else self.train.frames
 
     @property
-    def validation_frames(self) -> Frames | None:
-        """Validation frames with their labels."""
-        return None if self.validation is None else self.validation.frames
-
-    @property
     def digests(self) -> dict[str, str]:
         """Digest of each set that exists, by its name."""
         return {name: one.digest for name, one in self.named.items()}

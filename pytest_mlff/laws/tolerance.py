@@ -67,10 +67,6 @@ class Noise:
     forces: float
     stress: float
 
-    def scaled(self, factor: float) -> Noise:
-        """All three times ``factor``."""
-        return Noise(self.energy * factor, self.forces * factor, self.stress * factor)
-
 
 def reach_of(*parts: Frames) -> float:
     """Largest coordinate or cell component of ``parts`` in Å, at least 1."""

@@ -57,13 +57,10 @@ class BondScale:
         Median distance of nonmetal atoms to their nearest atom over the sum of covalent radii.
     stiffness : dict of str to float
         Median over bonds in eV/Å², with and without hydrogen.
-    n_bonds : int
-        Bonds whose stiffness could be measured.
     """
 
     length: float
     stiffness: dict[str, float]
-    n_bonds: int
 
 
 def _spaced(group: SystemFrames) -> NDArray[np.int64]:
@@ -159,7 +156,6 @@ def bond_scale(group: SystemFrames) -> BondScale | None:
     return BondScale(
         length=float(np.median(nearest)),
         stiffness={kind: float(np.median(many)) for kind, many in sorted(found.items())},
-        n_bonds=sum(len(many) for many in found.values()),
     )
 
 

@@ -146,7 +146,7 @@ def test_cut_of_several_molecules(memory_source: Sources) -> None:
     # x of atom 0 is the frame number: these are the frames that the indices name
     x = sets.train_frames.positions[::2, 0]
     np.testing.assert_array_equal(x, np.concatenate(list(sets.train.indices.values())))
-    assert sets.validation_frames is None
+    assert sets.validation is None
     assert len(sets.test_frames) == 15
     assert sets.test_frames.time_index is None
 

@@ -57,9 +57,10 @@ ORACLE_LAWS = (
 def test_oracle_passes_on_ethanol_in_twenty_seeds(law: str) -> None:
     """Two examples a seed, four where a law makes no fewer, on frames of the embedded set."""
     pytest.importorskip("tblite")
+    from support.oracle_potential import OraclePotential
+
     from pytest_mlff.datasets.embedded import EMBEDDED_FOLDER, read_trajectory
     from pytest_mlff.laws.growing import isolated
-    from pytest_mlff.laws.reference import OraclePotential
 
     found = read_trajectory(EMBEDDED_FOLDER / "ethanol.npz")
     numbers = found.numbers.astype(np.int64)
@@ -77,7 +78,7 @@ def test_oracle_passes_on_ethanol_in_twenty_seeds(law: str) -> None:
 @pytest.mark.parametrize("law", ORACLE_LAWS)
 def test_oracle_passes(law: str) -> None:
     pytest.importorskip("tblite")
-    from pytest_mlff.laws.reference import OraclePotential
+    from support.oracle_potential import OraclePotential
 
     names = ("H2", "H2O", "CH4", "H2CO")
     reference = Frames.from_atoms([molecule(name) for name in names])

@@ -1,9 +1,14 @@
-"""Frames as the tensors that a network reads, and what a network is to the rest of the house."""
+"""Frames as the tensors that a network reads.
+
+A network is a ``torch.nn.Module`` that makes of a `Batch` the energies of its frames, shape
+(n_frames,), apart from their scale and those of single atoms. Its attribute ``periodic`` says
+whether it reads edges across the boundaries of a cell.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -45,16 +50,6 @@ class Batch:
     counts: torch.Tensor
     edges: torch.Tensor
     shifts: torch.Tensor
-
-
-class Network(Protocol):
-    """What a file of this folder builds: a ``torch.nn.Module``."""
-
-    periodic: bool
-    """Whether it reads edges across the boundaries of a cell."""
-
-    def __call__(self, batch: Batch) -> torch.Tensor:
-        """Energies of the frames apart from scale and energies of atoms, shape (n_frames,)."""
 
 
 def batch_of(
