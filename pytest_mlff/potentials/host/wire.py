@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import math
 import struct
+import time
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any, Final
 
@@ -83,8 +84,13 @@ class Channel:
         text += b" " * (-len(text) % 8)
         self.sock.sendall(b"".join([_LENGTHS.pack(len(text), size), text, *parts]))
 
-    def receive(self) -> tuple[dict[str, Any], dict[str, Any]]:
+    def receive(self, until: float | None = None) -> tuple[dict[str, Any], dict[str, Any]]:
         """Wait for a message.
+
+        Parameters
+        ----------
+        until : float, optional
+            On the monotonic clock, when a message has to have come whole.
 
         Returns
         -------
@@ -96,11 +102,16 @@ class Channel:
         EOFError
             If the other end is gone.
         TimeoutError
-            After the socket's timeout without a byte; nothing is lost by asking again.
+            If it has not by then; nothing is lost by asking again.
         GarbledError
             If the bytes are none of ours.
         """
         while (end := self._end()) is None or len(self._come) < end:
+            if until is not None:
+                left = until - time.monotonic()
+                if left <= 0:
+                    raise TimeoutError
+                self.sock.settimeout(left)
             # A small message comes whole, in one piece.
             piece = self.sock.recv(_PIECE)
             if not piece:

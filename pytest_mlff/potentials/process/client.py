@@ -66,18 +66,25 @@ class Limits:
 
 
 class Waiting:
-    """Patience with one call."""
+    """Patience with one call on so many frames or batches."""
 
     def __init__(
-        self, name: str, limit: float | None, notice: Callable[[str, float, int, int], None] | None
+        self,
+        name: str,
+        limit: float | None,
+        notice: Callable[[str, float, int, int], None] | None,
+        count: int = 0,
     ) -> None:
         self.done = self.total = 0
-        self._name, self._limit, self._notice = name, limit, notice
+        self._name, self._limit, self._notice, self._count = name, limit, notice, count
         self._begun = self._last = self._told = time.monotonic()
 
-    def heard(self, done: int, total: int) -> None:
-        """So many frames are done."""
-        self.done, self.total, self._last = done, total, time.monotonic()
+    def heard(self, done: int) -> bool:
+        """So many frames are done; whether they are more than before, which alone is a word."""
+        counts = self.done < done <= self._count
+        if counts:
+            self.done, self.total, self._last = done, self._count, time.monotonic()
+        return counts
 
     def message(self, channel: Channel) -> tuple[dict[str, Any], dict[str, Any]]:
         """The next message; whoever waits is told now and then what for.
@@ -85,7 +92,7 @@ class Waiting:
         Raises
         ------
         TimeoutError
-            If none comes within the limit.
+            If none comes whole within the limit.
         """
         while True:
             now = time.monotonic()
@@ -95,9 +102,8 @@ class Waiting:
             if self._notice is not None and now - self._told >= _LOOK_UP_EVERY:
                 self._told = now
                 self._notice(self._name, now - self._begun, self.done, self.total)
-            channel.sock.settimeout(min(left, _LOOK_UP_EVERY))
             with contextlib.suppress(TimeoutError):
-                return channel.receive()
+                return channel.receive(now + min(left, _LOOK_UP_EVERY))
 
 
 class ProcessPotential:
@@ -179,7 +185,7 @@ class ProcessPotential:
 
     def predict_each(self, batches: Sequence[Frames]) -> list[Prediction]:
         """Evaluate each of some batches by itself; raises as :meth:`predict`."""
-        _, found = self._call({"do": "predict"}, of_batches(batches))
+        _, found = self._call({"do": "predict"}, of_batches(batches), len(batches))
         return self._predictions(found, len(batches))
 
     def evaluate(
@@ -194,7 +200,9 @@ class ProcessPotential:
         plan = {"atoms": None, "batch": batch, "store": store is not None}
         if isinstance(batch, BatchPlan):
             plan |= {"atoms": batch.max_atoms, "batch": None}
-        reply, found = self._call({"do": "evaluate", **plan}, of_frames(frames), progress, store)
+        reply, found = self._call(
+            {"do": "evaluate", **plan}, of_frames(frames), len(frames), progress, store
+        )
         self._remember_late(reply)
         return self._predictions(found, 1)[0]
 
@@ -290,18 +298,21 @@ class ProcessPotential:
         self,
         header: Mapping[str, Any],
         arrays: Mapping[str, Any],
+        count: int = 0,
         progress: Callable[[int, int], None] | None = None,
         store: Store | None = None,
     ) -> tuple[dict[str, Any], dict[str, Any]]:
         with self._lock:
             host = self._host if self._host is not None and self._host.alive else self._start()
-            return self._exchange(host, header, arrays, progress, store)
+            return self._exchange(host, header, arrays, count=count, progress=progress, store=store)
 
     def _exchange(
         self,
         host: HostProcess,
         header: Mapping[str, Any],
         arrays: Mapping[str, Any] | None = None,
+        *,
+        count: int = 0,
         progress: Callable[[int, int], None] | None = None,
         store: Store | None = None,
     ) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -310,12 +321,11 @@ class ProcessPotential:
         try:
             host.channel.sock.settimeout(limit)
             host.channel.send(header, arrays)
-            waiting = Waiting(self._name, limit, self._notice)
+            waiting = Waiting(self._name, limit, self._notice, count)
             while True:
                 reply, found = waiting.message(host.channel)
                 if "total" in reply:
-                    waiting.heard(int(reply["done"]), int(reply["total"]))
-                    if progress is not None:
+                    if waiting.heard(int(reply["done"])) and progress is not None:
                         progress(waiting.done, waiting.total)
                 elif "recall" in reply and store is not None:
                     known = StoredSizes(store).recall(reply["recall"])

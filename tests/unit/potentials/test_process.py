@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import threading
+import time
 from socket import socketpair
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
@@ -174,6 +176,39 @@ def test_half_a_message_is_a_hang() -> None:
     model.sock.sendall(b"x")
     with pytest.raises(TimeoutError):
         Waiting("model", 0.1, None).message(judge)
+
+
+def test_a_byte_now_and_then_is_a_hang() -> None:
+    model, judge = (Channel(one) for one in socketpair())
+    ended = threading.Event()
+
+    def trickle() -> None:
+        while not ended.wait(0.02):
+            model.sock.sendall(b" ")
+
+    # Each byte comes well within the limit, and the header that they begin is a long one.
+    model.sock.sendall((2**20).to_bytes(8, "little") + (0).to_bytes(8, "little"))
+    thread = threading.Thread(target=trickle)
+    thread.start()
+    try:
+        with pytest.raises(TimeoutError):
+            Waiting("model", 0.5, None).message(judge)
+    finally:
+        ended.set()
+        thread.join()
+
+
+def test_only_more_frames_than_before_are_a_word() -> None:
+    waiting = Waiting("model", 0.5, None, count=3)
+    assert [waiting.heard(done) for done in (0, 1, 1, 3, 2, 4)] == [
+        False, True, False, True, False, False,
+    ]  # fmt: skip
+    model, judge = (Channel(one) for one in socketpair())
+    begun = time.monotonic()
+    with pytest.raises(TimeoutError):  # noqa: PT012 - it is the last word that comes too late
+        while time.monotonic() < begun + 30:
+            model.send({"done": 3, "total": 3})
+            waiting.heard(waiting.message(judge)[0]["done"])
 
 
 def test_a_message_may_come_in_pieces() -> None:
