@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from xdist.workermanage import WorkerController
 
     from pytest_mlff.plugin.selection import PickedTests
+    from pytest_mlff.potentials.process import Offer
     from pytest_mlff.run.baselines import RegressionGate
     from pytest_mlff.run.session import Session
 
@@ -138,6 +139,7 @@ class ActivePlugin:
         self.log = InertLog()
         self.waiting = Waiting()
         self.opener: str | None = None  # of the workers, the one that opens the models first
+        self.offer: Offer | None = None  # what is begun to be opened for it
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionstart(self, session: pytest.Session) -> None:
@@ -146,7 +148,7 @@ class ActivePlugin:
         from pytest_mlff.plugin.start import refuses_code
         from pytest_mlff.scheduling.shows import only_shows
         from pytest_mlff.scheduling.xdist.auto import stops_the_run
-        from pytest_mlff.scheduling.xdist.distribution import opens_models
+        from pytest_mlff.scheduling.xdist.distribution import offered_to, opens_models
 
         models = self.session.evaluation.models
         models.training_notice = self.waiting.training_teller(session.config)
@@ -156,12 +158,19 @@ class ActivePlugin:
             self.log.close(session.config)
         if not self.session.joins or only_shows(session.config):
             return
+        refuse_code = refuses_code(session.config)
+        # A baseline is looked up by the name that a model gives itself.
+        opens = opens_models(session.config) or (self.gate.active and not self.worker)
+        models.offered = offered_to(session.config)
+        if not opens and not self.worker:
+            from pytest_mlff.scheduling.xdist.offer import offer_model
+
+            self.offer = offer_model(self.session, session.config, refuse_code=refuse_code)
         try:
             if not self.worker:
                 self.session.check_data()
-            # A baseline is looked up by the name that a model gives itself.
-            if opens_models(session.config) or (self.gate.active and not self.worker):
-                self.session.open_models(refuse_code=refuses_code(session.config))
+            if opens:
+                self.session.open_models(refuse_code=refuse_code)
             if not self.worker:
                 self.gate.check_inputs()
         except MlffError as error:
@@ -242,20 +251,23 @@ class ActivePlugin:
         tell_worker(self.tally.selection, node.workerinput)
         self.opener = self.opener or node.gateway.id
         opens = node.gateway.id == self.opener
-        prepare_worker(node.config, node.workerinput, opens=opens)
+        prepare_worker(node.config, node.workerinput, opens=opens, offer=self.offer)
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_make_scheduler(self, config: pytest.Config) -> object | None:
         """Keep together what shares a training or a prediction pass, longest first."""
         from pytest_mlff.scheduling.xdist.distribution import make_scheduler
 
-        return make_scheduler(self.session, config, self.opener)
+        since = None if self.offer is None else self.offer.since
+        return make_scheduler(self.session, config, self.opener, since)
 
     @pytest.hookimpl(optionalhook=True, tryfirst=True)
     def pytest_testnodedown(self, error: object | None) -> None:
         """End the run with one line if a worker got no GPU slot, or a model is not in order."""
         from pytest_mlff.scheduling.xdist.auto import stop_with_worker
 
+        if self.offer is not None:
+            self.offer.close()
         stop_with_worker(error)
 
     @pytest.hookimpl(tryfirst=True)
@@ -327,6 +339,8 @@ class ActivePlugin:
     def pytest_unconfigure(self, config: pytest.Config) -> None:
         """End the models' processes; give GitHub its commands, now that no model speaks."""
         self.session.evaluation.models.close()
+        if self.offer is not None:
+            self.offer.close()
         self.log.open(config, self.tally.commands)
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:

@@ -55,8 +55,8 @@ class Models:
     ----------
     contexts : LostContexts
         GPUs that this process has lost.
-    notice : callable or None
-        Called while a model computes long, see :class:`ProcessPotential`.
+    notice, offered
+        See :class:`ProcessPotential`.
     training_notice : Teller or None
         Told how far a training is.
     told : dict
@@ -89,6 +89,7 @@ class Models:
         self.failed: dict[str, MlffError] = {}
         self.contexts = LostContexts()
         self.notice: Callable[[str, float, int, int], None] | None = None
+        self.offered: str | None = None
         self.training_notice: Teller | None = None
         self.told: dict[tuple[Located, str | None], PotentialInfo] = {}
 
@@ -253,6 +254,7 @@ class Models:
                 threads=self.threads,
                 limits=self._limits,
                 notice=self._notice,
+                offered=self.offered,
                 in_process=self.options.in_process,
             )
 

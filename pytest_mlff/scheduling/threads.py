@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["available_cores", "cgroup_cores", "model_threads", "threads_per_worker"]
+__all__ = ["WORKERS", "available_cores", "cgroup_cores", "model_threads", "threads_per_worker"]
 
 _CGROUP = Path("/sys/fs/cgroup")
 _OF_SELF = Path("/proc/self/cgroup")
-_WORKERS = "PYTEST_XDIST_WORKER_COUNT"
+WORKERS = "PYTEST_XDIST_WORKER_COUNT"
 _THREADS = "OMP_NUM_THREADS"
 
 
@@ -94,7 +94,7 @@ def threads_per_worker(environ: Mapping[str, str], cores: int | None = None) -> 
     int or None
         None outside of xdist, or where the user has set ``OMP_NUM_THREADS``.
     """
-    workers = environ.get(_WORKERS, "")
+    workers = environ.get(WORKERS, "")
     if not workers.isdigit() or int(workers) < 1 or _THREADS in environ:
         return None
     return max(1, (available_cores() if cores is None else cores) // int(workers))

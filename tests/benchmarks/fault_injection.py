@@ -61,6 +61,15 @@ class Bench:
     complete: Path
     seconds: dict[tuple[int, str], float] = field(default_factory=dict)
     """From a mark to the end of a run, by the number of workers and the mark."""
+    workers: int | None = None
+    """Of each run that a signal strikes; drawn if None."""
+    early: float = 0.25
+    """Share of the signals that strike at any time, not after collection."""
+
+    def drawn(self, draw: random.Random, share: float) -> int:
+        """Two workers in a share of the runs, or as many as were asked for."""
+        with_workers = draw.random() < share
+        return (2 if with_workers else 0) if self.workers is None else self.workers
 
     @classmethod
     def make(cls, root: Path, limit: str, patience: float) -> Bench:
@@ -85,7 +94,7 @@ class Bench:
 def strike(bench: Bench, workers: int, draw: random.Random, what: str) -> tuple[Left | None, str]:
     """A run with a signal at a random moment; None if it had ended before it was struck."""
     scene = bench.scene
-    early = draw.random() < 0.25
+    early = draw.random() < bench.early
     part = draw.random()
     group = draw.random() < 0.5
     run = scene.start(workers)
@@ -180,16 +189,16 @@ def point(bench: Bench, kind: str, draw: random.Random) -> dict[str, Any]:
     scene, truth, code = bench.scene, bench.truth, bench.code
     again = 2 if draw.random() < 0.12 else 0
     if kind == "SIGKILL of a model process":
-        left, detail = struck(bench, 2 if draw.random() < 0.35 else 0, draw, "model")
+        left, detail = struck(bench, bench.drawn(draw, 0.35), draw, "model")
         found = problems(left, truth, code)
     elif kind == "SIGKILL of a worker":
         left, detail = struck(bench, 2, draw, "worker")
         found = problems(left, truth, code)
     elif kind == "SIGKILL of the controller":
-        left, detail = struck(bench, 2 if draw.random() < 0.35 else 0, draw, "kill")
+        left, detail = struck(bench, bench.drawn(draw, 0.35), draw, "kill")
         found = problems(left, truth, code, survived=False)
     elif kind == "SIGINT of the controller":
-        left, detail = struck(bench, 2 if draw.random() < 0.4 else 0, draw, "int")
+        left, detail = struck(bench, bench.drawn(draw, 0.4), draw, "int")
         found = problems(left, truth, code)
     elif kind == "store file cut or zeroed":
         detail = spoil(bench, draw)
@@ -274,6 +283,9 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=60.0, help="stop after so long")
     parser.add_argument("--patience", type=float, default=60.0, help="seconds that are a hang")
     parser.add_argument("--only", choices=list(KINDS), help="one kind of fault")
+    parser.add_argument("--workers", type=int, choices=[0, 2], help="of runs that a signal strikes")
+    parser.add_argument("--early", type=float, default=0.25,
+                        help="share of the signals that strike at any time")  # fmt: skip
     parser.add_argument("--log", type=Path, help="one line of JSON for each point")
     options = parser.parse_args()
     end = time.monotonic() + 60 * options.minutes
@@ -282,6 +294,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         benches = [Bench.make(Path(name) / word, limit, options.patience)
                    for word, limit in (("green", GREEN), ("red", RED))]  # fmt: skip
+        for bench in benches:
+            bench.workers, bench.early = options.workers, options.early
         kinds = [options.only] * options.points if options.only else plan(options.points, draw)
         for number, kind in enumerate(kinds):
             if time.monotonic() > end:

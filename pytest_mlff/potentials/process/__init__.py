@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-from pytest_mlff.potentials.process.client import Limits, ProcessPotential
-from pytest_mlff.potentials.process.opening import limits_of, open_potential, start
+from pytest_mlff.potentials.process.asked import Limits
+from pytest_mlff.potentials.process.client import ProcessPotential
+from pytest_mlff.potentials.process.handover import Offer
+from pytest_mlff.potentials.process.opening import (
+    limits_of,
+    offer_potential,
+    open_potential,
+    start,
+)
 from pytest_mlff.potentials.process.surroundings import surroundings_of, surroundings_of_source
 
 __all__ = [
     "Limits",
+    "Offer",
     "ProcessPotential",
     "limits_of",
+    "offer_potential",
     "open_potential",
     "start",
     "surroundings_of",

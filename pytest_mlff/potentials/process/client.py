@@ -7,7 +7,7 @@ import math
 import threading
 import time
 import warnings
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from pytest_mlff.errors import MissingExtraError, MlffError, NotSupportedError
@@ -18,9 +18,9 @@ from pytest_mlff.potentials.failures import (
     ModelFailure,
     UnsupportedFrameError,
 )
-from pytest_mlff.potentials.host.load import pack_adapters
 from pytest_mlff.potentials.host.wire import GarbledError, of_batches, of_frames, predictions_of
-from pytest_mlff.potentials.process.launch import HostProcess
+from pytest_mlff.potentials.process.asked import Limits, asked_of
+from pytest_mlff.potentials.process.handover import take
 from pytest_mlff.potentials.protocol import PotentialInfo, Prediction
 from pytest_mlff.potentials.sizes import StoredSizes
 from pytest_mlff.products import JSON, Entry, find, keep
@@ -32,37 +32,16 @@ if TYPE_CHECKING:
     from pytest_mlff.potentials.adapters import Adapter
     from pytest_mlff.potentials.host.load import LoadRequest
     from pytest_mlff.potentials.host.wire import Channel
+    from pytest_mlff.potentials.process.launch import HostProcess
     from pytest_mlff.store import Store
 
-__all__ = ["Limits", "ProcessPotential", "Waiting"]
+__all__ = ["ProcessPotential", "Waiting"]
 
 _CODE_KIND: Final = "model-code"
 _MOST_FAILURES: Final = 5
 """How often a process is started anew after a failure before its model is given up."""
 _LOOK_UP_EVERY: Final = 5.0
 """Seconds of waiting after which somebody is told."""
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What a model may take, and the interpreter that it runs in.
-
-    Attributes
-    ----------
-    timeout : float or None
-        Seconds without a word from the model; None for no limit.
-    memory : int or None
-        Bytes of private memory.
-    python : str or None
-        Interpreter; this one if None.
-    environment : mapping of str to str
-        Variables of the process beyond those of this one.
-    """
-
-    timeout: float | None = 600.0
-    memory: int | None = None
-    python: str | None = None
-    environment: Mapping[str, str] | None = None
 
 
 class Waiting:
@@ -125,6 +104,8 @@ class ProcessPotential:
     notice : callable, optional
         Called while a call runs long, with the model's name, the seconds so far, and the
         frames done and in all (0 where it is not known).
+    offered : str, optional
+        Address of a process that may be loading this model already.
 
     Raises
     ------
@@ -141,9 +122,12 @@ class ProcessPotential:
         limits: Limits | None = None,
         store: Store | None = None,
         notice: Callable[[str, float, int, int], None] | None = None,
+        *,
+        offered: str | None = None,
     ) -> None:
-        self._request, self._adapters = request, pack_adapters(adapters)
+        self._request, self._adapters = request, adapters
         self._limits, self._store, self._notice = limits or Limits(), store, notice
+        self._offered = offered
         self._lock = threading.RLock()
         self._host: HostProcess | None = None
         self._failures: list[str] = []
@@ -222,30 +206,17 @@ class ProcessPotential:
 
     def _start(self) -> HostProcess:
         """Start the process and load the model in it."""
-        import sys
-
         if len(self._failures) > _MOST_FAILURES:
             raise ModelFailure(
                 f"{self._name}: given up after {len(self._failures)} failures, "
                 f"the last: {self._failures[-1]}"
             )
-        limits = self._limits
-        environment = dict(limits.environment or {})
-        if self._request.threads is not None:
-            environment.setdefault("OMP_NUM_THREADS", str(self._request.threads))
-        host = self._host = HostProcess(limits.python, environment, limits.memory)
-        header = {
-            "do": "load",
-            "request": {
-                **asdict(self._request),
-                "reference_energies": dict(self._request.reference_energies),
-            },
-            "adapters": self._adapters,
-            "path": sys.path if limits.python is None else None,
-            "refuse_code": _is_refused(),
-        }
+        asked = asked_of(self._request, self._adapters, self._limits)
+        taken = None if self._offered is None else take(self._offered, asked)
+        self._offered = None
+        host = self._host = taken or asked.start()
         try:
-            reply, _ = self._exchange(host, header)
+            reply, _ = self._exchange(host, None if taken else asked.header)
         except MlffError:
             host.end()
             self._host = None
@@ -309,18 +280,22 @@ class ProcessPotential:
     def _exchange(
         self,
         host: HostProcess,
-        header: Mapping[str, Any],
+        header: Mapping[str, Any] | None,
         arrays: Mapping[str, Any] | None = None,
         *,
         count: int = 0,
         progress: Callable[[int, int], None] | None = None,
         store: Store | None = None,
     ) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Send a request and wait for its reply, serving what the model's side asks meanwhile."""
+        """Send a request if there is one yet to be sent, and wait for its reply.
+
+        What the model's side asks meanwhile is served.
+        """
         limit = self._limits.timeout
         try:
             host.channel.sock.settimeout(limit)
-            host.channel.send(header, arrays)
+            if header is not None:
+                host.channel.send(header, arrays)
             waiting = Waiting(self._name, limit, self._notice, count)
             while True:
                 reply, found = waiting.message(host.channel)
@@ -392,13 +367,3 @@ class ProcessPotential:
             # Under its own name, which is what an error message quotes.
             error = type(str(told["type"]), (Exception,), {})(text)
         return error
-
-
-def _is_refused() -> bool:
-    """Whether the user's warning filters turn the opening of files with code into an error."""
-    with warnings.catch_warnings(record=True):
-        try:
-            warnings.warn_explicit("", ModelOpensCodeWarning, "mlff", 1)
-        except ModelOpensCodeWarning:
-            return True
-    return False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 import signal
 import socket
 import subprocess
@@ -11,12 +12,12 @@ import sys
 import tempfile
 import weakref
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol, Self
 
 from pytest_mlff.potentials.host.wire import Channel
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 __all__ = ["HostProcess", "command_of", "environment_of"]
 
@@ -41,6 +42,41 @@ _LAST_LINES: Final = 5
 _LONGEST_LINE: Final = 160
 
 
+class _Process(Protocol):
+    """What is asked of a process, as of ``subprocess.Popen``."""
+
+    @property
+    def pid(self) -> int: ...
+
+    def poll(self) -> int | None: ...
+
+    def wait(self, timeout: float | None = None) -> int: ...
+
+
+class _Stepchild:
+    """A child of another process, which says through a pipe how it ended."""
+
+    def __init__(self, pid: int, said: int) -> None:
+        self.pid = pid
+        self._said = os.fdopen(said, "rb", buffering=0)
+        self._code: int | None = None
+
+    def poll(self) -> int | None:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            return self.wait(0.0)
+        return None
+
+    def wait(self, timeout: float | None = None) -> int:
+        if self._code is None:
+            poll = select.poll()
+            poll.register(self._said, select.POLLIN)
+            if not poll.poll(None if timeout is None else timeout * 1000):
+                raise subprocess.TimeoutExpired([], timeout or 0.0)
+            # Nothing is said if the other has died; its children have died with it.
+            self._code = int(self._said.read() or -signal.SIGKILL)
+        return self._code
+
+
 class HostProcess:
     """A running interpreter that serves one model.
 
@@ -61,12 +97,12 @@ class HostProcess:
         memory: int | None = None,
     ) -> None:
         ours, theirs = socket.socketpair()
-        self._log = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - closed with the process
+        kept = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - closed with the process
         flags = os.O_APPEND | os.O_WRONLY
-        log = os.open(f"/proc/self/fd/{self._log.fileno()}", flags) if _HAS_PROC else None
-        output = self._log.fileno() if log is None else log
+        log = os.open(f"/proc/self/fd/{kept.fileno()}", flags) if _HAS_PROC else None
+        output = kept.fileno() if log is None else log
         with theirs:
-            self._process = subprocess.Popen(
+            process = subprocess.Popen(
                 command_of(_SERVE, str(theirs.fileno()), str(memory or 0), python=python),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
@@ -77,8 +113,45 @@ class HostProcess:
             )
         if log is not None:
             os.close(log)
-        self.channel = Channel(ours)
-        self._end = weakref.finalize(self, _end, self._process, ours, self._log)
+        self._keep(process, ours, kept)
+
+    def _keep(self, process: _Process, ours: socket.socket, log: Any) -> None:
+        self.channel, self._process, self._log = Channel(ours), process, log
+        self._end = weakref.finalize(self, _end, process, ours, log)
+
+    @classmethod
+    def handed(cls, pid: int, descriptors: Sequence[int]) -> Self:
+        """A process that another has started and handed to this one; see :meth:`hand_to`.
+
+        Raises
+        ------
+        ValueError
+            If it did not come whole.
+        """
+        ours, log, said = descriptors
+        host = cls.__new__(cls)
+        host._keep(
+            _Stepchild(pid, said), socket.socket(fileno=ours), os.fdopen(log, "rb+", buffering=0)
+        )
+        return host
+
+    def hand_to(self, taker: socket.socket, words: str) -> None:
+        """Hand it to the process at the other end of a Unix socket; wait, and say how it ends.
+
+        Raises
+        ------
+        OSError
+            If it cannot be handed over.
+        """
+        said, write = os.pipe()
+        with os.fdopen(write, "wb", buffering=0) as ended:
+            with os.fdopen(said, "rb") as saying:
+                found = [one.fileno() for one in (self.channel.sock, self._log, saying)]
+                socket.send_fds(taker, [f"{words} {self.pid}".encode("ascii")], found)
+            self._end.detach()
+            self.channel.sock.close()
+            self._log.close()
+            ended.write(str(self._process.wait()).encode("ascii"))
 
     @property
     def pid(self) -> int:
@@ -161,7 +234,7 @@ def environment_of(added: Mapping[str, str], *, foreign: bool) -> dict[str, str]
     return {**found, **added}
 
 
-def _end(process: subprocess.Popen[bytes], sock: socket.socket, log: Any) -> None:
+def _end(process: _Process, sock: socket.socket, log: Any) -> None:
     sock.close()
     # Its group may outlive it: what the model started belongs to it.
     with contextlib.suppress(ProcessLookupError, PermissionError):

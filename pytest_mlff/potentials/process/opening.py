@@ -11,7 +11,9 @@ from pytest_mlff.potentials.card import load_card
 from pytest_mlff.potentials.device import check_dtype
 from pytest_mlff.potentials.families.registry import installed_adapters
 from pytest_mlff.potentials.host.load import LoadRequest, load
-from pytest_mlff.potentials.process.client import Limits, ProcessPotential
+from pytest_mlff.potentials.process.asked import Limits, asked_of
+from pytest_mlff.potentials.process.client import ProcessPotential
+from pytest_mlff.potentials.process.handover import Offer
 from pytest_mlff.potentials.source import Card, RecipeFile, Routed, parse_source
 from pytest_mlff.specs.wording import shown
 
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
     from pytest_mlff.potentials.routed import Window
     from pytest_mlff.store import Store
 
-__all__ = ["limits_of", "open_potential", "start"]
+__all__ = ["limits_of", "offer_potential", "open_potential", "start"]
 
 
 def start(
@@ -34,12 +36,13 @@ def start(
     limits: Limits | None = None,
     store: Store | None = None,
     notice: Callable[[str, float, int, int], None] | None = None,
+    offered: str | None = None,
     in_process: bool = False,
 ) -> Potential:
     """Load one model in a process of its own, or in this one for a debugger."""
     if in_process:
         return load(request, adapters)
-    return ProcessPotential(request, adapters, limits, store, notice)
+    return ProcessPotential(request, adapters, limits, store, notice, offered=offered)
 
 
 def open_potential(
@@ -55,6 +58,7 @@ def open_potential(
     threads: int | None = None,
     limits: Limits | None = None,
     notice: Callable[[str, float, int, int], None] | None = None,
+    offered: str | None = None,
     in_process: bool = False,
 ) -> Potential:
     """As :func:`pytest_mlff.potentials.load_potential`, but apart from this process.
@@ -65,7 +69,7 @@ def open_potential(
         As there. Each member of a routed source has a process of its own.
     threads : int, optional
         Threads of the model.
-    limits, notice
+    limits, notice, offered
         See :class:`ProcessPotential`.
     in_process : bool
         Load it here nonetheless.
@@ -85,7 +89,7 @@ def open_potential(
     def apart(request: LoadRequest, within: Limits | None) -> Potential:
         return start(
             request, adapters=adapters, limits=within, store=store, notice=notice,
-            in_process=in_process,
+            offered=offered, in_process=in_process,
         )  # fmt: skip
 
     request = LoadRequest(source, str(folder), device, dtype, variant, threads)
@@ -115,6 +119,42 @@ def open_potential(
     if isinstance(parsed, RecipeFile):
         in_process = True  # it only says how recipes are used
     return apart(request, limits)
+
+
+def offer_potential(
+    source: str,
+    *,
+    device: str = "auto",
+    dtype: str | None = None,
+    cwd: Path | None = None,
+    adapters: Sequence[Adapter] = (),
+    threads: int | None = None,
+    limits: Limits | None = None,
+) -> Offer | None:
+    """Begin to load what :func:`open_potential` is asked for by another process.
+
+    Returns
+    -------
+    Offer or None
+        None for a source that is not one model.
+
+    Raises
+    ------
+    MlffError
+        If the source is not in order.
+    OSError
+        If nothing can be offered here.
+    """
+    folder, within = Path.cwd() if cwd is None else cwd, limits or Limits()
+    families = [one.family for one in (*adapters, *installed_adapters())]
+    parsed = parse_source(source, cwd=folder, families=families)
+    if isinstance(parsed, Routed | RecipeFile):
+        return None
+    request = LoadRequest(source, str(folder), device, dtype, None, threads)
+    if isinstance(parsed, Card):
+        card = load_card(parsed.path)
+        request, within = _of_card(card, request), limits_of(card, limits)
+    return Offer(asked_of(request, adapters, within))
 
 
 def _of_card(card: ModelCard, asked: LoadRequest) -> LoadRequest:

@@ -9,7 +9,7 @@ from pytest_mlff.potentials.card import load_card
 from pytest_mlff.potentials.failures import ModelFailure
 from pytest_mlff.potentials.families.registry import installed_adapters
 from pytest_mlff.potentials.host.wire import GarbledError
-from pytest_mlff.potentials.process.client import Limits
+from pytest_mlff.potentials.process.asked import Limits
 from pytest_mlff.potentials.process.launch import HostProcess
 from pytest_mlff.potentials.process.opening import limits_of
 from pytest_mlff.potentials.source import Card, parse_source

@@ -13,7 +13,7 @@ import pytest
 from pytest_mlff.errors import MlffError
 from pytest_mlff.scheduling.gpu.gpus import chosen_gpus, has_driver, visible_gpus
 from pytest_mlff.scheduling.gpu.slots import Slot, runtime_folder, take_slot
-from pytest_mlff.scheduling.threads import available_cores, model_threads
+from pytest_mlff.scheduling.threads import WORKERS, available_cores, model_threads
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,7 +34,7 @@ __all__ = [
 
 SLOT_KEY: pytest.StashKey[Slot] = pytest.StashKey()
 _VISIBLE = "CUDA_VISIBLE_DEVICES"
-_WORKER, _WORKERS = "PYTEST_XDIST_WORKER", "PYTEST_XDIST_WORKER_COUNT"
+_WORKER = "PYTEST_XDIST_WORKER"
 _AUTO = "PYTEST_XDIST_AUTO_NUM_WORKERS"
 _PATIENCE, _PATIENCE_DEFAULT = "MLFF_GPU_WAIT", 600.0
 _STOPS = "mlff stops the run: "
@@ -151,7 +151,7 @@ def pin_worker(config: pytest.Config) -> None:
     device = str(_early(config, "device") or "auto")
     gpus = _early(config, "gpus")
     per_gpu = int(_early(config, "per_gpu") or 1)
-    workers = int(os.environ.get(_WORKERS, "1"))
+    workers = int(os.environ.get(WORKERS, "1"))
     worker = os.environ[_WORKER]
     try:
         chosen = worker_gpus(device, None if gpus is None else str(gpus), per_gpu, workers,

@@ -14,14 +14,15 @@ if TYPE_CHECKING:
 
     import pytest
 
+    from pytest_mlff.potentials.process import Offer
     from pytest_mlff.run.needs import ProductName
     from pytest_mlff.run.session import Session
     from pytest_mlff.scheduling.xdist.groups import Group
     from pytest_mlff.scheduling.xdist.scheduler import GroupScheduling
 
-__all__ = ["Stopwatch", "is_ours", "make_scheduler", "opens_models", "prepare_worker"]
+__all__ = ["Stopwatch", "is_ours", "make_scheduler", "offered_to", "opens_models", "prepare_worker"]
 
-_OPENS = "mlff_opens"
+_OPENS, _OFFERED = "mlff_opens", "mlff_offered"
 
 
 def is_ours(config: pytest.Config) -> bool:
@@ -29,9 +30,12 @@ def is_ours(config: pytest.Config) -> bool:
     return bool(config.getoption("dist", "no") == "load")
 
 
-def prepare_worker(config: pytest.Config, workerinput: dict[str, Any], *, opens: bool) -> None:
+def prepare_worker(
+    config: pytest.Config, workerinput: dict[str, Any], *, opens: bool, offer: Offer | None
+) -> None:
     """Before a worker starts: tell it what is expected of it."""
     workerinput[_OPENS] = opens
+    workerinput[_OFFERED] = offer.address if opens and offer is not None else None
     if is_ours(config):
         announce_idle(workerinput)
 
@@ -46,8 +50,14 @@ def opens_models(config: pytest.Config) -> bool:
     return not config.pluginmanager.hasplugin("dsession")
 
 
+def offered_to(config: pytest.Config) -> str | None:
+    """Address of a process that loads a model for this worker; None in other processes."""
+    found: str | None = getattr(config, "workerinput", {}).get(_OFFERED)
+    return found
+
+
 def make_scheduler(
-    session: Session, config: pytest.Config, opener: str | None
+    session: Session, config: pytest.Config, opener: str | None, since: float | None
 ) -> GroupScheduling | None:
     """The scheduler of an active run; None where the user chose another mode of ``--dist``.
 
@@ -57,6 +67,8 @@ def make_scheduler(
         The run.
     opener : str or None
         Id of the worker that has the models open.
+    since : float or None
+        Where a model was begun to be opened before it was up: when, on the monotonic clock.
     """
     if not is_ours(config):
         return None
@@ -80,7 +92,7 @@ def make_scheduler(
         timer.daemon = True
         timer.start()
 
-    return GroupScheduling(config, workers, arrange, Opener(opener, wake))
+    return GroupScheduling(config, workers, arrange, Opener(opener, wake, since=since))
 
 
 class Stopwatch:

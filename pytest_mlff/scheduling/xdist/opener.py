@@ -24,8 +24,9 @@ class Opener:
 
     A model that takes ten seconds to open is not opened a second time for cases that take five.
     How long opening takes is seen at the start: by so much this worker has collected later than
-    the first. The others begin once the run has gone on for that long and looks as if it would
-    go on for twice as long: with less, opening saves less than a quarter of what is left.
+    the first, or than it was begun. The others begin once the run has gone on for that long and
+    looks as if it would go on for twice as long: with less, opening saves less than a quarter of
+    what is left.
 
     Parameters
     ----------
@@ -35,11 +36,14 @@ class Opener:
         Has the scheduler look up again after some seconds.
     clock : callable
         Seconds.
+    since : float or None
+        When opening began, if before any worker was up.
     """
 
     name: str | None = None
     wake: Callable[[float], None] | None = None
     clock: Callable[[], float] = time.monotonic
+    since: float | None = None
     _first: float | None = field(default=None, init=False)
     _start: float = field(default=0.0, init=False)
     _patience: float = field(default=0.0, init=False)
@@ -50,7 +54,7 @@ class Opener:
         now = self.clock()
         self._first = now if self._first is None else self._first
         if name == self.name:
-            self._patience = now - self._first
+            self._patience = now - (self._first if self.since is None else self.since)
 
     def begin(self) -> None:
         """Work is given out from now on."""
