@@ -11,8 +11,7 @@ from xml.etree import ElementTree
 from pytest_mlff.errors import MissingExtraError
 from pytest_mlff.reports.figures.description import GridPanel, MatrixPanel, WindowPanel, XYPanel
 from pytest_mlff.reports.figures.palette import LIGHT, colour
-from pytest_mlff.reports.figures.static_chart import draw_matrix, draw_windows
-from pytest_mlff.reports.figures.static_grid import draw_grid
+from pytest_mlff.reports.figures.static_chart import draw_grid, draw_matrix, draw_windows
 from pytest_mlff.reports.figures.static_xy import draw_xy, legend_entries
 from pytest_mlff.reports.figures.tips import NO_TEXT, SVG, Tips, add_titles
 

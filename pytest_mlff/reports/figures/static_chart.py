@@ -1,4 +1,4 @@
-"""Window charts and matrices through matplotlib."""
+"""Window charts, matrices and counts on a grid through matplotlib."""
 
 from __future__ import annotations
 
@@ -10,25 +10,36 @@ from pytest_mlff.reports.figures.static_xy import set_axis
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.colors import Colormap
 
-    from pytest_mlff.reports.figures.description import ColourScale, MatrixPanel, WindowPanel
+    from pytest_mlff.reports.figures.description import (
+        ColourScale,
+        GridPanel,
+        MatrixPanel,
+        WindowPanel,
+    )
     from pytest_mlff.reports.figures.tips import Tips
 
 _SHORT = 4
 """Letters of a name that fit above a column."""
 
 
+def _shades() -> Colormap:
+    from matplotlib.colors import LinearSegmentedColormap
+
+    return LinearSegmentedColormap.from_list("mlff", list(SCALE))
+
+
 def _colour_bar(axes: Axes, scale: ColourScale, pad: float = 0.02, *, below: bool = False) -> None:
     from matplotlib.cm import ScalarMappable
-    from matplotlib.colors import LinearSegmentedColormap, LogNorm, Normalize
+    from matplotlib.colors import LogNorm, Normalize
 
     norm = (LogNorm if scale.log else Normalize)(scale.low, scale.high)
-    shades = LinearSegmentedColormap.from_list("mlff", list(SCALE))
     canvas = axes.get_figure()
     if canvas is None:
         return
     bar = canvas.colorbar(
-        ScalarMappable(norm, shades), ax=axes, label=scale.title, shrink=0.8, aspect=25, pad=pad,
+        ScalarMappable(norm, _shades()), ax=axes, label=scale.title, shrink=0.8, aspect=25, pad=pad,
         location="bottom" if below else "right",
     )  # fmt: skip
     if ticks := colour_ticks(scale):
@@ -119,3 +130,32 @@ def draw_matrix(axes: Axes, panel: MatrixPanel, tips: Tips) -> None:
         axes.spines[side].set_visible(False)
     axes.axvline(shift - 1, color=LIGHT.grid, linewidth=1.0)
     _colour_bar(axes, panel.colour)
+
+
+def draw_grid(axes: Axes, panel: GridPanel, *, small: bool = False) -> None:
+    """Draw counts as an image of one pixel a cell, small in a file, with the diagonal."""
+    import numpy as np
+    from matplotlib.colors import LogNorm
+
+    axes.set_title(panel.title)
+    filled = np.full((panel.cells, panel.cells), np.nan)
+    for column, row, count in panel.counts:
+        filled[row, column] = count
+    axes.axline((0.0, 0.0), slope=1.0, color=colour("limit"), linewidth=0.8, zorder=1)
+    axes.imshow(
+        filled,
+        extent=(-panel.reach, panel.reach, -panel.reach, panel.reach),
+        origin="lower",
+        interpolation="none",
+        cmap=_shades(),
+        norm=LogNorm(1.0, max(2.0, float(np.nanmax(filled)))),
+        zorder=2,
+    )
+    set_axis(axes, "x", panel.x)
+    set_axis(axes, "y", panel.y)
+    axes.locator_params(nbins=2 if small else 3)
+    axes.set_aspect("equal")
+    if small:
+        axes.tick_params(labelsize=7)
+        axes.xaxis.label.set_fontsize(7)
+        axes.yaxis.label.set_fontsize(7)
