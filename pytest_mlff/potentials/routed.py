@@ -27,7 +27,7 @@ from pytest_mlff.potentials.source import Card, RecipeFile, Routed, parse_source
 from pytest_mlff.similarity.frame_source import frames_of_file, frames_of_variant
 from pytest_mlff.similarity.soap import SoapSettings, soap_chunks
 from pytest_mlff.similarity.windows import mean_vector
-from pytest_mlff.specs.wording import shown, where_in_file
+from pytest_mlff.specs.wording import shown
 from pytest_mlff.specs.yaml_source import read_yaml
 
 if TYPE_CHECKING:
@@ -252,34 +252,34 @@ def read_windows(path: Path) -> tuple[Window, ...]:
     source = read_yaml(path)
     content = source.value
     if not isinstance(content, dict) or "routed" not in content:
-        raise _error(source, (), "must be a mapping with the key `routed`")
+        raise source.wrong((), "must be a mapping with the key `routed`")
     for key in content:
         if key != "routed":
-            raise _error(source, (key,), "unknown key (keys: routed)")
+            raise source.wrong((key,), "unknown key (keys: routed)")
     entries = content["routed"]
     if not isinstance(entries, tuple) or not entries:
-        raise _error(source, ("routed",), "must be a list of at least one `- checkpoint: ...`")
+        raise source.wrong(("routed",), "must be a list of at least one `- checkpoint: ...`")
     return tuple(_window(source, index, entry) for index, entry in enumerate(entries))
 
 
 def _window(source: YamlSource, index: int, entry: Any) -> Window:
     at: Location = ("routed", index)
     if not isinstance(entry, dict):
-        raise _error(source, at, "must be a mapping such as `checkpoint: a.nequip.zip`")
+        raise source.wrong(at, "must be a mapping such as `checkpoint: a.nequip.zip`")
     for key, value in entry.items():
         if key not in _KEYS:
             near = did_you_mean(key, _KEYS)
-            raise _error(source, (*at, key), f"unknown key{near} (keys: {', '.join(_KEYS)})")
+            raise source.wrong((*at, key), f"unknown key{near} (keys: {', '.join(_KEYS)})")
         if not isinstance(value, str) or not value:
-            raise _error(source, (*at, key), f"must be text, is {value!r}")
+            raise source.wrong((*at, key), f"must be text, is {value!r}")
     if "checkpoint" not in entry:
-        raise _error(source, at, "`checkpoint` is missing")
+        raise source.wrong(at, "`checkpoint` is missing")
     if ("frames" in entry) == ("spec" in entry):
-        raise _error(source, at, "needs either `frames` or `spec` and `variant`")
+        raise source.wrong(at, "needs either `frames` or `spec` and `variant`")
     if ("variant" in entry) != ("spec" in entry):
-        raise _error(source, at, "`spec` and `variant` belong together")
+        raise source.wrong(at, "`spec` and `variant` belong together")
     if "dataset" in entry and "spec" not in entry:
-        raise _error(source, (*at, "dataset"), "says where a spec's frames come from; drop it")
+        raise source.wrong((*at, "dataset"), "says where a spec's frames come from; drop it")
     where = f"{shown(source.path)}:{source.line(at)}"
     return Window(
         checkpoint=entry["checkpoint"],
@@ -289,12 +289,6 @@ def _window(source: YamlSource, index: int, entry: Any) -> Window:
         dataset=entry.get("dataset"),
         where=where,
     )
-
-
-def _error(source: YamlSource, at: Location, message: str) -> MlffError:
-    key = where_in_file(at)
-    prefix = f"{shown(source.path)}:{source.line(at)}: "
-    return MlffError(prefix + (f"{key}: " if key else "") + message)
 
 
 @contextlib.contextmanager

@@ -12,7 +12,7 @@ from pytest_mlff.errors import MlffError, did_you_mean
 from pytest_mlff.specs.locate import suite_and_name
 from pytest_mlff.specs.model import CROSS_CHECK
 from pytest_mlff.specs.schema import Spec, SpecFile
-from pytest_mlff.specs.wording import shown, where_in_file
+from pytest_mlff.specs.wording import shown
 from pytest_mlff.specs.yaml_source import YamlSource, read_yaml
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def load_checked(path: Path, model: type[Checked]) -> tuple[Checked, YamlSource]
     try:
         return model.model_validate(source.value), source
     except ValidationError as error:
-        raise MlffError(_first_problem(source, error, model)) from None
+        raise _first_problem(source, error, model) from None
 
 
 def load_spec(path: Path) -> Spec:
@@ -65,8 +65,8 @@ def load_spec(path: Path) -> Spec:
     return spec
 
 
-def _first_problem(source: YamlSource, error: ValidationError, root: type[BaseModel]) -> str:
-    """Write the problem that stands first in the file, and say how many more there are."""
+def _first_problem(source: YamlSource, error: ValidationError, root: type[BaseModel]) -> MlffError:
+    """The problem that stands first in the file, with how many more there are."""
     problems = []
     count = 0
     for details in error.errors(include_url=False):
@@ -75,10 +75,8 @@ def _first_problem(source: YamlSource, error: ValidationError, root: type[BaseMo
         # A missing key is told last: it is often a key misspelt elsewhere.
         order = (details["type"] == "missing", source.line(location))
         problems.append((order, location, message))
-    (_, line), location, message = min(problems, key=lambda problem: problem[0])
-    key = where_in_file(location)
-    also = f" (and {count - 1} more)" if count > 1 else ""
-    return f"{shown(source.path)}:{line}: {key + ': ' if key else ''}{message}{also}"
+    _, location, message = min(problems, key=lambda problem: problem[0])
+    return source.wrong(location, message + (f" (and {count - 1} more)" if count > 1 else ""))
 
 
 def _described(details: ErrorDetails, root: type[BaseModel]) -> tuple[Location, str, int]:

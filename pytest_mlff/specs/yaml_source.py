@@ -59,6 +59,12 @@ class YamlSource:
             location = location[:-1]
         return self.lines.get(location, 1)
 
+    def wrong(self, location: Location, what: str) -> MlffError:
+        """An error that says file, line, key and what is wrong there."""
+        key = where_in_file(location)
+        where = f"{shown(self.path)}:{self.line(location)}"
+        return MlffError(f"{where}: {key}: {what}" if key else f"{where}: {what}")
+
 
 def read_yaml(path: Path) -> YamlSource:
     """Read one YAML file.

@@ -230,33 +230,28 @@ def load_recipe(path: Path, *, above: tuple[Path, ...] = ()) -> Recipe:
     config = content.config
     if isinstance(config, str):
         beneath = path.parent / Path(config).expanduser()
-        line = source.line(("config",))
         if not beneath.is_file():
-            raise MlffError(f"{shown(path)}:{line}: config: no such file: {beneath}")
+            raise source.wrong(("config",), f"no such file: {beneath}")
         config = read_yaml(beneath).value
         if not isinstance(config, dict):
             raise MlffError(f"{shown(beneath)}:1: must be a mapping of the trainer's own keys")
     if content.base is not None:
-        at = f"{shown(path)}:{source.line(('base',))}: base"
         beside = path.parent / Path(content.base).expanduser()
         found = beside if beside.is_file() else RECIPE_FOLDER / content.base
         if not found.is_file():
-            raise MlffError(f"{at}: no such file: {beside}")
+            raise source.wrong(("base",), f"no such file: {beside}")
         if found.resolve() in (path.resolve(), *above):
-            raise MlffError(f"{at}: {content.base} is based on this recipe")
+            raise source.wrong(("base",), f"{content.base} is based on this recipe")
         config = merged(load_recipe(found, above=(*above, path.resolve())).config, config)
     try:
         digest_of({"config": config})
     except (TypeError, ValueError) as error:
-        raise MlffError(
-            f"{shown(path)}:{source.line(('config',))}: config: {error}; it may hold text, "
-            "numbers, lists and mappings"
-        ) from error
+        what = f"{error}; it may hold text, numbers, lists and mappings"
+        raise source.wrong(("config",), what) from error
     python = None
     if content.python is not None:
         try:
             python = interpreter(content.python, path.parent)
         except MlffError as error:
-            where = f"{shown(path)}:{source.line(('python',))}: python"
-            raise MlffError(f"{where}: {error}") from None
+            raise source.wrong(("python",), str(error)) from None
     return Recipe(path.stem, path, content, config, python)
