@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import pytest
 
-__all__ = ["only_shows"]
-
 _OPTIONS = ("collectonly", "setupplan", "setuponly", "showfixtures", "show_fixtures_per_test",
             "cacheshow")  # fmt: skip
 

@@ -4,13 +4,8 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-__all__ = ["WORKERS", "available_cores", "cgroup_cores", "model_threads", "threads_per_worker"]
 
 _CGROUP = Path("/sys/fs/cgroup")
 _OF_SELF = Path("/proc/self/cgroup")

@@ -6,6 +6,7 @@ import base64
 import importlib.util
 import pickle
 import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,12 +16,8 @@ from pytest_mlff.potentials.loading import load_checkpoint, load_potential
 from pytest_mlff.potentials.source import Checkpoint
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
     from pytest_mlff.potentials.adapters import Adapter
     from pytest_mlff.potentials.protocol import Potential
-
-__all__ = ["LoadRequest", "load", "pack_adapters", "unpack_adapters"]
 
 
 @dataclass(frozen=True)

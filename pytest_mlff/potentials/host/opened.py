@@ -16,16 +16,12 @@ import site
 import sys
 import sysconfig
 import tempfile
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from pytest_mlff.potentials.identity import file_digest
 from pytest_mlff.store import digest_of
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
-__all__ = ["Opened", "is_library", "libraries"]
 
 _PACKAGE: Final = Path(__file__).resolve().parents[2]
 _CODE: Final = (".py", ".pyc", ".so", ".pyd", ".dylib", ".zip", ".egg", ".whl")

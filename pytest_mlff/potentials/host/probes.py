@@ -7,18 +7,15 @@ import ctypes
 import gc
 import sys
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_mlff.potentials.failures import is_poisoned
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from pytest_mlff.datasets.frames import Frames
     from pytest_mlff.potentials.protocol import Potential, Prediction
-
-__all__ = ["answers_of_threads", "memory_after", "predict_each"]
 
 
 def predict_each(potential: Potential, batches: Sequence[Frames]) -> list[Prediction]:

@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 import warnings
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -34,11 +35,7 @@ from pytest_mlff.potentials.host.wire import Channel, batches_of, frames_of, of_
 from pytest_mlff.store import digest_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
     from pytest_mlff.potentials.protocol import Potential
-
-__all__ = ["main"]
 
 _WORD_EVERY: Final = 0.2
 """Seconds between two words on how far a pass is."""

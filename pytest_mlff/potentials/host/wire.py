@@ -11,6 +11,7 @@ import json
 import math
 import struct
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any, Final
 
@@ -21,22 +22,10 @@ from pytest_mlff.potentials.protocol import Prediction
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
     Arrays = Mapping[str, NDArray[Any]]
-
-__all__ = [
-    "Channel",
-    "GarbledError",
-    "batches_of",
-    "frames_of",
-    "of_batches",
-    "of_frames",
-    "of_predictions",
-    "predictions_of",
-]
 
 _LENGTHS: Final = struct.Struct("<QQ")
 _LONGEST_HEADER: Final = 2**26

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import warnings
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -15,12 +16,8 @@ from pytest_mlff.potentials.process.launch import HostProcess, environment_of
 from pytest_mlff.store import digest_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
     from pytest_mlff.potentials.adapters import Adapter
     from pytest_mlff.potentials.host.load import LoadRequest
-
-__all__ = ["Asked", "Limits", "asked_of"]
 
 # Readline sets the last two, unseen by the process that has imported it.
 _OF_WORKERS: Final = ("PYTEST_", "COLUMNS", "LINES")

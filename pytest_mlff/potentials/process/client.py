@@ -7,6 +7,7 @@ import math
 import threading
 import time
 import warnings
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -26,16 +27,12 @@ from pytest_mlff.potentials.sizes import StoredSizes
 from pytest_mlff.products import JSON, Entry, find, keep
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-
     from pytest_mlff.datasets.frames import Frames
     from pytest_mlff.potentials.adapters import Adapter
     from pytest_mlff.potentials.host.load import LoadRequest
     from pytest_mlff.potentials.host.wire import Channel
     from pytest_mlff.potentials.process.launch import HostProcess
     from pytest_mlff.store import Store
-
-__all__ = ["ProcessPotential", "Waiting"]
 
 _CODE_KIND: Final = "model-code"
 _MOST_FAILURES: Final = 5

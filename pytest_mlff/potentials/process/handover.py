@@ -15,8 +15,6 @@ from pytest_mlff.potentials.process.launch import HostProcess
 if TYPE_CHECKING:
     from pytest_mlff.potentials.process.asked import Asked
 
-__all__ = ["Offer", "take"]
-
 _PATIENCE: Final = 5.0
 _LONGEST: Final = 256
 

@@ -11,15 +11,11 @@ import subprocess
 import sys
 import tempfile
 import weakref
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Protocol, Self
+from typing import Any, Final, Protocol, Self
 
 from pytest_mlff.potentials.host.wire import Channel
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-__all__ = ["HostProcess", "command_of", "environment_of"]
 
 _PACKAGE: Final = Path(__file__).resolve().parents[2]
 # The package is made importable by itself: nothing that lies beside it is, so that nothing

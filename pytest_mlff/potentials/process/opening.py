@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,15 +19,11 @@ from pytest_mlff.potentials.source import Card, RecipeFile, Routed, parse_source
 from pytest_mlff.specs.wording import shown
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
     from pytest_mlff.potentials.adapters import Adapter
     from pytest_mlff.potentials.card import ModelCard
     from pytest_mlff.potentials.protocol import Potential
     from pytest_mlff.potentials.routed import Window
     from pytest_mlff.store import Store
-
-__all__ = ["limits_of", "offer_potential", "open_potential", "start"]
 
 
 def start(

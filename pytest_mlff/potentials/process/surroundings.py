@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from pathlib import Path
+from typing import Final
 
 from pytest_mlff.potentials.card import load_card
 from pytest_mlff.potentials.failures import ModelFailure
@@ -13,11 +14,6 @@ from pytest_mlff.potentials.process.asked import Limits
 from pytest_mlff.potentials.process.launch import HostProcess
 from pytest_mlff.potentials.process.opening import limits_of
 from pytest_mlff.potentials.source import Card, parse_source
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-__all__ = ["Surroundings", "surroundings_of", "surroundings_of_source"]
 
 _PATIENCE: Final = 60.0
 

@@ -15,17 +15,13 @@ import hashlib
 import json
 import pickle
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pytest_mlff.errors import MlffError
 from pytest_mlff.store import DamagedEntryError, Store, pack, unpack, write_atomically
-
-if TYPE_CHECKING:
-    from contextlib import AbstractContextManager
-
-__all__ = ["JobOutcome", "JobRecord", "JobRecords", "job_key", "last_line"]
 
 KIND = "jobs"
 # A file system shared by many machines may show half of a file for a moment.

@@ -10,20 +10,18 @@ import queue
 import signal
 import threading
 import traceback
+from collections.abc import Callable, Mapping
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from pytest_mlff.errors import MlffError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
     from multiprocessing.connection import Connection
     from multiprocessing.context import SpawnProcess
-    from types import TracebackType
 
     from pytest_mlff.scheduling.engines.resources import Resources
-
-__all__ = ["LocalEngine"]
 
 _ATTEMPTS = 2
 

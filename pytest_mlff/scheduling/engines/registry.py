@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pytest_mlff.errors import MlffError
 from pytest_mlff.scheduling.engines.resources import Resources
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
     from concurrent.futures import Executor, Future
-    from pathlib import Path
 
 __all__ = ["ENGINES", "Resources", "map_jobs", "open_engine"]
 

@@ -9,8 +9,6 @@ from typing import Any
 
 from pytest_mlff.errors import MlffError
 
-__all__ = ["Resources"]
-
 # sbatch options that the engine itself sets, and what to say instead of them.
 _OWN = {
     "array": None,

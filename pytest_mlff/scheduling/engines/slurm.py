@@ -6,9 +6,12 @@ import contextlib
 import dataclasses
 import threading
 import time
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from types import TracebackType
+from typing import Any
 
 from pytest_mlff.errors import MlffError
 from pytest_mlff.scheduling.engines import slurm_commands
@@ -17,13 +20,6 @@ from pytest_mlff.scheduling.engines.resources import Resources
 from pytest_mlff.scheduling.engines.slurm_calls import Call, Finished, SlurmFuture
 from pytest_mlff.scheduling.engines.slurm_recorded import RecordedSubmission
 from pytest_mlff.scheduling.engines.slurm_submission import Task, require_submitit
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-    from pathlib import Path
-    from types import TracebackType
-
-__all__ = ["SlurmEngine"]
 
 
 @dataclass(frozen=True)

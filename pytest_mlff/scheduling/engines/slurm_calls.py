@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable
 from concurrent.futures import Future, InvalidStateError
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -10,12 +11,8 @@ from typing import TYPE_CHECKING, Any
 from pytest_mlff.errors import MlffError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from pytest_mlff.scheduling.engines.jobs import JobRecord, JobRecords
     from pytest_mlff.scheduling.engines.slurm_submission import Task
-
-__all__ = ["Call", "Finished", "SlurmFuture"]
 
 
 class SlurmFuture(Future[Any]):

@@ -10,24 +10,10 @@ import contextlib
 import os
 import shutil
 import subprocess
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from pytest_mlff.errors import MlffError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
-
-__all__ = [
-    "FINAL",
-    "HOPELESS",
-    "QueueEntry",
-    "SlurmUnreachableError",
-    "cancel",
-    "outside_job",
-    "queue",
-    "require_slurm",
-]
 
 # Slurm's job states (squeue(1), "JOB STATE CODES") after which a job does not run again by
 # itself; a job that Slurm queues again goes from COMPLETING to PENDING without showing them.

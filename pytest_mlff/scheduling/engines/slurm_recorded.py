@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,12 +14,8 @@ from pytest_mlff.scheduling.engines.jobs import JobRecord, JobRecords
 from pytest_mlff.scheduling.engines.slurm_submission import MAX_ARRAY, submit
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from pytest_mlff.scheduling.engines.resources import Resources
     from pytest_mlff.scheduling.engines.slurm_calls import Call
-
-__all__ = ["RecordedSubmission"]
 
 
 @dataclass(frozen=True)

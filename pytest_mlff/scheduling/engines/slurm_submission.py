@@ -7,20 +7,17 @@ import io
 import os
 import signal
 import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from pytest_mlff.errors import MissingExtraError, MlffError
 from pytest_mlff.scheduling.engines.slurm_commands import outside_job
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-    from pathlib import Path
-    from types import FrameType
-
     from pytest_mlff.scheduling.engines.resources import Resources
-
-__all__ = ["MAX_ARRAY", "Task", "require_submitit", "submit"]
 
 # Slurm's default MaxArraySize is 1001, and the highest index is one less.
 MAX_ARRAY = 1000

@@ -5,16 +5,11 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from pytest_mlff.errors import MlffError
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-__all__ = ["Driver", "Gpu", "chosen_gpus", "has_driver", "visible_gpus"]
 
 _VISIBLE = "CUDA_VISIBLE_DEVICES"
 _GPU_LINE = re.compile(r"GPU (\d+): (.*?) \(UUID: ([^)\s]+)\)")

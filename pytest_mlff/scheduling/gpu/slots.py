@@ -12,6 +12,7 @@ import os
 import stat
 import tempfile
 import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
@@ -19,11 +20,7 @@ from typing import IO, TYPE_CHECKING
 from pytest_mlff.errors import MlffError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
-
     from pytest_mlff.scheduling.gpu.gpus import Gpu
-
-__all__ = ["Slot", "runtime_folder", "take_slot"]
 
 _PAUSE = 0.2
 

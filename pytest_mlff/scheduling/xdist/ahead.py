@@ -7,17 +7,16 @@ import json
 import os
 import sys
 import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, wait
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Never
 
 from pytest_mlff.errors import MlffError
 from pytest_mlff.products import JSON, Entry, find, forget, keep
 from pytest_mlff.scheduling.shows import only_shows
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from concurrent.futures import Executor, Future
-    from typing import Never
 
     import pytest
     from tqdm import tqdm
@@ -26,8 +25,6 @@ if TYPE_CHECKING:
     from pytest_mlff.run.session import Session
     from pytest_mlff.run.trainings import Wanted
     from pytest_mlff.training.job import TrainingJob, TrainingResult
-
-__all__ = ["only_stored", "train_all", "train_for", "will_run"]
 
 # Its unit is a training, so that a rate would say little.
 _BAR = "{desc}: {percentage:3.0f}%|{bar}| [{elapsed}<{remaining}{postfix}]"

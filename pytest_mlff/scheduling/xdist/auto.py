@@ -6,6 +6,7 @@ import math
 import os
 import sys
 import warnings
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,21 +17,8 @@ from pytest_mlff.scheduling.gpu.slots import Slot, runtime_folder, take_slot
 from pytest_mlff.scheduling.threads import WORKERS, available_cores, model_threads
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from pytest_mlff.run.options import Options
     from pytest_mlff.scheduling.gpu.gpus import Gpu
-
-__all__ = [
-    "SLOT_KEY",
-    "UnpinnedWorkerWarning",
-    "auto_workers",
-    "check_slots",
-    "pin_worker",
-    "stop_with_worker",
-    "stops_the_run",
-    "worker_gpus",
-]
 
 SLOT_KEY: pytest.StashKey[Slot] = pytest.StashKey()
 _VISIBLE = "CUDA_VISIBLE_DEVICES"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pytest_mlff.scheduling.xdist.durations import read_durations, remember
@@ -10,8 +11,6 @@ from pytest_mlff.scheduling.xdist.groups import cut_own_tests, finder, group_ite
 from pytest_mlff.scheduling.xdist.idle import announce_idle
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
     import pytest
 
     from pytest_mlff.potentials.process import Offer
@@ -19,8 +18,6 @@ if TYPE_CHECKING:
     from pytest_mlff.run.session import Session
     from pytest_mlff.scheduling.xdist.groups import Group
     from pytest_mlff.scheduling.xdist.scheduler import GroupScheduling
-
-__all__ = ["Stopwatch", "is_ours", "make_scheduler", "offered_to", "opens_models", "prepare_worker"]
 
 _OPENS, _OFFERED = "mlff_opens", "mlff_offered"
 

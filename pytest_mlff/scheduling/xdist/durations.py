@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import statistics
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from types import MappingProxyType
@@ -16,13 +17,9 @@ from typing import TYPE_CHECKING
 from pytest_mlff.products import JSON, Entry, find, keep
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
     from pytest_mlff.run.needs import ProductName
     from pytest_mlff.scheduling.xdist.groups import Group
     from pytest_mlff.store import Store
-
-__all__ = ["Durations", "read_durations", "remember"]
 
 _ENTRY = Entry("durations", {"format": 1}, JSON)
 # A group taken for shorter than it is may start last and hold up the run; one taken for longer

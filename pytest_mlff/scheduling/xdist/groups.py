@@ -11,6 +11,7 @@ from one file, short enough to keep every worker busy.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -19,12 +20,8 @@ from pytest_mlff.run.needs import ProductName, needs_of
 from pytest_mlff.run.planned_case import LAW
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
-
     from pytest_mlff.run.planned_case import PlannedCase
     from pytest_mlff.run.session import Session
-
-__all__ = ["OWN", "Group", "cut_own_tests", "finder", "group_items"]
 
 OWN = "own"
 # Chunks of own tests per worker: few enough to keep module fixtures alive, enough to even out.

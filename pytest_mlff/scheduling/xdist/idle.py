@@ -9,14 +9,10 @@ moment when the worker is free.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import MutableMapping
+from typing import Any
 
 import pytest
-
-if TYPE_CHECKING:
-    from collections.abc import MutableMapping
-
-__all__ = ["IdleItem", "add_idle", "announce_idle", "run_idle"]
 
 _ANNOUNCED = "mlff_idle"
 

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from pytest_mlff.potentials.process import Offer
     from pytest_mlff.run.session import Session
 
-__all__ = ["offer_model"]
-
 
 def offer_model(session: Session, config: pytest.Config, *, refuse_code: bool) -> Offer | None:
     """Begin to load the model that :meth:`Session.open_models` opens first.

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from pytest_mlff.run.needs import LAW_RUN, PASS, POOLED
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
-
     from pytest_mlff.scheduling.xdist.groups import Group
-
-__all__ = ["Opener"]
 
 _OF_OPEN_MODELS: Final = frozenset({PASS, LAW_RUN, POOLED})
 

@@ -9,19 +9,15 @@ Math. 17, 416, 1969), and close to it where groups are many.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import pytest
 
 from pytest_mlff.run.needs import ProductName
 from pytest_mlff.scheduling.xdist.groups import Group
 from pytest_mlff.scheduling.xdist.opener import Opener
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
-
-__all__ = ["GroupScheduling", "Node"]
 
 # Items a worker holds at a time: the one that runs, the next, which it must know, and one more,
 # so that it does not wait for the controller in between. What it does not hold is not run after
