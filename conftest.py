@@ -14,6 +14,11 @@ if TYPE_CHECKING:
 
 REFERENCE_DATA = "MLFF_REFERENCE_DATA"
 
+# Read by BLAS, torch and OpenMP as they are imported, here and in every process that a test starts:
+# xdist fills the cores, and threads of several processes wait for each other longer than they
+# compute.
+os.environ["OMP_NUM_THREADS"] = "1"
+
 
 @pytest.fixture(scope="session")
 def reference_data() -> Path:

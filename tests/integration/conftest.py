@@ -22,8 +22,6 @@ def _imported() -> None:
                  "scipy.special", "scipy.stats", "torch._dynamo", "hypothesis.strategies",
                  "hypothesis.extra.numpy", "nequip.model.saved_models.load_utils"):  # fmt: skip
         pytest.importorskip(name)
-    # Several threads on a busy machine wait for each other longer than they compute.
-    importlib.import_module("torch").set_num_threads(1)
     for name in ("pytest_mlff.laws.runner", "pytest_mlff.potentials.families.nequip_files",
                  "pytest_mlff.training.runner",
                  "pytest_mlff.training.trainers.function"):  # fmt: skip

@@ -44,13 +44,11 @@ def accuracy(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
 @pytest.fixture(scope="module")
 def pairs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     """A repository with a cheap model, in which ``mlff init`` was run; its first commit."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("OMP_NUM_THREADS", "1")
-        repo = empty_repository(tmp_path_factory.mktemp("pairs") / "repo")
-        text = (SUPPORT / "pair_model.py").read_text(encoding="utf-8")
-        (repo / "model.py").write_text(text, encoding="utf-8")
-        assert main(["init", str(repo), "--model", "model.py:make", "--yes"]) == 0
-        return repo, commit(repo, "mlff init")
+    repo = empty_repository(tmp_path_factory.mktemp("pairs") / "repo")
+    text = (SUPPORT / "pair_model.py").read_text(encoding="utf-8")
+    (repo / "model.py").write_text(text, encoding="utf-8")
+    assert main(["init", str(repo), "--model", "model.py:make", "--yes"]) == 0
+    return repo, commit(repo, "mlff init")
 
 
 def worsened(repo: Path, base: str, worse: float, branch: str) -> str:

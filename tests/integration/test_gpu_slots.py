@@ -80,7 +80,6 @@ def repo(pytester: Pytester, monkeypatch: pytest.MonkeyPatch) -> Pytester:
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1]))
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(pytester.mkdir("runtime")))
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "GPU-a,GPU-b,7")
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
     pytester.makeconftest(SEES)
     pytester.makepyfile(test_own=TESTS.format(workers=["gw0", "gw1"]))
     return pytester

@@ -38,7 +38,6 @@ def repo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "repo"
     folder.mkdir()
     (folder / "model.py").write_text((SUPPORT / "pair_model.py").read_text(encoding="utf-8"))
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
     monkeypatch.chdir(folder)
     git(folder, "init", "-q", "-b", "trunk")
     return folder

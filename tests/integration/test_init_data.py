@@ -54,7 +54,6 @@ def repo(tmp_path: Path, frames: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "repo"
     (folder / "data").mkdir(parents=True)
     (folder / "data" / "my.extxyz").write_bytes(frames.read_bytes())
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
     monkeypatch.chdir(folder)
     subprocess.run(["git", "init", "-q", "-b", "main"], check=True)
     model(0.1)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -143,7 +142,6 @@ def test_a_killed_run_goes_on(pytester: pytest.Pytester, repo: Path) -> None:
         [sys.executable, "-m", "pytest_mlff.cli.main", *words],
         cwd=repo,
         stdout=subprocess.DEVNULL,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
     )
     end = time.monotonic() + 120
     while not list(repo.glob(".mlff-store/trainings/*/*/last.ckpt")):

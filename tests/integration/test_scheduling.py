@@ -44,7 +44,6 @@ def repo(pytester: Pytester, monkeypatch: pytest.MonkeyPatch) -> Pytester:
     """A model repository with two variants of five cases."""
     model_repo(pytester, TWO)
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1]))
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
     pytester.makeconftest(WHERE)
     return pytester
 

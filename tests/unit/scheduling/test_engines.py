@@ -251,6 +251,7 @@ def test_a_local_process_that_is_killed_is_begun_once_more(tmp_path: Path) -> No
 
 def test_local_processes_see_their_share(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,5,GPU-x")
+    monkeypatch.setenv("OMP_NUM_THREADS", "7")
     with LocalEngine(None, Resources(cpus=1, gpus=3)) as engine:
         assert engine.workers == 1
         gpus = engine.submit(environment, "CUDA_VISIBLE_DEVICES").result(60)
