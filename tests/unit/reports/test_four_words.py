@@ -32,7 +32,8 @@ def case(word: str, verdict: str, metric: str = "force_mae", variant: str = "v")
 
 def report(*cases: CaseRecord, **run: Any) -> Report:
     facts = {"exit_code": 0, "collected": len(cases), "deselected": 0, **run}
-    return BASE.model_copy(update={"run": BASE.run.model_copy(update=facts), "cases": list(cases)})
+    content = {"cases": list(cases), "variants": [], "trainings": []}
+    return BASE.model_copy(update={"run": BASE.run.model_copy(update=facts), **content})
 
 
 WORSE, BETTER = case("worse", "regressed", variant="w"), case("better", "passed", variant="b")

@@ -8,6 +8,7 @@ import json
 import math
 import re
 import sys
+from functools import cached_property
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -58,7 +59,7 @@ class Parsed(HTMLParser):
     def handle_data(self, data: str) -> None:
         (self.words if self._script is None else self._script).append(data)
 
-    @property
+    @cached_property
     def text(self) -> str:
         return " ".join(" ".join(self.words).split())
 
@@ -102,14 +103,27 @@ def small(report: Report) -> Report:
         update={
             "cases": report.cases[:: len(report.cases) // 20] + last,
             "variants": report.variants[::8],
-            "trainings": report.trainings[::20],
+            "trainings": report.trainings[:1],
         }
     )
 
 
+def undrawn(report: Report) -> str:
+    """The page without its figures, for tests of everything else: they take most of the time."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(page_module, "plots_of", lambda _: ())
+        return render_html(report)
+
+
 @pytest.fixture(scope="module")
 def parsed(report: Report) -> Parsed:
-    return Parsed(render_html(report))
+    return Parsed(undrawn(report))
+
+
+@pytest.fixture(scope="module")
+def page(small: Report) -> Parsed:
+    """With figures."""
+    return Parsed(render_html(small))
 
 
 def test_the_summary_needs_no_script(parsed: Parsed, report: Report) -> None:
@@ -129,7 +143,7 @@ def test_every_failure_stands_in_the_plain_table(report: Report, small: Report) 
     passed = [case for case in small.cases if case.verdict == "passed"]
     assert len(wrong) == 199
     assert passed
-    page = render_html(small.model_copy(update={"cases": passed + wrong}))
+    page = undrawn(small.model_copy(update={"cases": passed + wrong}))
     plain = re.search(r"<noscript>\s*<p>Scripts are off.*?</noscript>", page, re.DOTALL)
     assert plain is not None
     rows = Parsed(plain[0]).text
@@ -139,7 +153,7 @@ def test_every_failure_stands_in_the_plain_table(report: Report, small: Report) 
 
 
 def test_the_plain_table_has_a_limit() -> None:
-    page = render_html(many_cases(5000))
+    page = undrawn(many_cases(5000))
     wrong = sum(case.verdict != "passed" for case in many_cases(5000).cases)
     assert f"… and {wrong - 200} more." in page
 
@@ -186,15 +200,16 @@ def test_the_script_gets_every_case_once_and_unrounded(report: Report, parsed: P
         assert content == {name: row[name] for name in content}
 
 
-def test_nothing_is_fetched(parsed: Parsed) -> None:
-    for tag, attributes in parsed.tags:
+def test_nothing_is_fetched(page: Parsed) -> None:
+    assert "image" in {tag for tag, _ in page.tags}
+    for tag, attributes in page.tags:
         for name in ("src", "href", "action", "data", "poster", "srcset", "xlink:href"):
             value = attributes.get(name)
             # The gradient beside a chart is a picture within the drawing.
             within = tag == "image" and str(value).startswith("data:image/png;base64,")
             fetched = not (value is None or value.startswith("#") or value == "data:,")
             assert within or not fetched, (tag, value)
-    assert not [tag for tag, _ in parsed.tags if tag in ("iframe", "object", "embed", "base")]
+    assert not [tag for tag, _ in page.tags if tag in ("iframe", "object", "embed", "base")]
     style = "".join(
         (Path(page_module.__file__).parent / "templates" / name).read_text()
         for name in page_module._STYLES
@@ -203,15 +218,15 @@ def test_nothing_is_fetched(parsed: Parsed) -> None:
     assert "@import" not in style
 
 
-def test_the_policy_allows_these_scripts_and_no_request(parsed: Parsed) -> None:
-    rules = dict(rule.strip().split(" ", 1) for rule in parsed.policy.split(";"))
+def test_the_policy_allows_these_scripts_and_no_request(page: Parsed) -> None:
+    rules = dict(rule.strip().split(" ", 1) for rule in page.policy.split(";"))
     assert rules["default-src"] == "'none'"
     assert rules["base-uri"] == rules["form-action"] == "'none'"
     assert rules["img-src"] == "data: blob:"
     assert not {"connect-src", "font-src", "frame-src", "worker-src"} & set(rules)
     digests = {
         "'sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() + "'"
-        for kind, text in parsed.scripts
+        for kind, text in page.scripts
         if kind in EXECUTABLE
     }
     assert set(rules["script-src"].split()) == digests
@@ -231,19 +246,14 @@ def test_figures_are_drawings_in_a_small_page(small: Report) -> None:
     )
 
 
-@pytest.fixture(scope="module")
-def benign(small: Report) -> Parsed:
-    return Parsed(render_html(small))
-
-
 @pytest.mark.parametrize("poison", POISONS)
-def test_a_report_says_nothing_but_text(small: Report, benign: Parsed, poison: str) -> None:
-    page = Parsed(render_html(poisoned(small, poison)))
-    assert injected(page, benign) == []
-    assert [kind for kind, _ in page.scripts] == [kind for kind, _ in benign.scripts]
+def test_a_report_says_nothing_but_text(small: Report, page: Parsed, poison: str) -> None:
+    evil = Parsed(render_html(poisoned(small, poison)))
+    assert injected(evil, page) == []
+    assert [kind for kind, _ in evil.scripts] == [kind for kind, _ in page.scripts]
     # It is shown as it is, not dropped.
-    assert poison in "".join(page.words)
-    data = page.block("mlff-data")
+    assert poison in "".join(evil.words)
+    data = evil.block("mlff-data")
     row = dict(zip(data["fields"], data["rows"][0], strict=True))
     assert poison in row["reason"]
     assert poison in row["evidence"].values()
@@ -251,7 +261,7 @@ def test_a_report_says_nothing_but_text(small: Report, benign: Parsed, poison: s
 
 @pytest.mark.parametrize("mutant", ["markup", "data"])
 def test_the_check_of_escaping_can_fail(
-    small: Report, benign: Parsed, monkeypatch: Any, mutant: str
+    small: Report, page: Parsed, monkeypatch: Any, mutant: str
 ) -> None:
     if mutant == "data":
         monkeypatch.setattr(page_module, "script_json", json.dumps)
@@ -260,7 +270,7 @@ def test_the_check_of_escaping_can_fail(
         made.autoescape = False
         monkeypatch.setattr(page_module, "environment", lambda: made)
     evil = poisoned(small, "</script><img src=x onerror=alert(1)>")
-    assert injected(Parsed(render_html(evil)), benign)
+    assert injected(Parsed(render_html(evil)), page)
 
 
 def test_json_in_scripts() -> None:
@@ -398,9 +408,10 @@ def test_loss_curves_of_odd_trainings(report: Report) -> None:
 
 def test_an_old_page_survives(small: Report, tmp_path: Path, monkeypatch: Any) -> None:
     target = tmp_path / "r.html"
-    report_formats()["html"].write(target, small)
+    found = small.model_copy(update={"variants": [], "trainings": []})
+    report_formats()["html"].write(target, found)
     old = target.read_text(encoding="utf-8")
-    assert old == render_html(small)
+    assert old == render_html(found)
 
     def full(*_: Any) -> None:
         raise OSError(28, "No space left on device")
