@@ -86,7 +86,9 @@ def test_the_demo_is_small() -> None:
     assert DEMO_MODEL.stat().st_size <= 1.5e6
 
 
+@pytest.mark.slow
 def test_the_demo_made_worse_is_red(pytester: Pytester) -> None:
+    """With a model that costs less: ``test_the_gate_set_sees_a_small_worsening``."""
     pytester.makepyfile(worse=WORSE)
     result = pytester.runpytest_inprocess(
         "--mlff-model=worse.py:make", "-k", "malonaldehyde and force_mae"
