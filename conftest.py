@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,6 +19,12 @@ REFERENCE_DATA = "MLFF_REFERENCE_DATA"
 # xdist fills the cores, and threads of several processes wait for each other longer than they
 # compute.
 os.environ["OMP_NUM_THREADS"] = "1"
+
+# The machine may be busy: no test is timed, nor is what it draws.
+settings.register_profile(
+    "busy", settings.default, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("busy")
 
 
 @pytest.fixture(scope="session")
