@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
 TARGETS = (0.02, 0.05, 0.10, 0.20, 0.40)
 POOLED = ("energy_mae", "force_mae", "force_rmse")
+DRAWS = 1000
 ONE_SUITE = 2
 """Pooled and single cases share the level."""
 
@@ -170,14 +171,15 @@ def redrawn(
     one: dict[tuple[str, str, str], FrameSeries],
     other: dict[tuple[str, str, str], FrameSeries],
     rng: np.random.Generator,
+    worse_by: float,
 ) -> tuple[dict[tuple[str, str, str], FrameSeries], dict[tuple[str, str, str], FrameSeries]]:
-    """Replicas of frames drawn anew, of a model that is worse by exactly what is tolerated."""
+    """Replicas of frames drawn anew, of a model that is worse by exactly so much."""
     draws: dict[str, Any] = {}
     first, second = {}, {}
     for key, a in one.items():
         b = other[key]
         drawn = draws.setdefault(key[0], rng.integers(len(a), size=len(a)))
-        scale = (1.0 + MARGIN) ** a.power * b.totals.sum() / a.totals.sum()
+        scale = (1.0 + worse_by) ** a.power * b.totals.sum() / a.totals.sum()
         first[key] = replace(a, totals=scale * a.totals[drawn])
         second[key] = replace(b, totals=b.totals[drawn])
     return first, second
@@ -201,11 +203,15 @@ def measured(seeds: int) -> dict[str, Any]:
                     | judged(suite, now, before)
                 )
                 print(rows[-1]["suite"], seed, target, rows[-1]["pooled"], flush=True)
-    rng = np.random.default_rng(0)
-    red = []
-    for draw in range(200):
-        found = judged(suites[0], *redrawn(kept[draw % len(kept)], base[0], rng))
-        red.append({k: any(c["word"] == "worse" for c in found[k]) for k in ("pooled", "single")})
+    red: dict[str, list[dict[str, bool]]] = {}
+    for worse_by in (0.0, MARGIN):
+        rng = np.random.default_rng(0)
+        drawn = red.setdefault(f"{worse_by:.0%}", [])
+        for draw in range(DRAWS):
+            found = judged(suites[0], *redrawn(kept[draw % len(kept)], base[0], rng, worse_by))
+            drawn.append(
+                {k: any(c["word"] == "worse" for c in found[k]) for k in ("pooled", "single")}
+            )
     identical = judged(suites[0], base[0], base[0])
     return {
         "replicas": len(next(iter(base[0].values())).segments),
@@ -303,12 +309,13 @@ def shown(found: dict[str, Any]) -> str:
                 f"| +{target:.0%} | {suite} | {', '.join(words)} | {100 * seen:.1f} | {told} | "
                 f"{100 * middle:.0f} |"
             )
-    red = found["redrawn"]
-    told = [f"{kind} {sum(one[kind] for one in red)}" for kind in ("pooled", "single")]
-    lines += [
-        "",
-        f"Red among {len(red)} redrawn sets, at the margin: {', '.join(told)}.",
-    ]
+    lines.append("")
+    for worse_by, red in found["redrawn"].items():
+        told = [f"{kind} {sum(one[kind] for one in red)}" for kind in ("pooled", "single")]
+        either = sum(any(one.values()) for one in red)
+        lines.append(
+            f"Red of {len(red)} redrawn sets, {worse_by} worse: {', '.join(told)}, any {either}."
+        )
     lines.append(f"The demo against itself: {counted(found['identical'])}.")
     return "\n".join(lines)
 
