@@ -10,6 +10,7 @@ machine that does other things beside, it says more than the clock.
 from __future__ import annotations
 
 import argparse
+import functools
 import os
 import resource
 import statistics
@@ -32,7 +33,7 @@ from pytest_mlff.potentials import evaluate, load_potential
 from pytest_mlff.potentials.process import ProcessPotential, open_potential
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from pytest_mlff.potentials.protocol import Potential
 
@@ -120,10 +121,10 @@ class Pair:
             act = lambda one, f=few, n=count: evaluate(one, f, batch=n)  # noqa: E731
             said(f"evaluate {count}", self.turns(act, 30 * repeats))
 
-    def laws(self, repeats: int) -> None:
+    def laws(self, repeats: int, names: Sequence[str] = LAWS) -> None:
         """Evaluations as laws make them."""
         pool = StructurePool.for_potential(self.here)
-        for law in LAWS:
+        for law in names:
             act = lambda one, law=law: run_law(law, one, structures=pool, examples=20)  # noqa: E731
             said(f"law {law}", self.turns(act, 4 * repeats))
 
@@ -151,12 +152,14 @@ def main() -> None:
     whats = ("pass", "calls", "laws", "quick", "workers")
     parser.add_argument("what", nargs="*", choices=[*whats, []], default=list(whats))
     parser.add_argument("--model", default="demo")
+    parser.add_argument("--laws", nargs="+", choices=LAWS, default=LAWS)
     parser.add_argument("--repeats", type=int, default=3)
     options = parser.parse_args()
     source, repeats = options.model, options.repeats
     if {"pass", "calls", "laws"} & set(options.what):
         pair = Pair(source)
-        for name, act in (("pass", pair.whole_pass), ("calls", pair.calls), ("laws", pair.laws)):
+        laws = functools.partial(pair.laws, names=options.laws)
+        for name, act in (("pass", pair.whole_pass), ("calls", pair.calls), ("laws", laws)):
             if name in options.what:
                 act(repeats)
     quick = {
