@@ -138,8 +138,9 @@ class ActivePlugin:
         self.tally = Tally(session, gate, selection, JUnitCases(config))
         self.log = InertLog()
         self.waiting = Waiting()
-        self.opener: str | None = None  # of the workers, the one that opens the models first
-        self.offer: Offer | None = None  # what is begun to be opened for it
+        # Of the workers, those that open the models before the first case.
+        self.openers: list[str] = []
+        self.offers: tuple[Offer, ...] = ()  # what is begun to be opened for them
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionstart(self, session: pytest.Session) -> None:
@@ -165,7 +166,7 @@ class ActivePlugin:
         if not opens and not self.worker:
             from pytest_mlff.scheduling.xdist.offer import offer_model
 
-            self.offer = offer_model(self.session, session.config, refuse_code=refuse_code)
+            self.offers = offer_model(self.session, session.config, refuse_code=refuse_code)
         try:
             if not self.worker:
                 self.session.check_data()
@@ -249,25 +250,27 @@ class ActivePlugin:
         from pytest_mlff.scheduling.xdist.distribution import prepare_worker
 
         tell_worker(self.tally.selection, node.workerinput)
-        self.opener = self.opener or node.gateway.id
-        opens = node.gateway.id == self.opener
-        prepare_worker(node.config, node.workerinput, opens=opens, offer=self.offer)
+        offer = next(iter(self.offers[len(self.openers) :]), None)
+        opens = offer is not None or not self.openers
+        if opens:
+            self.openers.append(node.gateway.id)
+        prepare_worker(node.config, node.workerinput, opens=opens, offer=offer)
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_make_scheduler(self, config: pytest.Config) -> object | None:
         """Keep together what shares a training or a prediction pass, longest first."""
         from pytest_mlff.scheduling.xdist.distribution import make_scheduler
 
-        since = None if self.offer is None else self.offer.since
-        return make_scheduler(self.session, config, self.opener, since)
+        since = self.offers[0].since if self.offers else None
+        return make_scheduler(self.session, config, self.openers, since)
 
     @pytest.hookimpl(optionalhook=True, tryfirst=True)
     def pytest_testnodedown(self, error: object | None) -> None:
         """End the run with one line if a worker got no GPU slot, or a model is not in order."""
         from pytest_mlff.scheduling.xdist.auto import stop_with_worker
 
-        if self.offer is not None:
-            self.offer.close()
+        for one in self.offers:
+            one.close()
         stop_with_worker(error)
 
     @pytest.hookimpl(tryfirst=True)
@@ -339,8 +342,8 @@ class ActivePlugin:
     def pytest_unconfigure(self, config: pytest.Config) -> None:
         """End the models' processes; give GitHub its commands, now that no model speaks."""
         self.session.evaluation.models.close()
-        if self.offer is not None:
-            self.offer.close()
+        for one in self.offers:
+            one.close()
         self.log.open(config, self.tally.commands)
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:

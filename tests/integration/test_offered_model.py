@@ -1,4 +1,4 @@
-"""With workers, the controller begins to load the model and the first worker takes it over."""
+"""With workers, the controller begins to load the model and the first workers take it over."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 from support.repos import read_json
+
+from pytest_mlff.scheduling.threads import available_cores
 
 if TYPE_CHECKING:
     from pytest import Pytester
@@ -41,18 +43,20 @@ WHO = os.environ.get("PYTEST_XDIST_WORKER", "main")
 """
 
 
-def test_one_process_for_a_small_run(pytester: Pytester) -> None:
+def test_no_worker_starts_a_process_of_its_own(pytester: Pytester) -> None:
     pytester.makepyfile(models=MODEL)
     pytester.makeconftest(CONFTEST)
     result = pytester.runpytest_subprocess(
         "--mlff-model=models.py:make", "--mlff-suite=quick", "--mlff-only", "--mlff-level=GFN2-xTB",
-        "--mlff-report=report.json", "-n2", "-p", "no:cacheprovider", "-k", "uracil",
+        "--mlff-report=report.json", "-n3", "-p", "no:cacheprovider", "-k", "uracil",
     )  # fmt: skip
     found = pytester.path
     verdicts = {one["verdict"] for one in read_json(found / "report.json")["cases"]}
     assert "error" not in verdicts
     assert result.ret in (0, 1)
     loaded = [line.split() for line in (found / "loaded").read_text().splitlines()]
-    assert [parent for _, parent in loaded] == [(found / "main.pid").read_text()]
-    with pytest.raises(ProcessLookupError):
-        os.kill(int(loaded[0][0]), 0)
+    controller = (found / "main.pid").read_text()
+    assert [parent for _, parent in loaded] == [controller] * min(2, available_cores())
+    for process, _ in loaded:
+        with pytest.raises(ProcessLookupError):
+            os.kill(int(process), 0)

@@ -32,7 +32,7 @@ def prepare_worker(
 ) -> None:
     """Before a worker starts: tell it what is expected of it."""
     workerinput[_OPENS] = opens
-    workerinput[_OFFERED] = offer.address if opens and offer is not None else None
+    workerinput[_OFFERED] = None if offer is None else offer.address
     if is_ours(config):
         announce_idle(workerinput)
 
@@ -54,7 +54,7 @@ def offered_to(config: pytest.Config) -> str | None:
 
 
 def make_scheduler(
-    session: Session, config: pytest.Config, opener: str | None, since: float | None
+    session: Session, config: pytest.Config, openers: Sequence[str], since: float | None
 ) -> GroupScheduling | None:
     """The scheduler of an active run; None where the user chose another mode of ``--dist``.
 
@@ -62,8 +62,8 @@ def make_scheduler(
     ----------
     session, config
         The run.
-    opener : str or None
-        Id of the worker that has the models open.
+    openers : sequence of str
+        Ids of the workers that open the models before they collect.
     since : float or None
         Where a model was begun to be opened before it was up: when, on the monotonic clock.
     """
@@ -89,7 +89,7 @@ def make_scheduler(
         timer.daemon = True
         timer.start()
 
-    return GroupScheduling(config, workers, arrange, Opener(opener, wake, since=since))
+    return GroupScheduling(config, workers, arrange, Opener(openers, wake, since=since))
 
 
 class Stopwatch:

@@ -1,13 +1,14 @@
-"""The controller begins to load a model while its workers start; one of them takes it over."""
+"""The controller begins to load a model while its workers start; they take it over."""
 
 from __future__ import annotations
 
 import os
 import warnings
-from typing import TYPE_CHECKING
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final
 
 from pytest_mlff.errors import MlffError
-from pytest_mlff.scheduling.threads import WORKERS, threads_per_worker
+from pytest_mlff.scheduling.threads import WORKERS, available_cores, threads_per_worker
 from pytest_mlff.scheduling.xdist.auto import worker_gpus
 
 if TYPE_CHECKING:
@@ -16,15 +17,19 @@ if TYPE_CHECKING:
     from pytest_mlff.potentials.process import Offer
     from pytest_mlff.run.session import Session
 
+_MOST: Final = 2
 
-def offer_model(session: Session, config: pytest.Config, *, refuse_code: bool) -> Offer | None:
+
+def offer_model(session: Session, config: pytest.Config, *, refuse_code: bool) -> tuple[Offer, ...]:
     """Begin to load the model that :meth:`Session.open_models` opens first.
 
     Returns
     -------
-    Offer or None
-        None where a worker would not open the same: elsewhere, on a GPU of its own, in its own
-        process; or where the model has trouble, which the worker that opens it will tell of.
+    tuple of Offer
+        One for each of the first workers, as far as there are cores; two at most, since nothing is
+        known yet of how much there is to compute. None where a worker would not open the same:
+        elsewhere, on a GPU of its own, in its own process; or where the model has trouble, which
+        the worker that opens it will tell of.
     """
     from xdist.workermanage import parse_tx_spec_config
 
@@ -33,7 +38,8 @@ def offer_model(session: Session, config: pytest.Config, *, refuse_code: bool) -
 
     options, models = session.options, session.evaluation.models
     workers = parse_tx_spec_config(config)
-    try:
+    offers: list[Offer] = []
+    with suppress(MlffError, OSError):
         source = next((one for one in options.models if not models.needs_variant(one)), None)
         if (
             source is None
@@ -41,17 +47,18 @@ def offer_model(session: Session, config: pytest.Config, *, refuse_code: bool) -
             or options.in_process
             or worker_gpus(options.device, options.gpus, options.per_gpu, len(workers), os.environ)
         ):
-            return None
+            return ()
         with warnings.catch_warnings():
             warnings.simplefilter("error" if refuse_code else "always", ModelOpensCodeWarning)
-            return offer_potential(
-                source.text,
-                device=options.device,
-                dtype=options.dtype,
-                cwd=source.folder,
-                adapters=models.adapters,
-                threads=threads_per_worker({**os.environ, WORKERS: str(len(workers))}),
-                limits=Limits(options.timeout),
-            )
-    except (MlffError, OSError):
-        return None
+            for _ in range(min(_MOST, len(workers), available_cores())):
+                offered = offer_potential(
+                    source.text,
+                    device=options.device,
+                    dtype=options.dtype,
+                    cwd=source.folder,
+                    adapters=models.adapters,
+                    threads=threads_per_worker({**os.environ, WORKERS: str(len(workers))}),
+                    limits=Limits(options.timeout),
+                )
+                offers += [] if offered is None else [offered]
+    return tuple(offers)

@@ -1,9 +1,9 @@
-"""The worker that has the models open, and for how long the others leave cases to it."""
+"""The workers that have the models open, and for how long the others leave cases to them."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
@@ -17,18 +17,18 @@ _OF_OPEN_MODELS: Final = frozenset({PASS, LAW_RUN, POOLED})
 
 @dataclass
 class Opener:
-    """The worker that has the models open, and for how long the others leave cases to it.
+    """The workers that have the models open, and for how long the others leave cases to them.
 
     A model that takes ten seconds to open is not opened a second time for cases that take five.
-    How long opening takes is seen at the start: by so much this worker has collected later than
-    the first, or than it was begun. The others begin once the run has gone on for that long and
-    looks as if it would go on for twice as long: with less, opening saves less than a quarter of
-    what is left.
+    How long opening takes is seen at the start: by so much the first of these has collected later
+    than another, or than opening was begun. The others begin once the run has gone on for that
+    long and looks as if it would go on for twice as long: with less, opening saves less than a
+    quarter of what is left.
 
     Parameters
     ----------
-    name : str or None
-        Its id; None where all workers are alike.
+    names : sequence of str
+        Their ids; none where all workers are alike.
     wake : callable
         Has the scheduler look up again after some seconds.
     clock : callable
@@ -37,7 +37,7 @@ class Opener:
         When opening began, if before any worker was up.
     """
 
-    name: str | None = None
+    names: Sequence[str] = ()
     wake: Callable[[float], None] | None = None
     clock: Callable[[], float] = time.monotonic
     since: float | None = None
@@ -50,7 +50,7 @@ class Opener:
         """A worker has collected."""
         now = self.clock()
         self._first = now if self._first is None else self._first
-        if name == self.name:
+        if self.names and name == self.names[0]:
             self._patience = now - (self._first if self.since is None else self.since)
 
     def begin(self) -> None:
@@ -67,21 +67,22 @@ class Opener:
         """A group was given out."""
         self._taken += 1
 
-    def keeps(self, group: Group, left: int, workers: Collection[str]) -> bool:
-        """Whether another worker had better leave a group to this one.
+    def keeps(self, group: Group, worker: str, left: int, workers: Collection[str]) -> bool:
+        """Whether a worker had better leave a group to these.
 
         Parameters
         ----------
-        group : Group
-            The group.
+        group, worker
+            The group, and the worker's id.
         left : int
             How many groups wait.
         workers : collection of str
             Ids of those that are up.
         """
-        if group.name.kind not in _OF_OPEN_MODELS or self._patience <= 0:
+        has_them = worker in self.names or not self.names
+        if has_them or group.name.kind not in _OF_OPEN_MODELS or self._patience <= 0:
             return False
         gone = self.clock() - self._start
         left_over = gone * left / max(1, self._taken)
         short = gone < self._patience or left_over < 2 * self._patience
-        return short and self.name in workers
+        return short and not set(self.names).isdisjoint(workers)

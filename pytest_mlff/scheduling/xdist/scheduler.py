@@ -199,10 +199,8 @@ class GroupScheduling:
             self._feed(node)
 
     def _may_take(self, node: Node, group: Group) -> bool:
-        opener = self._opener
         workers = {one.gateway.id for one in self._loads}
-        own = node.gateway.id == opener.name
-        return own or not opener.keeps(group, len(self._queue), workers)
+        return not self._opener.keeps(group, node.gateway.id, len(self._queue), workers)
 
     def _feed(self, node: Node) -> None:
         load = self._loads[node]

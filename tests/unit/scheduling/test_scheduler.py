@@ -243,7 +243,9 @@ def test_different_collections_end_the_run_with_an_error(late: bool) -> None:
 OPENING = 10.0
 
 
-def opened(seconds: Sequence[float], kind: str = "pass") -> tuple[Cluster, GroupScheduling]:
+def opened(
+    seconds: Sequence[float], kind: str = "pass", names: Sequence[str] = ("gw0",)
+) -> tuple[Cluster, GroupScheduling]:
     """Two workers, of which the first has its model open after ten seconds."""
     cluster = Cluster(seconds)
     groups = [Group(ProductName(kind, str(one)), (one,)) for one in range(len(seconds))]
@@ -251,7 +253,7 @@ def opened(seconds: Sequence[float], kind: str = "pass") -> tuple[Cluster, Group
     def wake(after: float) -> None:
         cluster.later(after, lambda: scheduler.remove_pending_tests_from_node(None, ()))
 
-    opener = Opener("gw0", wake, lambda: cluster.now)
+    opener = Opener(names, wake, lambda: cluster.now)
     scheduler = GroupScheduling(None, 2, lambda _: groups, opener)  # type: ignore[arg-type]
     return cluster, scheduler
 
@@ -269,6 +271,12 @@ def test_long_ones_are_shared_once_they_have_gone_on_for_as_long_as_opening_take
     assert min(start for name, _, start, _ in cluster.runs if name == "gw1") == 2 * OPENING
     assert taken <= OPENING + 400.0 + 20.0
     assert sorted(item for _, item, *_ in cluster.runs) == list(range(40))
+
+
+def test_two_that_have_it_open_share_at_once() -> None:
+    cluster, scheduler = opened([0.5] * 16, names=("gw0", "gw1"))
+    assert cluster.run(scheduler, late=OPENING) == OPENING + 4.0
+    assert [name for name, *_ in cluster.runs].count("gw1") == 8
 
 
 @pytest.mark.parametrize("kind", ["training", "data", "own", "trajectory"])
