@@ -117,17 +117,17 @@ def test_a_budget_that_strikes_first_is_told(
     monkeypatch.setattr(NequipTrainer, "fit", only_20)
     spec = "".join(line for line in SPEC.splitlines(True) if "validation:" not in line)
     (repo / "specs" / "sizes.yaml").write_text(spec, encoding="utf-8")
-    changes = {"budget: 120": "budget: 3", "every_n_train_steps: 50": "every_n_train_steps: 1"}
+    changes = {"budget: 120": "budget: 4", "every_n_train_steps: 50": "every_n_train_steps: 1"}
     (repo / "small.yaml").write_text(recipe(steps=100_000, **changes), encoding="utf-8")
     result = pytester.runpytest_inprocess(*ARGUMENTS, "--mlff-html=page.html")
     (training,) = read_json(repo / "report.json")["trainings"]
     assert training["steps"] < training["planned_steps"] == 100_000
     assert all(point["validation"] is None for point in training["loss"])
-    told = "ended by its budget of 3 s after * of 100,000 steps"
+    told = "ended by its budget of 4 s after * of 100,000 steps"
     result.stdout.fnmatch_lines([f"*warning: training of small on specs/sizes/ethanol-n20 {told}*"])
     assert "of 100,000 steps" in (repo / "page.html").read_text(encoding="utf-8")
     # The first had to be tried; of the second it is said before it starts.
-    early = "the budget of 3 s will end this training after some * of 100,000 steps"
+    early = "the budget of 4 s will end this training after some * of 100,000 steps"
     result.stdout.fnmatch_lines([f"mlff: training specs/sizes/ethanol-n40: {early}*"])
     result.stdout.no_fnmatch_line(f"mlff: training specs/sizes/ethanol-n20: {early}*")
 
