@@ -242,6 +242,8 @@ class Models:
         def opened() -> Potential:
             from pytest_mlff.potentials.process import open_potential
 
+            # For the first model alone: of the next ones, the address may be anybody's by now.
+            offered, self.offered = self.offered, None
             return open_potential(
                 source.text,
                 device=self.options.device,
@@ -254,7 +256,7 @@ class Models:
                 threads=self.threads,
                 limits=self._limits,
                 notice=self._notice,
-                offered=self.offered,
+                offered=offered,
                 in_process=self.options.in_process,
             )
 
