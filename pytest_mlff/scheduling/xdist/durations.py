@@ -53,10 +53,6 @@ class Durations:
 
     seconds: Mapping[str, float] = field(default_factory=dict)
 
-    def knows(self, group: Group) -> bool:
-        """Whether the group, or its file, was run before."""
-        return str(group.name) in self.seconds
-
     def estimate(self, group: Group) -> float:
         """Seconds that a group will take; of an unknown one the median of its kind."""
         known = self.seconds.get(str(group.name))
