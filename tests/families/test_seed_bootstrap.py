@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +16,8 @@ CASE = "study/acac/test_MD_600K/force_mae"
 
 
 @pytest.fixture
-def script() -> Any:
-    path = ROOT / "examples" / "families" / "seed_bootstrap.py"
-    found = importlib.util.spec_from_file_location("seed_bootstrap", path)
-    assert found is not None
-    assert found.loader is not None
-    made = importlib.util.module_from_spec(found)
-    found.loader.exec_module(made)
-    return made
+def script(example: Any) -> Any:
+    return example("seed_bootstrap")
 
 
 def test_all_ways_to_draw_are_counted(script: Any) -> None:

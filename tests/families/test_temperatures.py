@@ -2,26 +2,18 @@
 
 from __future__ import annotations
 
-import importlib.util
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from scipy.stats import gamma
 
-SCRIPT = Path(__file__).parents[2] / "examples" / "families" / "temperatures_3bpa.py"
 ATOMS, SIZES = 27, (60, 70, 50)
 
 
 @pytest.fixture
-def script() -> Any:
-    found = importlib.util.spec_from_file_location("temperatures_3bpa", SCRIPT)
-    assert found is not None
-    assert found.loader is not None
-    made = importlib.util.module_from_spec(found)
-    found.loader.exec_module(made)
-    return made
+def script(example: Any) -> Any:
+    return example("temperatures_3bpa")
 
 
 def energies(script: Any, kelvin: tuple[float, ...], seed: int) -> np.ndarray:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pytest
-from support.repos import read_json, verdicts
+from support.repos import OWN_FAMILY, read_json, verdicts
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -76,24 +76,6 @@ def note(line):
         trace.write(line + "\\n")
 
 
-class Mine:
-    family = "mine"
-    extra = "none"
-
-    def recognises(self, kind):
-        return kind.path.suffix == ".mine"
-
-    def load(self, kind, options):
-        from ase.calculators.lj import LennardJones
-        from pytest_mlff.potentials.families.ase import AsePotential
-
-        return AsePotential.wrap(LennardJones(), source=options.source, name=options.name)
-
-
-def pytest_mlff_adapters(config):
-    return [Mine()]
-
-
 def pytest_mlff_executor(name, config):
     note(f"asked {name} {os.getpid()}")
     if name == "threads":
@@ -144,7 +126,7 @@ def repo(pytester: Pytester) -> Path:
     (root / "specs" / "sizes.yaml").write_text(SPEC, encoding="utf-8")
     (root / "recipe.yaml").write_text(RECIPE)
     (root / "trainers.py").write_text(TRAINER)
-    (root / "conftest.py").write_text(CONFTEST)
+    (root / "conftest.py").write_text(f"{CONFTEST}\n\n{OWN_FAMILY}")
     return root
 
 

@@ -9,6 +9,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
+from support.repos import OWN_FAMILY
 from support.slurm import (
     Steps,
     assert_goes_on,
@@ -71,24 +72,8 @@ def fit(fixture, config, out_dir):
     (out_dir / "weights.mine").write_text(name)
     return "weights.mine"
 """
-ADAPTER = """
-class Mine:
-    family = "mine"
-    extra = "none"
-
-    def recognises(self, kind):
-        return kind.path.suffix == ".mine"
-
-    def load(self, kind, options):
-        from ase.calculators.lj import LennardJones
-        from pytest_mlff.potentials.families.ase import AsePotential
-
-        return AsePotential.wrap(LennardJones(), source=options.source, name=options.name)
-
-
-def pytest_mlff_adapters(config):
-    return [Mine()]
-
+CONFTEST = f"""
+{OWN_FAMILY}
 
 # For a cluster that answers at once: see support/slurm.py.
 from pytest_mlff.scheduling.engines.slurm import SlurmEngine
@@ -119,7 +104,7 @@ def repo(slurm_cluster: Path, tmp_path: Path) -> Path:
     spec = SPEC.replace("[20, 40]", "[20, 40, 60]")
     (tmp_path / "specs" / "sizes.yaml").write_text(spec, encoding="utf-8")
     (tmp_path / "trainers.py").write_text(TRAINER)
-    (tmp_path / "conftest.py").write_text(ADAPTER)
+    (tmp_path / "conftest.py").write_text(CONFTEST)
     return tmp_path
 
 

@@ -39,6 +39,25 @@ cases:
 """
 CASES = 5
 """Cases of `SPEC`: the energy, and forces over all atoms, C, H and O."""
+OWN_FAMILY = """\
+class Mine:
+    family = "mine"
+    extra = "none"
+
+    def recognises(self, kind):
+        return kind.path.suffix == ".mine"
+
+    def load(self, kind, options):
+        from ase.calculators.lj import LennardJones
+        from pytest_mlff.potentials.families.ase import AsePotential
+
+        return AsePotential.wrap(LennardJones(), source=options.source, name=options.name)
+
+
+def pytest_mlff_adapters(config):
+    return [Mine()]
+"""
+"""Of a conftest: files `*.mine` are Lennard-Jones models, whatever they hold."""
 
 
 def model_repo(pytester: pytest.Pytester, spec: str = SPEC) -> Path:
