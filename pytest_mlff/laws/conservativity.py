@@ -5,14 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from hypothesis import strategies as st
 
 from pytest_mlff.datasets.frames import Frames
 from pytest_mlff.laws import tolerance
 from pytest_mlff.laws.force_consistency import displaced, first_step
 from pytest_mlff.laws.law import LawBase
 from pytest_mlff.laws.numerics import offsets, richardson
-from pytest_mlff.laws.structures import seeds
+from pytest_mlff.laws.structures import seeds, trials_of
 from pytest_mlff.laws.trial import Reading, Trial, worst
 
 if TYPE_CHECKING:
@@ -41,11 +40,7 @@ class Conservativity(LawBase):
 
     def trials(self, context: Context) -> SearchStrategy[Trial]:
         """Structures of every kind; the seed chooses atoms and the loop's plane."""
-        return st.builds(
-            lambda frames, seed: Trial(frames, {"direction_seed": seed}),
-            context.pool.any(8),
-            seeds(),
-        )
+        return trials_of(context.pool.any(8), direction_seed=seeds())
 
     def examples(self, wanted: int) -> int:
         """A third as many: one trial is some ninety evaluations."""

@@ -12,7 +12,7 @@ from pytest_mlff.datasets.frames import Frames
 from pytest_mlff.errors import MlffError, NotSupportedError
 from pytest_mlff.laws import tolerance
 from pytest_mlff.laws.law import LawBase
-from pytest_mlff.laws.structures import seeds
+from pytest_mlff.laws.structures import seeds, trials_of
 from pytest_mlff.laws.trial import Questions, Reading, Trial, worst
 from pytest_mlff.laws.wording import kind_of
 from pytest_mlff.potentials.failures import raise_if_poisoned
@@ -129,15 +129,8 @@ class Determinism(LawBase):
 
     def trials(self, context: Context) -> SearchStrategy[Trial]:
         """A frame and another one to evaluate in between."""
-        pool = context.pool
-        return st.builds(
-            lambda frame, between, seed: Trial(
-                Frames.concatenate([frame, between]), {"probe_seed": seed}
-            ),
-            pool.finite(10),
-            pool.finite(6),
-            seeds(),
-        )
+        pair = st.tuples(context.pool.finite(10), context.pool.finite(6))
+        return trials_of(pair.map(Frames.concatenate), probe_seed=seeds())
 
     def examples(self, wanted: int) -> int:
         """Half as many: one trial is some ten calls."""
@@ -179,11 +172,8 @@ class ThreadSafety(LawBase):
                 f"{context.potential.info.name} keeps its last structure and results in itself, as "
                 "every ASE calculator does, so threads cannot share it: give each its own"
             )
-        return st.builds(
-            lambda frames, seed: Trial(Frames.concatenate(frames), {"probe_seed": seed}),
-            st.lists(context.pool.finite(8), min_size=THREADS, max_size=THREADS),
-            seeds(),
-        )
+        frames = st.lists(context.pool.finite(8), min_size=THREADS, max_size=THREADS)
+        return trials_of(frames.map(Frames.concatenate), probe_seed=seeds())
 
     def examples(self, wanted: int) -> int:
         """A tenth as many: one trial is some forty calls."""

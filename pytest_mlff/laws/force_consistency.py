@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from hypothesis import strategies as st
 
 from pytest_mlff.datasets.frames import Frames
 from pytest_mlff.laws import tolerance
 from pytest_mlff.laws.law import LawBase
 from pytest_mlff.laws.numerics import mean_over_path, path
-from pytest_mlff.laws.structures import seeds
+from pytest_mlff.laws.structures import seeds, trials_of
 from pytest_mlff.laws.trial import Questions, Reading, Trial, worst
 from pytest_mlff.laws.wording import atom, kind_of
 
@@ -69,11 +68,7 @@ class ForceConsistency(LawBase):
 
     def trials(self, context: Context) -> SearchStrategy[Trial]:
         """Structures of every kind with a seed for the directions."""
-        return st.builds(
-            lambda frames, seed: Trial(frames, {"direction_seed": seed}),
-            context.pool.any(10),
-            seeds(),
-        )
+        return trials_of(context.pool.any(10), direction_seed=seeds())
 
     def measure(self, context: Context, trial: Trial) -> Questions:
         """Compare work and loss of energy on both paths in one batch."""

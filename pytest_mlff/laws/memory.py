@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from pytest_mlff.datasets.frames import Frames
 from pytest_mlff.laws.law import LawBase
+from pytest_mlff.laws.structures import trials_of
 from pytest_mlff.laws.trial import Reading, Trial, worst
 
 if TYPE_CHECKING:
@@ -48,10 +49,8 @@ class Memory(LawBase):
 
     def trials(self, context: Context) -> SearchStrategy[Trial]:
         """A batch of eight grown molecules."""
-        return st.builds(
-            lambda frames: Trial(Frames.concatenate(frames)),
-            st.lists(context.pool.molecules(6, 10), min_size=8, max_size=8),
-        )
+        frames = st.lists(context.pool.molecules(6, 10), min_size=8, max_size=8)
+        return trials_of(frames.map(Frames.concatenate))
 
     def examples(self, _wanted: int) -> int:
         """One, however strict: it is long, and what leaks leaks everywhere."""

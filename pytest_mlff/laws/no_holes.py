@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from hypothesis import strategies as st
 
 from pytest_mlff.datasets.frames import Frames
 from pytest_mlff.laws import tolerance
 from pytest_mlff.laws.growing import isolated, radii_of
 from pytest_mlff.laws.law import LawBase
-from pytest_mlff.laws.structures import seeds
+from pytest_mlff.laws.structures import seeds, trials_of
 from pytest_mlff.laws.trial import Reading, Trial, worst
 
 if TYPE_CHECKING:
@@ -33,11 +32,7 @@ class NoHoles(LawBase):
 
     def trials(self, context: Context) -> SearchStrategy[Trial]:
         """Grown molecules; their first two atoms are the pair that is squeezed."""
-        return st.builds(
-            lambda frames, seed: Trial(frames, {"direction_seed": seed}),
-            context.pool.molecules(2, 8),
-            seeds(),
-        )
+        return trials_of(context.pool.molecules(2, 8), direction_seed=seeds())
 
     def measure(self, context: Context, trial: Trial) -> Reading:
         """Squeeze the pair and the whole molecule; stretch the molecule beyond the cutoff."""

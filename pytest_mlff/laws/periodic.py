@@ -10,14 +10,14 @@ from hypothesis import strategies as st
 from pytest_mlff.datasets.frames import Frames
 from pytest_mlff.laws.growing import moved
 from pytest_mlff.laws.law import LawBase
-from pytest_mlff.laws.structures import seeds
+from pytest_mlff.laws.structures import seeds, trials_of
 from pytest_mlff.laws.symmetry import compare
-from pytest_mlff.laws.trial import Questions, Trial
 
 if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
 
     from pytest_mlff.laws.context import Context
+    from pytest_mlff.laws.trial import Questions, Trial
 
 
 class PeriodicImages(LawBase):
@@ -32,12 +32,8 @@ class PeriodicImages(LawBase):
     def trials(self, context: Context) -> SearchStrategy[Trial]:
         """Crystals with one of the three changes of description."""
         context.require_periodic()
-        return st.builds(
-            lambda frames, kind, seed: Trial(frames, {"kind": kind, "image_seed": seed}),
-            context.pool.crystals(),
-            st.sampled_from(["supercell", "wrap", "cell"]),
-            seeds(),
-        )
+        kind = st.sampled_from(["supercell", "wrap", "cell"])
+        return trials_of(context.pool.crystals(), kind=kind, image_seed=seeds())
 
     def measure(self, context: Context, trial: Trial) -> Questions:
         """Compare both descriptions; the size is atoms moved, vectors changed, or cells."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from hypothesis import strategies as st
 
 from pytest_mlff.datasets.frames import Frames
 from pytest_mlff.laws import tolerance
@@ -14,7 +13,7 @@ from pytest_mlff.laws.force_consistency import displaced
 from pytest_mlff.laws.growing import moved
 from pytest_mlff.laws.law import LawBase
 from pytest_mlff.laws.numerics import roughness
-from pytest_mlff.laws.structures import seeds
+from pytest_mlff.laws.structures import seeds, trials_of
 from pytest_mlff.laws.trial import Reading, Trial, worst
 
 if TYPE_CHECKING:
@@ -46,11 +45,7 @@ class Precision(LawBase):
 
     def trials(self, context: Context) -> SearchStrategy[Trial]:
         """Isolated structures and a direction."""
-        return st.builds(
-            lambda frames, seed: Trial(frames, {"direction_seed": seed}),
-            context.pool.finite(10),
-            seeds(),
-        )
+        return trials_of(context.pool.finite(10), direction_seed=seeds())
 
     def examples(self, wanted: int) -> int:
         """Half as many."""

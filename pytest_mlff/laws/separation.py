@@ -11,7 +11,7 @@ from pytest_mlff.datasets.frames import Frames
 from pytest_mlff.laws import tolerance
 from pytest_mlff.laws.growing import isolated, merge
 from pytest_mlff.laws.law import LawBase
-from pytest_mlff.laws.structures import seeds
+from pytest_mlff.laws.structures import seeds, trials_of
 from pytest_mlff.laws.trial import Questions, Reading, Trial, worst
 
 if TYPE_CHECKING:
@@ -89,15 +89,8 @@ class Locality(LawBase):
     def trials(self, context: Context) -> SearchStrategy[Trial]:
         """Two grown molecules, a gap beyond the cutoff and a direction."""
         part = context.pool.molecules(1, 6)
-        return st.builds(
-            lambda a, b, gap, seed: Trial(
-                Frames.concatenate([a, b]), {"gap": gap, "direction_seed": seed}
-            ),
-            part,
-            part,
-            _gaps(context),
-            seeds(),
-        )
+        pair = st.tuples(part, part).map(Frames.concatenate)
+        return trials_of(pair, gap=_gaps(context), direction_seed=seeds())
 
     def measure(self, context: Context, trial: Trial) -> Questions:
         """Compare the pair with its parts; the separation is in Å between bounding spheres."""
@@ -119,14 +112,9 @@ class SizeExtensivity(LawBase):
 
     def trials(self, context: Context) -> SearchStrategy[Trial]:
         """A grown molecule, a gap and a number of copies."""
-        return st.builds(
-            lambda frames, gap, copies, seed: Trial(
-                frames, {"gap": gap, "copies": copies, "probe_seed": seed}
-            ),
-            context.pool.molecules(2, 8),
-            _gaps(context),
-            st.sampled_from([2, 3, 5]),
-            seeds(),
+        copies = st.sampled_from([2, 3, 5])
+        return trials_of(
+            context.pool.molecules(2, 8), gap=_gaps(context), copies=copies, probe_seed=seeds()
         )
 
     def measure(self, context: Context, trial: Trial) -> Questions:

@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from hypothesis import strategies as st
 
 from pytest_mlff.datasets.frames import Frames
 from pytest_mlff.laws import tolerance
 from pytest_mlff.laws.law import LawBase
 from pytest_mlff.laws.numerics import mean_over_path, path
-from pytest_mlff.laws.structures import seeds
+from pytest_mlff.laws.structures import seeds, trials_of
 from pytest_mlff.laws.trial import Reading, Trial
 from pytest_mlff.laws.wording import vector
 
@@ -37,11 +36,7 @@ class StressConsistency(LawBase):
     def trials(self, context: Context) -> SearchStrategy[Trial]:
         """Crystals in skewed cells."""
         context.require_stress()
-        return st.builds(
-            lambda frames, seed: Trial(frames, {"probe_seed": seed}),
-            context.pool.crystals(),
-            seeds(),
-        )
+        return trials_of(context.pool.crystals(), probe_seed=seeds())
 
     def examples(self, wanted: int) -> int:
         """Half as many: one trial is some fifty evaluations."""

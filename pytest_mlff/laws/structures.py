@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from hypothesis import strategies as st
@@ -13,6 +13,7 @@ from pytest_mlff.errors import NotSupportedError
 from pytest_mlff.laws import growing
 from pytest_mlff.laws.boxed import Boxed
 from pytest_mlff.laws.resolution import bent, found_dtype, keeps_fine_coordinates
+from pytest_mlff.laws.trial import Trial
 from pytest_mlff.potentials.failures import raise_if_poisoned
 
 if TYPE_CHECKING:
@@ -31,6 +32,13 @@ Origin = Literal["mixed", "reference", "grown"]
 def seeds() -> SearchStrategy[int]:
     """Strategy for the seed of a transformation."""
     return st.integers(0, 2**31 - 1)
+
+
+def trials_of(
+    frames: SearchStrategy[Frames], **parameters: SearchStrategy[Any]
+) -> SearchStrategy[Trial]:
+    """Strategy for trials: structures, and with each what else is drawn, by name."""
+    return st.builds(lambda one, **drawn: Trial(one, drawn), frames, **parameters)
 
 
 # Each structure is one draw of bytes: hypothesis spends its time on draws, and it shrinks bytes

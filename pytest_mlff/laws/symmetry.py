@@ -11,7 +11,7 @@ from pytest_mlff.datasets.frames import Frames
 from pytest_mlff.laws import tolerance
 from pytest_mlff.laws.growing import moved
 from pytest_mlff.laws.law import LawBase
-from pytest_mlff.laws.structures import seeds
+from pytest_mlff.laws.structures import seeds, trials_of
 from pytest_mlff.laws.trial import Questions, Reading, Trial, worst
 from pytest_mlff.laws.wording import atom, axis_angle, kind_of, vector
 
@@ -163,11 +163,7 @@ class Rotation(LawBase):
 
     def trials(self, context: Context) -> SearchStrategy[Trial]:
         """Structures of every kind with a rotation."""
-        return st.builds(
-            lambda frames, seed: Trial(frames, {"rotation_seed": seed}),
-            context.pool.any(),
-            seeds(),
-        )
+        return trials_of(context.pool.any(), rotation_seed=seeds())
 
     def measure(self, context: Context, trial: Trial) -> Questions:
         """Compare a frame with the turned frame; the size is the angle in degrees."""
@@ -190,14 +186,8 @@ class Inversion(LawBase):
 
     def trials(self, context: Context) -> SearchStrategy[Trial]:
         """Structures of every kind; half of the transformations are the pure inversion."""
-        return st.builds(
-            lambda frames, seed, improper: Trial(
-                frames, {"rotation_seed": seed, "improper": int(improper)}
-            ),
-            context.pool.any(),
-            seeds(),
-            st.booleans(),
-        )
+        improper = st.booleans().map(int)
+        return trials_of(context.pool.any(), rotation_seed=seeds(), improper=improper)
 
     def measure(self, context: Context, trial: Trial) -> Questions:
         """Compare a frame with its inverted (and turned) image; the size is the mean shift."""
@@ -228,14 +218,8 @@ class Translation(LawBase):
 
     def trials(self, context: Context) -> SearchStrategy[Trial]:
         """Structures of every kind, a distance and a direction."""
-        return st.builds(
-            lambda frames, seed, distance: Trial(
-                frames, {"direction_seed": seed, "distance": distance}
-            ),
-            context.pool.any(),
-            seeds(),
-            st.sampled_from([1.0, 40.0, 1000.0]),
-        )
+        distance = st.sampled_from([1.0, 40.0, 1000.0])
+        return trials_of(context.pool.any(), direction_seed=seeds(), distance=distance)
 
     def measure(self, context: Context, trial: Trial) -> Questions:
         """Compare a frame with the moved frame; the size is the distance in Å."""
@@ -258,14 +242,8 @@ class Permutation(LawBase):
 
     def trials(self, context: Context) -> SearchStrategy[Trial]:
         """Structures of at least two atoms; the order of one species or of all is changed."""
-        return st.builds(
-            lambda frames, seed, every: Trial(
-                frames, {"order_seed": seed, "all_species": int(every)}
-            ),
-            context.pool.any(),
-            seeds(),
-            st.booleans(),
-        )
+        every = st.booleans().map(int)
+        return trials_of(context.pool.any(), order_seed=seeds(), all_species=every)
 
     def measure(self, context: Context, trial: Trial) -> Questions:
         """Compare a frame with the reordered one; the size is the number of atoms that moved."""

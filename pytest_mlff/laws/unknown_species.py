@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from pytest_mlff.errors import NotSupportedError
 from pytest_mlff.laws.growing import numbers_of
 from pytest_mlff.laws.law import LawBase
+from pytest_mlff.laws.structures import trials_of
 from pytest_mlff.laws.trial import Reading, Trial
 from pytest_mlff.potentials.failures import raise_if_poisoned
 
@@ -56,12 +57,8 @@ class UnknownSpecies(LawBase):
             strange = list(_WITHOUT_DATA)
         if not strange:
             raise NotSupportedError(f"{context.potential.info.name} knows every element tried")
-        return st.builds(
-            lambda frames, symbol, place: Trial(frames, {"symbol": symbol, "place": place}),
-            context.pool.molecules(1, 6),
-            st.sampled_from(strange),
-            st.integers(0, 5),
-        )
+        symbol, place = st.sampled_from(strange), st.integers(0, 5)
+        return trials_of(context.pool.molecules(1, 6), symbol=symbol, place=place)
 
     def measure(self, context: Context, trial: Trial) -> Reading:
         """1 if the model answers with numbers, 0 if it raises anything."""

@@ -11,7 +11,7 @@ from pytest_mlff.datasets.frames import Frames
 from pytest_mlff.laws import tolerance
 from pytest_mlff.laws.growing import isolated
 from pytest_mlff.laws.law import LawBase
-from pytest_mlff.laws.structures import seeds
+from pytest_mlff.laws.structures import seeds, trials_of
 from pytest_mlff.laws.trial import Questions, Reading, Trial, worst
 from pytest_mlff.laws.wording import kind_of, vector
 
@@ -33,13 +33,9 @@ class IsolatedAtom(LawBase):
     def trials(self, context: Context) -> SearchStrategy[Trial]:
         """Each species in turn, at two places."""
         numbers = context.pool.numbers
-        return st.builds(
-            lambda which, seed: Trial(
-                isolated(numbers[which : which + 1], np.zeros((1, 3))), {"place_seed": seed}
-            ),
-            st.integers(0, len(numbers) - 1),
-            seeds(),
-        )
+        atoms = [isolated(one, np.zeros((1, 3))) for one in numbers[:, None]]
+        which = st.integers(0, len(numbers) - 1)
+        return trials_of(which.map(lambda index: atoms[index]), place_seed=seeds())
 
     def measure(self, context: Context, trial: Trial) -> Reading:
         """Evaluate the atom at the origin and up to 20 Å away."""
@@ -84,11 +80,7 @@ class NetForce(LawBase):
 
     def trials(self, context: Context) -> SearchStrategy[Trial]:
         """Structures of every kind."""
-        return st.builds(
-            lambda frames, seed: Trial(frames, {"probe_seed": seed}),
-            context.pool.any(),
-            seeds(),
-        )
+        return trials_of(context.pool.any(), probe_seed=seeds())
 
     def measure(self, context: Context, trial: Trial) -> Questions:
         """Sum forces and torques about the centre."""
