@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pytest_mlff.datasets.frames import Frames
 from pytest_mlff.laws import tolerance
 from pytest_mlff.laws.force_consistency import displaced, first_step
 from pytest_mlff.laws.law import LawBase
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
     from numpy.typing import NDArray
 
+    from pytest_mlff.datasets.frames import Frames
     from pytest_mlff.laws.context import Context
 
 LEVELS = 3
@@ -57,24 +57,14 @@ class Conservativity(LawBase):
         units[np.arange(3 * len(chosen)), np.repeat(chosen, 3), np.tile([0, 1, 2], len(chosen))] = 1
         plane, _ = np.linalg.qr(rng.normal(size=(3 * count, 2)))
         step, reach = first_step(dtype), context.coarse_reach(frame)
-        batch = Frames.concatenate(
-            [
-                frame,
-                tolerance.probes(frame, dtype, reach, seed),
-                displaced(frame, units, offsets(step, LEVELS)),
-                _loop(frame, plane),
-            ]
-        )
-        answer = context.predict(batch)
-        first, last = 1 + tolerance.PROBES, len(batch) - LOOP_POINTS
-        base = tolerance.part(answer, batch, 0, 1)
-        probed = tolerance.part(answer, batch, 1, first)
-        noise = tolerance.noise_of(base, probed, frame, dtype, reach)
-        forces = tolerance.part(answer, batch, first, last).forces
+        moved, loop = displaced(frame, units, offsets(step, LEVELS)), _loop(frame, plane)
+        probed = tolerance.probed(frame, dtype, reach, seed, moved, loop)
+        _, noise, answer = probed.read(context.predict(probed.batch))
+        forces, on_loop = np.split(answer.forces, [len(moved.positions)])
         forces = forces.reshape(len(units), 2 * LEVELS, count, 3)[:, :, chosen]
         return worst(
             _asymmetry(forces.reshape(len(units), 2 * LEVELS, -1), step, noise.forces),
-            _work(tolerance.part(answer, batch, last, len(batch)).forces, plane, noise.forces),
+            _work(on_loop, plane, noise.forces),
         )
 
 

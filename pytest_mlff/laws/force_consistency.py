@@ -81,25 +81,15 @@ class ForceConsistency(LawBase):
         directions[1] = single.reshape(-1, 3)
         directions /= np.linalg.norm(directions, axis=(1, 2), keepdims=True)
         half, reach = first_step(dtype), context.coarse_reach(frame)
-        batch = Frames.concatenate(
-            [
-                frame,
-                tolerance.probes(frame, dtype, reach, seed),
-                displaced(frame, directions, path(half)),
-            ]
-        )
-        (answer,) = yield [batch]
-        first = 1 + tolerance.PROBES
-        base = tolerance.part(answer, batch, 0, 1)
-        noise = tolerance.noise_of(
-            base, tolerance.part(answer, batch, 1, first), frame, dtype, reach
-        )
-        energies = answer.energy[first:].reshape(DIRECTIONS, -1)
+        paths = displaced(frame, directions, path(half))
+        probed = tolerance.probed(frame, dtype, reach, seed, paths)
+        (answer,) = yield [probed.batch]
+        base, noise, moved = probed.read(answer)
+        energies = moved.energy.reshape(DIRECTIONS, -1)
         slope = (energies[:, 0] - energies[:, -1]) / (2.0 * half)
-        forces = tolerance.part(answer, batch, first, len(batch)).forces
         along = np.einsum(
             "ksai,kai->sk",
-            forces.reshape(DIRECTIONS, -1, *frame.positions.shape),
+            moved.forces.reshape(DIRECTIONS, -1, *frame.positions.shape),
             directions,
         )
         claimed = mean_over_path(along)

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pytest_mlff.datasets.frames import Frames
 from pytest_mlff.laws import tolerance
 from pytest_mlff.laws.context import dtype_of
 from pytest_mlff.laws.force_consistency import displaced
@@ -19,6 +18,7 @@ from pytest_mlff.laws.trial import Reading, Trial, worst
 if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
 
+    from pytest_mlff.datasets.frames import Frames
     from pytest_mlff.laws.context import Context
     from pytest_mlff.potentials.protocol import Potential
 
@@ -113,12 +113,10 @@ class Precision(LawBase):
         for potential in (context.potential, other):
             own = potential is context.potential
             dtype = context.dtype if own else dtype_of(potential)
-            batch = Frames.concatenate([frame, tolerance.probes(frame, dtype, reach, seed)])
-            answer = context.predict(batch, potential=potential)
-            base = tolerance.part(answer, batch, 0, 1)
-            probed = tolerance.part(answer, batch, 1, len(batch))
+            probed = tolerance.probed(frame, dtype, reach, seed)
+            base, noise, _ = probed.read(context.predict(probed.batch, potential=potential))
             answers.append(base)
-            noises.append(tolerance.noise_of(base, probed, frame, dtype, reach))
+            noises.append(noise)
         return worst(
             Reading(
                 1000.0 * abs(float(answers[1].energy[0] - answers[0].energy[0])),

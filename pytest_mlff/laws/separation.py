@@ -43,13 +43,9 @@ def _sum_rule(
     what: str,
 ) -> Questions:
     """Energy of the whole is the sum over the parts; forces are those of the parts."""
-    dtype, reach = context.dtype, context.reach(whole)
-    batch = Frames.concatenate([whole, tolerance.probes(whole, dtype, reach, seed), parts])
-    (answer,) = yield [batch]
-    first = 1 + tolerance.PROBES
-    base = tolerance.part(answer, batch, 0, 1)
-    noise = tolerance.noise_of(base, tolerance.part(answer, batch, 1, first), whole, dtype, reach)
-    alone = tolerance.part(answer, batch, first, len(batch))
+    probed = tolerance.probed(whole, context.dtype, context.reach(whole), seed, parts)
+    (answer,) = yield [probed.batch]
+    base, noise, alone = probed.read(answer)
     copies = len(whole.numbers) // len(parts.numbers)
     # The parts' energies are rounded in their own sums, each as large as its share.
     evidence["mean_force_norm"] = float(np.linalg.norm(base.forces, axis=1).mean())

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 from hypothesis import strategies as st
 
-from pytest_mlff.datasets.frames import Frames
 from pytest_mlff.laws import tolerance
 from pytest_mlff.laws.force_consistency import displaced
 from pytest_mlff.laws.growing import merge, moved
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
     from numpy.typing import NDArray
 
+    from pytest_mlff.datasets.frames import Frames
     from pytest_mlff.laws.context import Context
 
 COARSE = 0.05
@@ -176,28 +176,13 @@ class _Line:
         self, steps: NDArray[np.float64]
     ) -> tuple[NDArray[np.float64], NDArray[np.float64], tolerance.Noise]:
         """Energies, projected forces, and the noise at the middle of the scan."""
-        dtype = self.context.dtype
         middle = moved(self.frame, self.frame.positions + steps[len(steps) // 2] * self.direction)
         reach = self.context.coarse_reach(middle)
-        batch = Frames.concatenate(
-            [
-                middle,
-                tolerance.probes(middle, dtype, reach, self.seed),
-                displaced(self.frame, self.direction[None], steps),
-            ]
-        )
-        answer = self.context.predict(batch)
-        first = 1 + tolerance.PROBES
-        noise = tolerance.noise_of(
-            tolerance.part(answer, batch, 0, 1),
-            tolerance.part(answer, batch, 1, first),
-            middle,
-            dtype,
-            reach,
-        )
-        count = int(self.frame.counts[0])
-        forces = answer.forces[first * count :].reshape(len(steps), count, 3)
-        return answer.energy[first:], np.einsum("sai,ai->s", forces, self.direction), noise
+        scanned = displaced(self.frame, self.direction[None], steps)
+        probed = tolerance.probed(middle, self.context.dtype, reach, self.seed, scanned)
+        _, noise, answer = probed.read(self.context.predict(probed.batch))
+        forces = answer.forces.reshape(len(steps), *self.direction.shape)
+        return answer.energy, np.einsum("sai,ai->s", forces, self.direction), noise
 
     def where(self, step: float) -> str:
         """The place on the line in words."""

@@ -50,20 +50,16 @@ class StressConsistency(LawBase):
         strains = np.random.default_rng([seed, 17]).normal(size=(DIRECTIONS, 3, 3))
         strains = (strains + strains.transpose(0, 2, 1)) / 2
         strains /= np.linalg.norm(strains, axis=(1, 2), keepdims=True)
-        parts = [frame, tolerance.probes(frame, dtype, reach, seed)]
-        parts += [_strained(frame, size * strain) for strain in strains for size in path(half)]
-        batch = Frames.concatenate(parts)
-        answer = context.predict(batch)
-        first = 1 + tolerance.PROBES
-        base = tolerance.part(answer, batch, 0, 1)
-        noise = tolerance.noise_of(
-            base, tolerance.part(answer, batch, 1, first), frame, dtype, reach
+        strained = Frames.concatenate(
+            [_strained(frame, size * strain) for strain in strains for size in path(half)]
         )
+        probed = tolerance.probed(frame, dtype, reach, seed, strained)
+        _, noise, answer = probed.read(context.predict(probed.batch))
         volume = abs(float(np.linalg.det(frame.cell[0])))
-        energies = answer.energy[first:].reshape(DIRECTIONS, -1)
+        energies = answer.energy.reshape(DIRECTIONS, -1)
         numeric = (energies[:, 0] - energies[:, -1]) / (2.0 * half * volume)
         assert answer.stress is not None  # require_stress
-        power = _power(answer.stress[first:], batch.cell[first:], strains, half) / volume
+        power = _power(answer.stress, strained.cell, strains, half) / volume
         claimed = mean_over_path(power)
         allowed = claimed.error + noise.stress + noise.energy / (2.0 * half * volume)
         violation = np.abs(claimed.value - numeric)

@@ -155,6 +155,40 @@ def noise_of(
     return Noise(energy, forces, stress)
 
 
+@dataclass(frozen=True, eq=False)
+class Probed:
+    """A frame in one batch with its probes and with what else a trial asks: see `probed`.
+
+    Attributes
+    ----------
+    batch : Frames
+        What to ask the model.
+    frame, dtype, reach
+        As given to `probed`.
+    """
+
+    batch: Frames
+    frame: Frames
+    dtype: np.dtype[np.floating]
+    reach: float
+
+    def read(self, answer: Prediction) -> tuple[Prediction, Noise, Prediction]:
+        """The answer for the frame, its noise, and the answers for the other frames."""
+        others = 1 + PROBES
+        base = part(answer, self.batch, 0, 1)
+        spread = part(answer, self.batch, 1, others)
+        noise = noise_of(base, spread, self.frame, self.dtype, self.reach)
+        return base, noise, part(answer, self.batch, others, len(self.batch))
+
+
+def probed(
+    frame: Frames, dtype: np.dtype[np.floating], reach: float, seed: int, *others: Frames
+) -> Probed:
+    """One frame with its `probes` and ``others``, to be asked about in one batch."""
+    batch = Frames.concatenate([frame, probes(frame, dtype, reach, seed), *others])
+    return Probed(batch, frame, dtype, reach)
+
+
 def part(prediction: Prediction, frames: Frames, start: int, stop: int) -> Prediction:
     """The answers for frames ``start`` to ``stop`` of a batch."""
     first, last = frames.offsets[start], frames.offsets[stop]

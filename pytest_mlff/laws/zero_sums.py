@@ -84,15 +84,10 @@ class NetForce(LawBase):
 
     def measure(self, context: Context, trial: Trial) -> Questions:
         """Sum forces and torques about the centre."""
-        frame, dtype = trial.frames, context.dtype
-        reach = context.coarse_reach(frame)
-        probes = tolerance.probes(frame, dtype, reach, int(trial.parameters["probe_seed"]))
-        batch = Frames.concatenate([frame, probes])
-        (answer,) = yield [batch]
-        base = tolerance.part(answer, batch, 0, 1)
-        noise = tolerance.noise_of(
-            base, tolerance.part(answer, batch, 1, len(batch)), frame, dtype, reach
-        )
+        frame, seed = trial.frames, int(trial.parameters["probe_seed"])
+        probed = tolerance.probed(frame, context.dtype, context.coarse_reach(frame), seed)
+        (answer,) = yield [probed.batch]
+        base, noise, _ = probed.read(answer)
         # Errors of single forces add up at random.
         root = float(np.sqrt(len(base.forces)))
         evidence = {"mean_force_norm": float(np.linalg.norm(base.forces, axis=1).mean())}
