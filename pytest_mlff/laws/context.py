@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -28,7 +29,7 @@ def describe_frames(frames: Frames) -> str:
 
     names = [
         Symbols(frames.numbers[start:stop]).get_chemical_formula()
-        for start, stop in zip(frames.offsets[:-1], frames.offsets[1:], strict=True)
+        for start, stop in pairwise(frames.offsets)
     ]
     counts = "+".join(str(count) for count in frames.counts)
     kind = "periodic " if frames.pbc.any() else ""

@@ -12,6 +12,7 @@ from pytest_mlff.datasets.frames import Frames
 from pytest_mlff.errors import MlffError, NotSupportedError
 from pytest_mlff.laws import tolerance
 from pytest_mlff.laws.law import LawBase
+from pytest_mlff.laws.numerics import mean_norm
 from pytest_mlff.laws.structures import seeds, trials_of
 from pytest_mlff.laws.trial import Questions, Reading, Trial, worst
 from pytest_mlff.laws.wording import kind_of
@@ -74,13 +75,9 @@ def _difference(
             evidence,
             "forces",
             f"{deed} changes the forces by",
-            1000.0 * _norm(base),
+            1000.0 * mean_norm(base.forces),
         ),
     )
-
-
-def _norm(prediction: Prediction) -> float:
-    return float(np.linalg.norm(prediction.forces, axis=1).mean())
 
 
 class BatchIndependence(LawBase):
@@ -115,7 +112,7 @@ class BatchIndependence(LawBase):
         base, answer, probed = yield [frame, mixed, probes]
         together = tolerance.part(answer, mixed, place, place + 1)
         noise = _steady_noise(context, frame, base, probed)
-        evidence = {"mean_force_norm": _norm(base), "companions": float(len(others))}
+        evidence = {"mean_force_norm": mean_norm(base.forces), "companions": float(len(others))}
         deed = f"asking for the {kind_of(trial.frames)} in a batch of {len(others) + 1}"
         return _difference(base, together, noise, evidence, deed)
 
@@ -151,7 +148,7 @@ class Determinism(LawBase):
             deed = f"asking for the {kind_of(trial.frames)} again after another one"
             readings.append(_difference(base, again, noise, {}, deed))
         evidence = {
-            "mean_force_norm": _norm(base),
+            "mean_force_norm": mean_norm(base.forces),
             "repeats": float(REPEATS),
             "bitwise_equal_fraction": same / REPEATS,
         }
@@ -187,7 +184,7 @@ class ThreadSafety(LawBase):
         probed = [context.predict(_far_probes(context, frame, seed)) for frame in frames]
         noises = [_steady_noise(context, *one) for one in zip(frames, serial, probed, strict=True)]
         evidence = {
-            "mean_force_norm": float(np.mean([_norm(base) for base in serial])),
+            "mean_force_norm": float(np.mean([mean_norm(base.forces) for base in serial])),
             "threads": float(len(frames)),
         }
         try:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -106,9 +107,7 @@ class ExactPotential:
         forces = np.zeros(frames.positions.shape)
         stress = np.zeros((len(frames), 3, 3))
         radii = radii_of(frames.numbers)
-        for index, (start, stop) in enumerate(
-            zip(frames.offsets[:-1], frames.offsets[1:], strict=True)
-        ):
+        for index, (start, stop) in enumerate(pairwise(frames.offsets)):
             cell = frames.cell[index] if frames.pbc[index].all() else None
             energy[index], forces[start:stop], virial = self._one(
                 frames.positions[start:stop], radii[start:stop], cell

@@ -9,7 +9,7 @@ import numpy as np
 from pytest_mlff.datasets.frames import Frames
 from pytest_mlff.laws import tolerance
 from pytest_mlff.laws.law import LawBase
-from pytest_mlff.laws.numerics import mean_over_path, path
+from pytest_mlff.laws.numerics import mean_norm, mean_over_path, path
 from pytest_mlff.laws.structures import seeds, trials_of
 from pytest_mlff.laws.trial import Questions, Reading, Trial, worst
 from pytest_mlff.laws.wording import atom, kind_of
@@ -93,7 +93,7 @@ class ForceConsistency(LawBase):
             directions,
         )
         claimed = mean_over_path(along)
-        norm = float(np.linalg.norm(base.forces, axis=1).mean())
+        norm = mean_norm(base.forces)
         evidence = {"mean_force_norm": norm, "numerical_force": float(np.abs(slope).mean())}
         moving, component = divmod(int(single.argmax()), 3)
         names = (

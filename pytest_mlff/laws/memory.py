@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from pytest_mlff.datasets.frames import Frames
 from pytest_mlff.laws.law import LawBase
+from pytest_mlff.laws.numerics import mean_norm
 from pytest_mlff.laws.structures import trials_of
 from pytest_mlff.laws.trial import Reading, Trial, worst
 
@@ -71,7 +72,7 @@ class Memory(LawBase):
                 middle = np.median(added, axis=0)
             blocks += 1
         evidence = {
-            "mean_force_norm": float(np.linalg.norm(answer.forces, axis=1).mean()),
+            "mean_force_norm": mean_norm(answer.forces),
             "calls": float(blocks * CALLS),
         }
         return worst(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -161,30 +162,25 @@ def _step(mutant: Mutant, frames: Frames) -> Prediction:
     return replace(right, energy=energy)
 
 
-def _kink(mutant: Mutant, frames: Frames, power: int) -> Prediction:
-    right = mutant.base.predict(frames)
-    energy, forces = right.energy.copy(), right.forces.copy()
-    stress = None if right.stress is None else right.stress.copy()
-    edge = STEP_AT * mutant.base.cutoff
-    for index, start, centres, others, bonds in _bonds(mutant, frames):
-        lengths = np.linalg.norm(bonds, axis=1)
-        depth = np.maximum(edge - lengths, 0.0)
-        energy[index] += 0.5 * mutant.strength * (depth**power).sum()
-        slope = -0.5 * mutant.strength * power * np.where(depth > 0, depth ** (power - 1), 0.0)
-        pull = (slope / lengths)[:, None] * bonds
-        np.add.at(forces, start + centres, pull)
-        np.subtract.at(forces, start + others, pull)
-        if stress is not None and frames.pbc[index].all():
-            stress[index] += bonds.T @ pull / abs(np.linalg.det(frames.cell[index]))
-    return Prediction(energy, forces, stress)
+def _kink(power: int) -> Fault:
+    def fault(mutant: Mutant, frames: Frames) -> Prediction:
+        right = mutant.base.predict(frames)
+        energy, forces = right.energy.copy(), right.forces.copy()
+        stress = None if right.stress is None else right.stress.copy()
+        edge = STEP_AT * mutant.base.cutoff
+        for index, start, centres, others, bonds in _bonds(mutant, frames):
+            lengths = np.linalg.norm(bonds, axis=1)
+            depth = np.maximum(edge - lengths, 0.0)
+            energy[index] += 0.5 * mutant.strength * (depth**power).sum()
+            slope = -0.5 * mutant.strength * power * np.where(depth > 0, depth ** (power - 1), 0.0)
+            pull = (slope / lengths)[:, None] * bonds
+            np.add.at(forces, start + centres, pull)
+            np.subtract.at(forces, start + others, pull)
+            if stress is not None and frames.pbc[index].all():
+                stress[index] += bonds.T @ pull / abs(np.linalg.det(frames.cell[index]))
+        return Prediction(energy, forces, stress)
 
-
-def _kinked_energy(mutant: Mutant, frames: Frames) -> Prediction:
-    return _kink(mutant, frames, 1)
-
-
-def _kinked_force(mutant: Mutant, frames: Frames) -> Prediction:
-    return _kink(mutant, frames, 2)
+    return fault
 
 
 def _truncated(mutant: Mutant, frames: Frames) -> Prediction:
@@ -196,9 +192,7 @@ def _truncated(mutant: Mutant, frames: Frames) -> Prediction:
 def _centre_of_mass(mutant: Mutant, frames: Frames) -> Prediction:
     right = mutant.base.predict(frames)
     energy, forces = right.energy.copy(), right.forces.copy()
-    for index, (start, stop) in enumerate(
-        zip(frames.offsets[:-1], frames.offsets[1:], strict=True)
-    ):
+    for index, (start, stop) in enumerate(pairwise(frames.offsets)):
         if frames.pbc[index].any():
             continue
         arms = frames.positions[start:stop] - frames.positions[start:stop].mean(axis=0)
@@ -342,12 +336,12 @@ FAULTS: Final[dict[str, FaultKind]] = {
         FaultKind("non_conservative", "conservativity", "a direct-force head", _non_conservative),
         FaultKind("wrong_stress", "stress_consistency", "stress changes sign", _wrong_stress),
         FaultKind("hard_cutoff", "smoothness", "a step of the energy (C⁰)", _step),
-        FaultKind("kinked_energy", "smoothness", "a kink of the energy (C¹)", _kinked_energy),
+        FaultKind("kinked_energy", "smoothness", "a kink of the energy (C¹)", _kink(1)),
         FaultKind(
             "kinked_force",
             "smoothness",
             "a kink of the force (C²)",
-            _kinked_force,
+            _kink(2),
             options=(("continuity", 2),),
         ),
         FaultKind("centre_of_mass", "locality", "a spring to the centre", _centre_of_mass),

@@ -26,6 +26,11 @@ class Derivative:
     error: NDArray[np.float64]
 
 
+def mean_norm(vectors: NDArray[np.float64]) -> float:
+    """Mean length of vectors, shape (n, 3)."""
+    return float(np.linalg.norm(vectors, axis=1).mean())
+
+
 def roughness(values: NDArray[np.float64]) -> float:
     """Largest distance of equally spaced values, shape (points, n), from cubics."""
     design = np.vander(np.linspace(-1.0, 1.0, len(values)), _DEGREE + 1)

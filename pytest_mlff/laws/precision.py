@@ -11,7 +11,7 @@ from pytest_mlff.laws.context import dtype_of
 from pytest_mlff.laws.force_consistency import displaced
 from pytest_mlff.laws.growing import moved
 from pytest_mlff.laws.law import LawBase
-from pytest_mlff.laws.numerics import roughness
+from pytest_mlff.laws.numerics import mean_norm, roughness
 from pytest_mlff.laws.structures import seeds, trials_of
 from pytest_mlff.laws.trial import Reading, Trial, worst
 
@@ -79,7 +79,7 @@ class Precision(LawBase):
         response = float(np.abs(forces[-1] - forces[0]).max()) / float(steps[-1]) * ulp
         force_max, force_sum = float(np.abs(forces[0]).max()), float(np.abs(forces[0]).sum())
         evidence = {
-            "mean_force_norm": float(np.linalg.norm(forces[0].reshape(-1, 3), axis=1).mean()),
+            "mean_force_norm": mean_norm(forces[0].reshape(-1, 3)),
             "alternatives": float(len(context.alternatives)),
         }
         line = f"moving the atoms of this molecule along {float(steps[-1]):.1g} Å,"
@@ -133,6 +133,6 @@ class Precision(LawBase):
                 {},
                 f"forces against {name}",
                 f"loaded as {name}, the same model differs in the forces by",
-                1000.0 * float(np.linalg.norm(answers[0].forces, axis=1).mean()),
+                1000.0 * mean_norm(answers[0].forces),
             ),
         )

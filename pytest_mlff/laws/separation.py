@@ -11,6 +11,7 @@ from pytest_mlff.datasets.frames import Frames
 from pytest_mlff.laws import tolerance
 from pytest_mlff.laws.growing import isolated, merge
 from pytest_mlff.laws.law import LawBase
+from pytest_mlff.laws.numerics import mean_norm
 from pytest_mlff.laws.structures import seeds, trials_of
 from pytest_mlff.laws.trial import Questions, Reading, Trial, worst
 
@@ -48,7 +49,7 @@ def _sum_rule(
     base, noise, alone = probed.read(answer)
     copies = len(whole.numbers) // len(parts.numbers)
     # The parts' energies are rounded in their own sums, each as large as its share.
-    evidence["mean_force_norm"] = float(np.linalg.norm(base.forces, axis=1).mean())
+    evidence["mean_force_norm"] = mean_norm(base.forces)
     energies = float(copies * alone.energy.sum()), float(base.energy[0])
     return worst(
         Reading(

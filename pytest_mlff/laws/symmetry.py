@@ -11,6 +11,7 @@ from pytest_mlff.datasets.frames import Frames
 from pytest_mlff.laws import tolerance
 from pytest_mlff.laws.growing import moved
 from pytest_mlff.laws.law import LawBase
+from pytest_mlff.laws.numerics import mean_norm
 from pytest_mlff.laws.structures import seeds, trials_of
 from pytest_mlff.laws.trial import Questions, Reading, Trial, worst
 from pytest_mlff.laws.wording import atom, axis_angle, kind_of, vector
@@ -88,7 +89,7 @@ def compare(
         expected = expected[order]
     expected = np.tile(expected, (copies, 1))
     evidence = {
-        "mean_force_norm": float(np.linalg.norm(base.forces, axis=1).mean()),
+        "mean_force_norm": mean_norm(base.forces),
         "transformation": size,
         "answer_size": abs(float(base.energy[0])) + float(np.abs(base.forces).max()),
     }

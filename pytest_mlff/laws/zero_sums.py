@@ -11,6 +11,7 @@ from pytest_mlff.datasets.frames import Frames
 from pytest_mlff.laws import tolerance
 from pytest_mlff.laws.growing import isolated
 from pytest_mlff.laws.law import LawBase
+from pytest_mlff.laws.numerics import mean_norm
 from pytest_mlff.laws.structures import seeds, trials_of
 from pytest_mlff.laws.trial import Questions, Reading, Trial, worst
 from pytest_mlff.laws.wording import kind_of, vector
@@ -90,7 +91,7 @@ class NetForce(LawBase):
         base, noise, _ = probed.read(answer)
         # Errors of single forces add up at random.
         root = float(np.sqrt(len(base.forces)))
-        evidence = {"mean_force_norm": float(np.linalg.norm(base.forces, axis=1).mean())}
+        evidence = {"mean_force_norm": mean_norm(base.forces)}
         readings = [
             Reading(
                 1000.0 * float(np.abs(base.forces.sum(axis=0)).max()),
