@@ -71,7 +71,6 @@ class Context:
         self.alternatives = {name: pool.as_asked(other) for name, other in others.items()}
         self.options = dict(options or {})
         self.calls = 0
-        self.frames = 0
 
     def drawing_from(self, pool: StructurePool) -> Context:
         """The same model with another pool."""
@@ -141,7 +140,6 @@ class Context:
                     self._answer(one, self.potential)
                 raise UnsteadyError(f"{name} answers what it refused before: {error}") from error
             self.calls += len(batches)
-            self.frames += sum(map(len, batches))
             return found
         return [self._answer(one, self.potential) for one in batches]
 
@@ -179,7 +177,6 @@ class Context:
     def _asked(self, frames: Frames, times: int, model: Potential) -> Iterator[None]:
         """Count what is asked of the model, and say on which frames it raises."""
         self.calls += times
-        self.frames += times * len(frames)
         try:
             yield
         except MlffError:

@@ -21,6 +21,9 @@ _DIRECTIONS = 61
 _STRETCHES = 16
 CLOSEST = 0.85
 """Closest approach of grown atoms, in sums of covalent radii, before rattling."""
+_SMALLEST = 1.5
+"""Shortest distance in Å between any two images of a crystal, so that light species do not pack
+thousands of neighbours into a cutoff."""
 
 
 def numbers_of(species: Sequence[str]) -> NDArray[np.int64]:
@@ -150,7 +153,6 @@ def crystal(
     codes: Sequence[int],
     shape: int,
     stretch: int,
-    smallest: float = 1.5,
 ) -> Frames:
     """A periodic crystal in a skewed cell.
 
@@ -164,9 +166,6 @@ def crystal(
         Encodes three edge ratios and three shears; 0 is a cube.
     stretch : int
         Encodes the shortest bond, 0.95 to 1.4 sums of covalent radii.
-    smallest : float
-        Shortest distance between any two images in Å, so that light species do not
-        pack thousands of neighbours into a cutoff.
     """
     cell = np.eye(3)
     for axis in range(3):
@@ -191,7 +190,7 @@ def crystal(
     distance[distance < 1e-9] = np.inf
     sums = radii[:, None] + radii[None]
     wanted = (0.95 + 0.03 * (stretch % _STRETCHES)) * sums[:, :, None]
-    scale = float((np.maximum(wanted, smallest) / distance).max())
+    scale = float((np.maximum(wanted, _SMALLEST) / distance).max())
     cell = scale * cell
     return Frames(
         numbers,

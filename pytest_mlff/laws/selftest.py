@@ -28,6 +28,7 @@ EXACT: Final[dict[str, Callable[..., ExactPotential]]] = {
 }
 """Potentials that every law must let pass."""
 STRENGTHS: Final = tuple(10.0**power for power in range(-8, 1))
+_DTYPES: Final = ("float64", "float32")
 
 Finding = Literal["caught", "passed", "error"]
 _MARKS: Final[dict[Finding, str]] = {"caught": "X", "passed": ".", "error": "E"}
@@ -59,9 +60,7 @@ class Count:
         return self.total - len(self.wrong)
 
 
-def try_law(
-    law_id: str, potential: Potential, *, strictness: str = "fast", seed: int = 0
-) -> Finding:
+def try_law(law_id: str, potential: Potential, *, seed: int) -> Finding:
     """What one law says of one potential.
 
     ``error`` covers everything a gate would not let through either: answers that are NaN,
@@ -72,7 +71,7 @@ def try_law(
             law_id,
             potential,
             structures=StructurePool.for_potential(potential),
-            strictness=strictness,
+            strictness="fast",
             seed=seed,
             options=dict(potential.kind.options) if isinstance(potential, Mutant) else None,
         )
@@ -84,7 +83,6 @@ def try_law(
 def matrix(
     laws: Sequence[str] | None = None,
     *,
-    strictness: str = "fast",
     seed: int = 0,
     progress: Progress | None = None,
 ) -> dict[str, dict[str, Finding]]:
@@ -96,21 +94,13 @@ def matrix(
     chosen = tuple(metrics("law")) if laws is None else laws
     found: dict[str, dict[str, Finding]] = {}
     for index, (name, make) in enumerate(makers.items()):
-        found[name] = {
-            law: try_law(law, make(), strictness=strictness, seed=seed) for law in chosen
-        }
+        found[name] = {law: try_law(law, make(), seed=seed) for law in chosen}
         if progress is not None:
             progress(index + 1, len(makers))
     return found
 
 
-def over_seeds(
-    seeds: Sequence[int],
-    *,
-    dtypes: Sequence[str] = ("float64", "float32"),
-    strictness: str = "fast",
-    progress: Progress | None = None,
-) -> tuple[Count, Count]:
+def over_seeds(seeds: Sequence[int], *, progress: Progress | None = None) -> tuple[Count, Count]:
     """Mutants caught by their law and exact potentials that passed, in many seeds.
 
     An ``error`` counts as neither.
@@ -118,13 +108,13 @@ def over_seeds(
     trials: list[tuple[str, str, Callable[[], Potential], Finding]] = [
         (f"{name} {dtype}", FAULTS[name].law, partial(mutant, name, 1.0, dtype), "caught")
         for name in FAULTS
-        for dtype in dtypes
+        for dtype in _DTYPES
         if dtype in FAULTS[name].dtypes
     ]
     trials += [
         (f"{name} {dtype}", law, partial(make, dtype=dtype), "passed")
         for name, make in EXACT.items()
-        for dtype in dtypes
+        for dtype in _DTYPES
         for law in metrics("law")
     ]
     wrong: dict[Finding, list[str]] = {"caught": [], "passed": []}
@@ -132,7 +122,7 @@ def over_seeds(
     for index, (name, law, make, wanted) in enumerate(trials):
         for seed in seeds:
             total[wanted] += 1
-            if try_law(law, make(), strictness=strictness, seed=seed) != wanted:
+            if try_law(law, make(), seed=seed) != wanted:
                 wrong[wanted].append(f"{law} on {name}, seed {seed}")
         if progress is not None:
             progress(index + 1, len(trials))
@@ -145,8 +135,6 @@ def over_seeds(
 def detection_limits(
     faults: Sequence[str] = tuple(FAULTS),
     *,
-    dtypes: Sequence[str] = ("float64", "float32"),
-    strictness: str = "fast",
     seed: int = 0,
     progress: Progress | None = None,
 ) -> list[Limit]:
@@ -158,15 +146,14 @@ def detection_limits(
         (name, dtype)
         for name in faults
         if FAULTS[name].smooth
-        for dtype in dtypes
+        for dtype in _DTYPES
         if dtype in FAULTS[name].dtypes
     ]
     limits = []
     for index, (name, dtype) in enumerate(wanted):
         law, seen = FAULTS[name].law, None
         for strength in reversed(STRENGTHS):
-            potential = mutant(name, strength, dtype)
-            if try_law(law, potential, strictness=strictness, seed=seed) == "passed":
+            if try_law(law, mutant(name, strength, dtype), seed=seed) == "passed":
                 break
             seen = strength
         limits.append(Limit(name, law, dtype, seen))

@@ -289,8 +289,8 @@ class StructurePool:
 
         return st.binary(min_size=7, max_size=7).map(build)
 
-    def crystals(self, min_atoms: int = 1, max_atoms: int = 4) -> SearchStrategy[Frames]:
-        """Periodic crystals with skewed cells."""
+    def crystals(self) -> SearchStrategy[Frames]:
+        """Periodic crystals of one to four atoms with skewed cells."""
         numbers = self.numbers
 
         def build(data: bytes) -> Frames:
@@ -299,7 +299,7 @@ class StructurePool:
             frame = growing.crystal(numbers, _atoms(data[7:]), shape, data[3] % 16)
             return growing.rattled(frame, 0.02 * (data[4] % 4), _two_bytes(data, 5))
 
-        return _codes(min_atoms, max_atoms, 7).map(build)
+        return _codes(1, 4, 7).map(build)
 
     def finite(self, max_atoms: int = 12) -> SearchStrategy[Frames]:
         """Isolated structures of every kind with at least two atoms."""

@@ -74,7 +74,7 @@ def test_bad_builtin_model_is_one_line(tmp_path: Path) -> None:
 
 
 def test_matrix_says_what_is_missed() -> None:
-    found = matrix(["permutation"], progress=None)
+    found = matrix(["permutation"])
     text = format_matrix(found)
     assert "permutation: caught" in text
     assert "FALSE ALARM" not in text
@@ -87,9 +87,10 @@ def test_matrix_says_what_is_missed() -> None:
 
 
 def test_detection_limit_is_finer_in_float64() -> None:
-    limits = {one.dtype: one.strength for one in detection_limits(["one_axis"])}
+    found = detection_limits(["one_axis"])
+    limits = {one.dtype: one.strength for one in found}
     assert limits["float64"] is not None
     assert limits["float32"] is not None
     assert limits["float64"] <= 1e-8
     assert 1e-7 <= limits["float32"] <= 1e-4
-    assert "one_axis" in format_limits(detection_limits(["one_axis"], dtypes=["float64"]))
+    assert "one_axis" in format_limits(found)
