@@ -10,6 +10,7 @@ import numpy as np
 from pytest_mlff.errors import MlffError
 from pytest_mlff.gate.baseline import load_baseline
 from pytest_mlff.judge.edits import Edit
+from pytest_mlff.metrics.registry import metrics
 from pytest_mlff.statistics.evidence import FrameSeries, Pooled, Replicates
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 def baseline_edits(name: str, before: Path, after: Path) -> list[Edit]:
     """What a pull request changes in a baseline file.
 
-    A lower value holds the model to more; any other change may hold it to less.
+    A better value holds the model to more; any other change may hold it to less.
     """
     if not before.is_file():
         return [Edit("stricter", name, "is new")] if after.is_file() else []
@@ -50,8 +51,9 @@ def _edit(where: str, old: KeptCase, new: KeptCase) -> Edit | None:
     was, now = old.series.value, new.series.value
     text = f"{was:.4g} → {now:.4g} {new.identity.unit}"
     other = old.identity.difference(new.identity)
-    if now > was:
-        return Edit("baseline", where, text, now / was if was > 0 else float("inf"))
+    if _asks_less(old.metric, was, now):
+        least, most = sorted((was, now))
+        return Edit("baseline", where, text, most / least if least > 0 else float("inf"))
     if other is not None:
         return Edit("baseline", where, f"{text}, {other}")
     # Noisier values would hide a worsening as well as larger ones.
@@ -60,13 +62,21 @@ def _edit(where: str, old: KeptCase, new: KeptCase) -> Edit | None:
         for after, before in zip(_parts(new), _parts(old), strict=True)
     ):
         return Edit("baseline", where, f"{text}, with a larger spread over the frames")
-    if now < was:
+    if now != was:
         return Edit("stricter", where, text)
     same = all(
         np.array_equal(before.totals, after.totals) and _units(before) == _units(after)
         for before, after in zip(_parts(old), _parts(new), strict=True)
     )
     return None if same else Edit("baseline", where, "per-frame values are others")
+
+
+def _asks_less(metric: str, was: float, now: float) -> bool:
+    """Whether the new value is the worse one; of an unknown metric any other may be."""
+    known = metrics().get(metric)
+    if known is None:
+        return now != was
+    return now < was if known.larger_is_better else now > was
 
 
 def _parts(record: KeptCase) -> tuple[FrameSeries | Replicates, ...]:
