@@ -20,6 +20,7 @@ from pytest_mlff.gate.threshold import Verdict
 from pytest_mlff.metrics import registry
 from pytest_mlff.metrics.registry import metric_named
 from pytest_mlff.statistics.evidence import FrameSeries, Replicates
+from pytest_mlff.statistics.multiple_tests import judge_regressions
 from pytest_mlff.statistics.paired import PairedComparison, compare_paired
 
 if TYPE_CHECKING:
@@ -107,6 +108,17 @@ def test_the_detectable_worsening_is_detected_four_times_in_five() -> None:
     assert 0.01 < size < 0.06
     seen = sum((compared(1.0 - size).p_worse or 0.0) <= 0.05 for _ in range(500))
     assert 0.72 < seen / 500 < 0.88
+
+
+def test_what_would_have_been_seen_is_a_change_downwards() -> None:
+    rng = np.random.default_rng(6)
+    ones, order = np.ones(9), np.arange(9)
+    one, other = (Replicates(rng.normal(10.0, 0.5, 9), ones, order) for _ in range(2))
+    compared = compare_paired(one, other, larger_is_better=True)
+    told = judge_regressions({"": compared})[""]
+    assert told.word == "undecided"
+    size = compared.minimum_detectable()
+    assert told.reason.endswith(f"; only -{size:.1%} would surely have been seen")
 
 
 def test_what_would_not_be_seen_at_zero_is_not_detectable() -> None:

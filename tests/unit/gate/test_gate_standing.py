@@ -73,6 +73,15 @@ def test_an_identical_checkpoint_says_so_first(baseline: Baseline) -> None:
     assert found.reason.startswith("identical checkpoint, yet worse than the baseline")
 
 
+def test_two_unknown_checkpoints_are_not_identical(baseline: Baseline) -> None:
+    unknown = replace(
+        baseline, cases={k: replace(v, model_digest=None) for k, v in baseline.cases.items()}
+    )
+    found = of(unknown, record(FORCE))
+    assert (found.evidence["against_baseline"], found.regressed) == ("same", False)
+    assert "identical" not in found.reason
+
+
 def test_the_graver_verdict_stands_with_both_reasons() -> None:
     worse = Standing(40.0, True, Verdict.REGRESSED, "worse by 20 %")
     assert judged(PASSED, worse) == Judgement(Verdict.REGRESSED, "worse by 20 %; 40 ≤ 45")

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 from support.baselines import CASES, record, written
 
+from pytest_mlff.errors import MlffError
 from pytest_mlff.gate.baseline import load_baseline, save_baseline
 from pytest_mlff.gate.records import Identity, as_stored, pack, unpack
-from pytest_mlff.statistics.evidence import FrameSeries
+from pytest_mlff.statistics.evidence import FrameSeries, Pooled
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -51,10 +53,23 @@ def test_stored_once_is_stored_for_good(kind: str, power: int) -> None:
     assert first.keys() == again.keys()
 
 
-def test_rounding_is_half_a_unit_in_the_eleventh_bit() -> None:
-    values = 10.0 ** np.random.default_rng(3).uniform(-6, 1, 2000)
+@pytest.mark.parametrize("unit", [1e-12, 1.0, 1e12])
+def test_rounding_is_half_a_unit_in_the_eleventh_bit(unit: float) -> None:
+    values = unit * 10.0 ** np.random.default_rng(3).uniform(-6, 1, 2000)
     back = as_stored(series(values)).per_frame
     assert np.abs(back / values - 1.0).max() <= 2.0**-11
+
+
+def test_systems_hold_no_systems() -> None:
+    arrays: dict[str, NDArray[np.float16]] = {}
+    part = series(np.ones(5))
+    whole = replace(record(CASES[0]), series=Pooled((part, part)))
+    entry = pack(whole, arrays)
+    assert unpack(CASES[0], entry, arrays).series.value == 1.0
+    for systems in ([], [entry["series"], entry["series"]["systems"][0]]):
+        wrong = {**entry, "series": {"systems": systems}}
+        with pytest.raises(MlffError, match="its systems are none"):
+            unpack(CASES[0], wrong, arrays)
 
 
 def test_reading_and_writing_leaves_every_byte(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import pytest
@@ -100,3 +101,34 @@ def test_a_smallest_acceptable_value(branches: tuple[Path, Path], limit: float, 
     (one,) = changes(JUDGE, *branches)
     assert one.kind == kind
     assert one.what.startswith(f"min 0.9 → {limit} ")
+
+
+OF_FORCES = """\
+    thresholds:
+      - {max: 5, unit: meV/Å, species: [C, H], provenance: *why}
+      - {max: 9, unit: meV/Å, provenance: *why}
+"""
+
+
+def test_a_case_that_is_reported_and_no_longer_held_to_anything(
+    branches: tuple[Path, Path],
+) -> None:
+    base, head = branches
+    (head / "specs" / "first.yaml").write_text(SPEC.replace(OF_FORCES, ""), encoding="utf-8")
+    found = changes(JUDGE, base, head)
+    assert {(edit.kind, edit.size) for edit in found} == {("threshold loosened", math.inf)}
+    assert {edit.what for edit in found} == {
+        f"max {limit} → none meV/Å (aspirin, ethanol, uracil)" for limit in (5, 9)
+    }
+    # The other way round more is asked for.
+    assert [edit.kind for edit in changes(JUDGE, head, base)] == ["stricter"] * len(found)
+
+
+def test_a_dataset_that_a_spec_no_longer_names(branches: tuple[Path, Path]) -> None:
+    text = SPEC.replace("  embedded:\n", "  embedded:\n  rmd17: {level_of_theory: PBE}\n")
+    (branches[0] / "specs" / "first.yaml").write_text(text, encoding="utf-8")
+    found = changes(JUDGE, *branches)
+    assert {edit.kind for edit in found} == {"dataset changed"}
+    assert {edit.what for edit in found} == {
+        f"rmd17: no {key} any more" for key in ("there", "level_of_theory", "record")
+    }

@@ -25,8 +25,10 @@ def drawn(n: int, scale: float, seed: int = 0) -> tuple[Frames, Prediction]:
     return frames, Prediction(energy + 0.01, wrong, None)
 
 
-def test_cells_are_where_the_values_are() -> None:
+@pytest.mark.parametrize("answer", [1.0, 0.0, 100.0])
+def test_cells_are_where_the_values_are(answer: float) -> None:
     frames, prediction = drawn(40, 1.0)
+    prediction.forces[:] *= answer
     found = counted("forces", frames, prediction)
     assert found is not None
     end = 2.0 ** found["reach"]

@@ -20,6 +20,7 @@ from pytest_mlff.statistics.interval import (
 from pytest_mlff.statistics.spectrum import (
     coefficient_count,
     cosine_coefficients,
+    expected_extrapolation,
     spectra,
     zero_frequency,
 )
@@ -51,6 +52,20 @@ def test_family_of_spectra_is_flat_or_a_lorentzian_over_flat() -> None:
     j = np.arange(1, 13)
     member = (1.0 + 3.0 / (1.0 + (math.pi * j) ** 2)) / 4.0
     assert np.abs(family - member).max(axis=1).min() < 1e-12
+
+
+def test_extrapolation_of_a_known_spectrum() -> None:
+    """At zero over the mean of the four lowest frequencies; of two members the geometric mean."""
+    family = spectra(12)
+    corner = 1.0 / (1.0 + (math.pi * np.arange(1, 5)) ** 2)
+    steep = 1001.0 / (1.0 + 1000.0 * corner).mean()
+    (member,) = np.flatnonzero(
+        np.abs(family[:, :4] - (1.0 + 1000.0 * corner) / 1001.0).max(axis=1) < 1e-12
+    )
+    sure = np.eye(len(family))
+    assert expected_extrapolation(sure, 12)[[0, member]] == pytest.approx([1.0, steep])
+    both = (sure[0] + sure[member]) / 2.0
+    assert expected_extrapolation(both, 12) == pytest.approx(math.sqrt(steep))
 
 
 def test_zero_frequency_against_brute_force() -> None:

@@ -223,6 +223,13 @@ def test_molecules_of_different_difficulty_are_strata() -> None:
     assert strata.p_worse == pytest.approx(stats.t(strata.dof).sf(t), rel=1e-6)
 
 
+def test_a_trajectory_of_one_frame_decides_nothing() -> None:
+    a, b = pair(200, change=0.05)
+    found = compare_paired(*(series_of(one.totals, segments=(199, 1)) for one in (a, b)))
+    assert found.undecided is not None
+    assert (found.p_worse, found.dof) == (None, 0.0)
+
+
 def test_pairs_that_are_no_pairs() -> None:
     a, b = pair(100)
     n = np.arange(100)

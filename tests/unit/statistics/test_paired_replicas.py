@@ -46,6 +46,9 @@ def test_five_replicas_decide_and_four_do_not() -> None:
     assert compare_paired(*replicas(5, 3)).undecided is None
     told = str(compare_paired(*replicas(4, 50)).undecided)
     assert told == "4 replicas are too few: at least 5 are needed"
+    # Three degrees of freedom would give a number; it is not taken for evidence of anything.
+    worse, better = (compare_paired(*replicas(4, 50, change)) for change in (0.5, -0.5))
+    assert (worse.p_worse, better.p_better) == (None, None)
     assert replicas(4, 50)[0].interval().ci_low is None
 
 
@@ -72,13 +75,14 @@ def test_pooled_is_the_mean_relative_change_over_systems() -> None:
     found = compare_paired(a, b)
     changes = [x.value / y.value - 1.0 for x, y in zip(a.parts, b.parts, strict=True)]
     assert found.change == pytest.approx(np.mean(changes), rel=1e-9)
-    variance = 0.0
+    variances = []
     for x, y in zip(a.parts, b.parts, strict=True):
         d = x.totals.reshape(8, 4).sum(axis=1) - 1.01 * y.totals.reshape(8, 4).sum(axis=1)
-        variance += (stats.sem(d) / y.totals.sum() * 8 / 7) ** 2
-    t = (np.mean(changes) - 0.01) / math.sqrt(variance)
+        variances.append((stats.sem(d) / y.totals.sum() * 8 / 7) ** 2)
+    t = (np.mean(changes) - 0.01) / math.sqrt(sum(variances))
     assert found.p_worse == pytest.approx(stats.t(found.dof).sf(t), rel=1e-6)
-    assert 7 < found.dof <= 49
+    # Welch and Satterthwaite, of seven variances with seven degrees of freedom each.
+    assert found.dof == pytest.approx(sum(variances) ** 2 / sum(v**2 / 7 for v in variances))
     single = compare_paired(a.parts[0], b.parts[0]).minimum_detectable()
     assert (found.minimum_detectable() or 1.0) < 0.6 * (single or 0.0)
     with pytest.raises(MlffError, match="7 systems against 6"):
