@@ -53,18 +53,12 @@ class ReferenceEnergies:
         Chemical symbol to eV, alphabetically.
     rank : int
         Rank of the matrix of compositions.
-    n_species : int
-        Species in the regression.
-    residual_rms : float
-        Root mean square of what the regression leaves of the total energies, eV.
     note : str
         One sentence if the species cannot be told apart; empty otherwise.
     """
 
     energies: Mapping[str, float]
     rank: int
-    n_species: int
-    residual_rms: float
     note: str
 
     def of(self, frames: Frames) -> NDArray[np.float64]:
@@ -143,11 +137,4 @@ def fit_reference_energies(frames: Frames) -> ReferenceEnergies:
             f"rank {rank} of {len(species)} species: the compositions cannot tell "
             f"{', '.join(species)} apart, so the minimum-norm solution was taken"
         )
-    residual = frames.energy - counts @ solution
-    return ReferenceEnergies(
-        energies=dict(zip(species, solution.tolist(), strict=True)),
-        rank=rank,
-        n_species=len(species),
-        residual_rms=float(np.sqrt((residual**2).mean())),
-        note=note,
-    )
+    return ReferenceEnergies(dict(zip(species, solution.tolist(), strict=True)), rank, note)

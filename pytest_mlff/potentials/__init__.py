@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pytest_mlff.potentials.adapters import Adapter, LoadOptions, ModelOpensCodeWarning
-from pytest_mlff.potentials.batching import BatchPlan, evaluate, find_batch_size
+from pytest_mlff.potentials.batching import BatchPlan, evaluate
 from pytest_mlff.potentials.loading import load_checkpoint, load_potential
 from pytest_mlff.potentials.protocol import Potential, PotentialInfo, Prediction
 from pytest_mlff.potentials.source import (
@@ -33,7 +33,6 @@ __all__ = [
     "RecipeFile",
     "Routed",
     "evaluate",
-    "find_batch_size",
     "load_checkpoint",
     "load_potential",
     "parse_source",

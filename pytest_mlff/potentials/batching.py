@@ -1,9 +1,8 @@
 """Evaluation in batches, and how large a batch should be.
 
 Batches are measured in atoms, so that frames of very different size fit. The best size
-depends on model and machine; it is found by timing a few sizes in turn. When
-:func:`evaluate` has to find it, it times the very frames it was given and keeps their
-results, so that nothing is computed twice.
+depends on model and machine; it is found by timing a few sizes in turn. The frames that are
+timed are the very ones that :func:`evaluate` was given, so that nothing is computed twice.
 """
 
 from __future__ import annotations
@@ -84,8 +83,6 @@ class _Pass:
     potential: Potential
     frames: Frames
     progress: Callable[[int, int], None] | None = None
-    # Start again at the end instead of stopping: for a probe on few frames.
-    endless: bool = False
     done: int = 0
     limit: int = sys.maxsize
     parts: list[Prediction] = field(default_factory=list)
@@ -120,9 +117,8 @@ class _Pass:
                 _free_memory(self.potential.info.device)
                 continue
             break
-        self.done = 0 if self.endless and stop == len(self.frames) else stop
-        if not self.endless:
-            self.parts.append(part)
+        self.done = stop
+        self.parts.append(part)
         if self.progress is not None:
             self.progress(self.done, len(self.frames))
         return len(batch.numbers)
@@ -147,7 +143,8 @@ class _Probe:
         """Atoms per batch, ascending."""
         mean = float(self.walk.frames.counts.mean())
         sizes = [math.ceil(frames * mean) for frames in LADDER]
-        largest = _largest(self.walk.potential.info.device)
+        on_gpu = self.walk.potential.info.device.startswith("cuda")
+        largest = LARGEST_TRIED["cuda" if on_gpu else "cpu"]
         wanted = [n for n in sizes if SMALLEST_TRIED <= n <= largest]
         yield from wanted or sizes[:1]
 
@@ -204,10 +201,6 @@ class _Probe:
 
     def _all(self) -> list[list[float]]:
         return list(self.timings.values())
-
-
-def _largest(device: str) -> int:
-    return LARGEST_TRIED["cuda" if device.startswith("cuda") else "cpu"]
 
 
 def _twice_fits(device: str, before: int | None) -> bool:
@@ -276,51 +269,9 @@ def _one_by_one(potential: Potential) -> bool:
     return bool(getattr(potential, "one_by_one", False))
 
 
-def find_batch_size(
-    potential: Potential, frames: Frames, *, store: Store | Sizes | None = None
-) -> int:
-    """Find the fastest batch size by a short probe.
-
-    Parameters
-    ----------
-    potential : Potential
-        The model.
-    frames : Frames
-        Frames like those to be evaluated; few are enough, they are evaluated repeatedly.
-    store : Store, optional
-        Where the result is kept and looked up.
-
-    Returns
-    -------
-    int
-        Frames per batch at the mean frame size.
-    """
-    if _one_by_one(potential) or len(frames) == 0:
-        return 1
-    key = _key(potential, frames)
-    size = _remembered(store, key)
-    if size is None:
-        _prepare(potential)
-        probe = _Probe(
-            _Pass(potential, _enough(frames, _largest(potential.info.device)), endless=True)
-        )
-        probe.run()
-        _remember(store, key, probe)
-        size = probe.best()
-    return max(1, int(size // float(frames.counts.mean())))
-
-
 def _prepare(potential: Potential) -> None:
     if potential.info.device == "cpu" and not _one_by_one(potential):
         keep_freed_memory()
-
-
-def _enough(frames: Frames, largest: int) -> Frames:
-    """The frames repeated until they fill the largest batch that is tried."""
-    wanted = min(LADDER[-1], math.ceil(largest / float(frames.counts.mean())))
-    if len(frames) >= wanted:
-        return frames.without_labels()
-    return frames.without_labels().select(np.arange(wanted) % len(frames))
 
 
 def evaluate(

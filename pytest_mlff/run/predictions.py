@@ -39,8 +39,6 @@ class PredictionPasses:
     ----------
     store : Store
         Where passes of models with a digest are kept.
-    computed : int
-        Passes that this process computed itself.
     contexts : LostContexts
         GPUs that this process has lost: nothing more is computed on them, but passes
         that are known are as good as ever.
@@ -49,7 +47,6 @@ class PredictionPasses:
     """
 
     store: Store
-    computed: int = 0
     contexts: LostContexts = field(default_factory=LostContexts)
     trust: str = "verify"
     _known: dict[tuple[int, str], Prediction] = field(default_factory=dict, repr=False)
@@ -111,7 +108,6 @@ class PredictionPasses:
 
         info = potential.info
         with self.contexts.guard(info.device, info.name):
-            self.computed += 1
             return evaluate(potential, frames.without_labels(), store=self.store)
 
     def _doubt(self, potential: Potential, frames: Frames, stored: Prediction) -> str | None:

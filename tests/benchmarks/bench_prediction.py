@@ -31,7 +31,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from pytest_mlff.datasets.embedded import EMBEDDED_FOLDER, read_trajectory
 from pytest_mlff.datasets.frames import Frames
-from pytest_mlff.potentials import evaluate, find_batch_size, load_potential
+from pytest_mlff.potentials import evaluate, load_potential
 from pytest_mlff.potentials.families.neighbours import neighbour_list
 from pytest_mlff.potentials.families.nequip import NequipPotential, library_state
 from pytest_mlff.potentials.memory import keep_freed_memory
@@ -51,7 +51,6 @@ class Result:
     ase_frames: int
     threads: int
     bare_batch: int
-    our_batch: int
     ours: list[float]
     bare: list[float]
     ase: list[float]
@@ -168,7 +167,6 @@ def measure(model: Path, source: str, n_frames: int, n_ase: int, repetitions: in
         ase_frames=n_ase,
         threads=torch.get_num_threads(),
         bare_batch=best,
-        our_batch=find_batch_size(potential, warm),
         ours=ours,
         bare=bare,
         ase=ase,

@@ -27,7 +27,7 @@ _PAUSE = 0.2
 
 @dataclass(frozen=True, eq=False)
 class Slot:
-    """A place on a GPU, held until :meth:`release` or the end of the process.
+    """A place on a GPU, held until the file is closed or the process ends.
 
     Attributes
     ----------
@@ -35,15 +35,13 @@ class Slot:
         Where it is.
     path : Path
         The locked file; the process id of the holder stands in it.
+    held : binary file
+        The same file, open.
     """
 
     gpu: Gpu
     path: Path
-    _stream: IO[bytes]
-
-    def release(self) -> None:
-        """Give the slot back before the process ends."""
-        self._stream.close()
+    held: IO[bytes]
 
 
 def runtime_folder(environ: Mapping[str, str]) -> Path:

@@ -54,15 +54,12 @@ def test_equals_least_squares_on_the_full_matrix(molecules: tuple[str, ...], ran
     assert list(found.energies) == species
     np.testing.assert_allclose(list(found.energies.values()), expected, rtol=1e-10)
     assert found.rank == full_rank == rank
-    assert found.n_species == len(species)
     if rank < len(species):
         assert found.note.startswith(f"rank {rank} of {len(species)} species")
         assert "minimum-norm" in found.note
     else:
         assert found.note == ""
     np.testing.assert_allclose(found.of(frames), matrix @ expected, rtol=1e-10)
-    residual = frames.energy - matrix @ expected
-    assert found.residual_rms == pytest.approx(np.sqrt(np.mean(residual**2)), rel=1e-6)
 
 
 @settings(deadline=None)  # the machine may be busy
@@ -100,7 +97,6 @@ def test_exact_energies_are_recovered() -> None:
     exact = replace(frames, energy=matrix @ np.array(list(true.values())))
     found = fit_reference_energies(exact)
     assert found.energies == pytest.approx(true, rel=1e-12)
-    assert found.residual_rms < 1e-9
     shifted = found.subtract(frames)
     assert shifted.energy is not None
     assert frames.energy is not None

@@ -22,7 +22,7 @@ from pytest_mlff.simulation import SimulationSettings, Trajectory, simulate
 
 MORSE = morse(depth=2.0, width=1.5, length=1.6)
 NUMBERS = np.array([8, 6, 1, 1])
-ZERO = ReferenceEnergies({"C": 0.0, "H": 0.0, "O": 0.0}, 3, 3, 0.0, "")
+ZERO = ReferenceEnergies({"C": 0.0, "H": 0.0, "O": 0.0}, 3, "")
 
 
 def starts(count: int) -> Frames:
@@ -127,7 +127,7 @@ def test_energies_are_counted_from_the_species() -> None:
     made = run(PairPotential(MORSE), steps=20)
     oracle, model = Shifted(MORSE, shift=-4000.0), Shifted(MORSE, shift=-3999.8)
     far = visited_errors(made, model, oracle, ZERO)
-    species = ReferenceEnergies({"C": -1000.0, "H": -500.0, "O": -2000.0}, 3, 3, 0.0, "")
+    species = ReferenceEnergies({"C": -1000.0, "H": -500.0, "O": -2000.0}, 3, "")
     near = visited_errors(made, model, oracle, species)
     assert far.energy_violation.max() < 1e-8
     assert near.energy_violation.min() > 1e-4

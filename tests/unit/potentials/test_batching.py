@@ -16,7 +16,6 @@ from pytest_mlff.potentials import (
     Prediction,
     batching,
     evaluate,
-    find_batch_size,
 )
 from pytest_mlff.potentials.failures import FrameError, is_out_of_memory
 from pytest_mlff.store import Store
@@ -162,7 +161,8 @@ def test_the_probe_finds_the_best_size(
 ) -> None:
     model = Springs(seconds=seconds)
     pretend_clock(monkeypatch, model)
-    found = find_batch_size(model, molecules(600)) * 10
+    evaluate(model, molecules(20_000))
+    _, found = model.batches[-2]  # the last one is what was left over
     assert expected / 2 <= found <= 2 * expected
 
 
@@ -178,13 +178,10 @@ def test_evaluating_probes_on_the_frames_themselves(
     assert sum(n for n, _ in model.batches) == len(frames)
     ideal = 4000 * 10 * (0.016 / 400 + 1e-4 + 1e-7 * 400)
     assert model.clock < 1.1 * ideal
-    # Kept: the next pass takes the size at once, and so does a finder.
+    # Kept: the next pass takes the size at once.
     again = Springs(seconds=model.seconds)
     evaluate(again, frames, store=store)
     assert len(set(again.batches[:-1])) == 1
-    fresh = Springs()
-    assert find_batch_size(fresh, frames, store=store) == again.batches[0][0]
-    assert not fresh.batches
 
 
 def test_a_model_without_identity_is_not_remembered(
@@ -207,7 +204,7 @@ def test_the_probe_stops_where_memory_ends(monkeypatch: pytest.MonkeyPatch) -> N
 
     monkeypatch.setattr(batching, "peak_memory", peak)
     monkeypatch.setattr(batching, "available_memory", lambda device: 2 * 10**9 - peak(device))
-    find_batch_size(model, molecules(600))
+    evaluate(model, molecules(2000))
     largest = max(atoms for _, atoms in model.batches)
     assert 500 <= largest <= 1000
 

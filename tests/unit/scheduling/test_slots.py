@@ -49,10 +49,10 @@ def test_workers_spread_before_they_share(take: Callable[..., Slot]) -> None:
 
 def test_a_freed_slot_is_taken_again(take: Callable[..., Slot]) -> None:
     first, second = take(), take()
-    first.release()
+    first.held.close()
     again = take()
     assert again.gpu == first.gpu
-    second.release()
+    second.held.close()
 
 
 def test_the_message_names_holders_and_is_one_line(take: Callable[..., Slot]) -> None:

@@ -90,7 +90,7 @@ def test_a_liquid_too_stiff_is_told_where_it_went(scale: float) -> None:
     )
     model = PairPotential(lennard_jones(scale * 0.0104, 3.4, cutoff=5.4))
     made = simulate(model, starts(8), settings)
-    zero = ReferenceEnergies({"Ar": 0.0}, 1, 1, 0.0, "")
+    zero = ReferenceEnergies({"Ar": 0.0}, 1, "")
     found = visited_errors(made, model, PairPotential(PAIR), zero)
     # ‖1.1 F − F‖ / (1.1 ‖F‖ + ‖F‖) on each frame, and nothing of the liquid itself.
     assert found.force_violation == pytest.approx((scale - 1.0) / (scale + 1.0), abs=1e-12)
