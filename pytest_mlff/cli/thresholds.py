@@ -72,11 +72,11 @@ def written(lines: Sequence[Line], *, known: str = "") -> str:
     return "".join(f"      {one}\n" for one in text)
 
 
-def rounded_up(value: float, digits: int = 2) -> float:
-    """The next number with so many digits that is not below ``value``."""
+def rounded_up(value: float) -> float:
+    """The next number of two digits that is not below ``value``."""
     if value <= 0.0:
         return 0.0
-    step = 10.0 ** (math.floor(math.log10(value)) - digits + 1)
+    step = 10.0 ** (math.floor(math.log10(value)) - 1)
     # A value that is such a number already must stay, whatever division makes of it.
     return float(f"{math.ceil(round(value / step, 9)) * step:.12g}")
 

@@ -13,6 +13,8 @@ from pytest_mlff.errors import MissingExtraError, MlffError
 
 # What a broken connection loses at most; larger ones are no faster.
 _CHUNK = 1 << 14
+# Connections in a row that may break without a single byte arriving.
+_ATTEMPTS = 3
 
 
 def require_pooch() -> Any:
@@ -44,8 +46,6 @@ class ResumingDownloader:
         File that holds what has arrived so far.
     progress : callable, optional
         Called with (bytes so far, bytes in all or 0).
-    attempts : int
-        Connections in a row that may break without a single byte arriving.
     timeout : float
         Seconds without data after which a connection counts as broken.
     resolve : callable, optional
@@ -56,13 +56,11 @@ class ResumingDownloader:
         self,
         part: Path,
         progress: Callable[[int, int], None] | None = None,
-        attempts: int = 3,
         timeout: float = 30.0,
         resolve: Callable[[str], str] | None = None,
     ) -> None:
         self.part = part
         self.progress = progress
-        self.attempts = attempts
         self.timeout = timeout
         self.resolve = resolve
 
@@ -100,7 +98,7 @@ class ResumingDownloader:
             if complete:
                 break
             broken = 0 if self._size() > before else broken + 1
-            if broken >= self.attempts:
+            if broken >= _ATTEMPTS:
                 raise MlffError(self._interrupted(url, reason))
         with suppress(FileNotFoundError):
             self._tag_file.unlink()

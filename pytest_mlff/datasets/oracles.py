@@ -222,15 +222,15 @@ def label_frames(
     )
 
 
-def computed_labels(frames: Frames, oracle: Oracle, first: int = 0) -> LabelSet:
-    """Label frames without a store; ``first`` is how messages number the first of them.
+def computed_labels(frames: Frames, oracle: Oracle) -> LabelSet:
+    """Label frames without a store.
 
     Raises
     ------
     MlffError
         If the oracle fails on a frame; names it.
     """
-    found = _computed(frames, oracle, first)
+    found = _computed(frames, oracle, 0)
     return LabelSet(found["energy"], found["forces"], float(found["seconds"]))
 
 

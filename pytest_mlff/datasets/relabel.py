@@ -34,9 +34,7 @@ class Relabelling:
         return self.energy_error <= ENERGY_TOLERANCE and self.force_error <= FORCE_TOLERANCE
 
 
-def relabel(
-    trajectory: EmbeddedTrajectory | Path, samples: int, seed: int, level: str | None = None
-) -> Relabelling:
+def relabel(trajectory: EmbeddedTrajectory | Path, samples: int, seed: int) -> Relabelling:
     """Compute the labels of a seeded sample of frames again.
 
     Parameters
@@ -47,13 +45,11 @@ def relabel(
         Frames to recompute; all of them if there are fewer.
     seed : int
         Seed of the sample.
-    level : str, optional
-        Label set; the oracle's own by default, and the only one that can be recomputed.
 
     Raises
     ------
     MlffError
-        If the file is damaged or has no labels of the level.
+        If the file is damaged or has no labels of the oracle's.
     MissingExtraError
         If the oracle is not installed.
     """
@@ -61,7 +57,7 @@ def relabel(
 
     if not isinstance(trajectory, EmbeddedTrajectory):
         trajectory = read_trajectory(trajectory)
-    level = level or oracle.METHOD.lower()
+    level = oracle.METHOD.lower()
     if level not in trajectory.labels:
         raise MlffError(
             f"no labels of level {level!r} to check; there are {', '.join(trajectory.labels)}"

@@ -317,7 +317,6 @@ def load_routed(
     load: Callable[[Window], Potential],
     *,
     families: Sequence[str],
-    settings: SoapSettings | None = None,
     store: Store | None = None,
     data_dir: Path | None = None,
 ) -> RoutedPotential:
@@ -331,8 +330,6 @@ def load_routed(
         Loads the model of an entry.
     families : sequence of str
         Names of the adapters that exist.
-    settings : SoapSettings, optional
-        Default settings if left out; species are those of the windows unless stated.
     store : Store, optional
         Where mean vectors are kept.
     data_dir : Path, optional
@@ -357,7 +354,7 @@ def load_routed(
     for window in windows:
         with _said_by(window):
             frames.append(_frames(window, folder, data_dir))
-    settings = (settings or SoapSettings()).covering(*frames)
+    settings = SoapSettings().covering(*frames)
     members = []
     for window, trained_on in zip(windows, frames, strict=True):
         with _said_by(window):

@@ -153,9 +153,7 @@ def warning_quality(
     errors: NDArray[np.float64] | Sequence[float],
     interval: IntervalRule,
     *,
-    level: float = 0.95,
     segments: Sequence[int] | None = None,
-    worst: float = WORST,
 ) -> WarningQuality:
     """Judge the similarity to the nearest training frame as a warning.
 
@@ -167,18 +165,13 @@ def warning_quality(
         The frame's own error, such as its mean absolute force error, in any unit.
     interval : callable
         Interval of the mean of a correlated series: :func:`pytest_mlff.metrics.mean_interval`.
-    level : float
-        Confidence level.
     segments : sequence of int, optional
         Lengths of the trajectories, where there are several.
-    worst : float
-        Share of frames that count as the worst, within (0, 1).
 
     Raises
     ------
     ValueError
-        If the lengths differ, there are fewer than two frames, a value is not finite or
-        ``worst`` is out of its range.
+        If the lengths differ, there are fewer than two frames, or a value is not finite.
     """
     x = 1.0 - np.asarray(similarity, dtype=np.float64)
     y = np.asarray(errors, dtype=np.float64)
@@ -186,15 +179,13 @@ def warning_quality(
         raise ValueError(f"similarities of shape {x.shape} and errors of shape {y.shape}")
     if not (np.isfinite(x).all() and np.isfinite(y).all()):
         raise ValueError("similarities and errors must be finite")
-    if not 0.0 < worst < 1.0:
-        raise ValueError(f"the worst share must lie between 0 and 1, not {worst}")
     n = len(x)
-    n_worst = min(max(1, round(worst * n)), n - 1)
+    n_worst = min(max(1, round(WORST * n)), n - 1)
     if np.ptp(x) == 0.0 or np.ptp(y) == 0.0:
         return WarningQuality(None, None, None, None, None, None, n, n_worst)
 
     def half_width(influence: NDArray[np.float64]) -> float | None:
-        found = interval(influence, level=level, segments=segments)
+        found = interval(influence, level=0.95, segments=segments)
         if found.ci_low is None or found.ci_high is None:
             return None
         return (found.ci_high - found.ci_low) / 2.0

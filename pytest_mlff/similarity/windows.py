@@ -10,7 +10,7 @@ Fig. 4, plot this mean against the training window).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -34,7 +34,6 @@ def mean_vector(
     *,
     store: Store | None = None,
     n_jobs: int = 1,
-    progress: Callable[[int], object] | None = None,
 ) -> NDArray[np.float64]:
     """Mean of the unit SOAP vectors of a set of frames; no unit vector itself.
 
@@ -51,8 +50,6 @@ def mean_vector(
         version.
     n_jobs : int
         Processes.
-    progress : callable, optional
-        Called with the number of frames after each chunk.
 
     Returns
     -------
@@ -72,8 +69,6 @@ def mean_vector(
         total = np.zeros(settings.size)
         for vectors in soap_chunks(frames, settings, n_jobs=n_jobs):
             total += vectors.sum(axis=0)
-            if progress is not None:
-                progress(len(vectors))
         return total / len(frames)
 
     def back(arrays: Mapping[str, Any]) -> NDArray[np.float64]:

@@ -223,13 +223,12 @@ def _series(
     )
 
 
-def error_beside_stability(
-    groups: Sequence[SpecRows], models: Sequence[str], error: str = "force_mae"
-) -> Figure | None:
+def error_beside_stability(groups: Sequence[SpecRows], models: Sequence[str]) -> Figure | None:
     """Does the error on fixed frames tell how a simulation goes? One point a model and variant.
 
     None with fewer than three models that have both.
     """
+    error = "force_mae"
     panels, told = [], []
     for hint in ("stability_time", "force_violation"):
         places: dict[str, list[tuple[CaseRecord, CaseRecord]]] = {}

@@ -15,6 +15,8 @@ import unicodedata
 # written so does not end a cell. The dot and the colon matter for links that need no brackets,
 # "#", "@" and "$" for GitHub's references, mentions and formulas.
 _STRUCTURE = re.compile(r"[&<>|`*_\[\]\\~#@$!:\"']|(?<=www)\.|(?<=\bGH)-", re.IGNORECASE)
+_LONGEST_BLOCK = 4000
+"""Characters that a block of several lines shows."""
 _NO_TEXT = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
 
 
@@ -41,11 +43,11 @@ def inline(text: str, length: int = 300) -> str:
     return _STRUCTURE.sub(lambda found: f"&#{ord(found[0])};", shown)
 
 
-def preformatted(text: str, length: int = 4000) -> str:
+def preformatted(text: str) -> str:
     """A block that shows several lines as they are."""
     lines = (
         "".join(_visible(character) for character in line.expandtabs())
-        for line in shortened(text, length).splitlines()
+        for line in shortened(text, _LONGEST_BLOCK).splitlines()
     )
     # Within <pre> nothing is markdown until </pre>, which cannot be written without "<".
     return f"<pre>{html.escape(chr(10).join(lines))}</pre>"

@@ -121,5 +121,3 @@ def test_values_that_cannot_be_judged() -> None:
         warning_quality([1.0, 2.0], [1.0], mean_interval)
     with pytest.raises(ValueError, match="finite"):
         warning_quality([1.0, math.nan], [1.0, 2.0], mean_interval)
-    with pytest.raises(ValueError, match="worst share"):
-        warning_quality([1.0, 2.0], [1.0, 2.0], mean_interval, worst=1.0)
