@@ -69,8 +69,12 @@ def outcome_of(
         return RunOutcome(_WORDS.get(status, "passed"), "", report, status)
     verdict = {"Yes": "passed", "No": "failed"}.get(headline.answer, "undecided")
     # Cases that were measured and leave open whether they got worse are --mlff-undecided's to
-    # judge; a case that was not measured is nobody's.
-    whole = not report.run.deselected and all(case.verdict != "skipped" for case in report.cases)
+    # judge; a case that was not measured is nobody's, nor is a model of which there is none.
+    whole = (
+        not report.run.deselected
+        and all(case.verdict != "skipped" for case in report.cases)
+        and any(case.model is not None for case in report.cases)
+    )
     green = verdict == "passed" or (verdict == "undecided" and whole)
     return RunOutcome(verdict, headline.sentence, report, 0 if green else 1)
 

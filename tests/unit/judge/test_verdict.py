@@ -75,6 +75,18 @@ def test_a_case_that_leaves_it_open(tmp_path: Path, verdict: str, code: int) -> 
     assert (outcome.verdict, outcome.exit_code) == ("undecided", code)
 
 
+def test_data_alone_are_no_model_that_was_measured(tmp_path: Path) -> None:
+    path = tmp_path / "r.json"
+    told = {"exit_code": 0, "started": "2026-01-02T03:04:05+00:00", "sources": ["a"],
+            "collected": 1, "deselected": 0}  # fmt: skip
+    cases = [GOOD[0].model_copy(update={"model": None, "metric": "test_in_train"})]
+    run = BASE.run.model_copy(update=told)
+    write_report(path, BASE.model_copy(update={"run": run, "cases": cases}), None)
+    outcome = outcome_of(path, 0, started=NOW, models=["a"])
+    assert (outcome.verdict, outcome.exit_code) == ("undecided", 1)
+    assert "says nothing of a model" in outcome.reason
+
+
 @pytest.mark.parametrize(
     "status, verdict",
     [(1, "failed"), (2, "interrupted"), (3, "interrupted"), (4, "bad-input"), (5, "nothing-run"),
