@@ -193,7 +193,7 @@ def _differences(old: Case, new: Case) -> Iterator[tuple[EditKind, str, float]]:
     unit = "" if old.threshold is None else f" {old.threshold.unit}"
     if old.threshold and new.threshold and old.threshold.unit != new.threshold.unit:
         yield "threshold loosened", f"unit{unit} → {new.threshold.unit}", float("inf")
-    for side in sorted(before.keys() | after.keys()):
+    for side in before.keys() | after.keys():
         was, now = before.get(side), after.get(side)
         if was == now:
             continue

@@ -47,7 +47,7 @@ def counted(
         ``sizes``: column, row and count of each cell that is not empty. None where nothing counts.
     """
     reference, predicted = getattr(frames, quantity), getattr(prediction, quantity)
-    if reference is None or predicted is None or np.shape(predicted) != reference.shape:
+    if reference is None or np.shape(predicted) != reference.shape:
         return None
     factor = in_report_units(quantity)
     reference, predicted = factor * reference, factor * np.asarray(predicted, dtype=np.float64)

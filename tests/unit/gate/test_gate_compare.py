@@ -42,6 +42,7 @@ def test_order_score_and_interval() -> None:
     found = rank(runs)
     assert [one.model for one in found.models] == ["a", "b", "c"]
     assert [one.rank for one in found.models] == [1, 2, 3]
+    assert (found.cases, found.dropped, found.notes) == (tuple(sorted(CASES)), {}, ())
     for one in found.models:
         ratios = [runs[one.model][name].value / runs["a"][name].value for name in CASES]
         assert one.score == pytest.approx(math.prod(ratios) ** (1 / 3), rel=1e-9)
@@ -165,3 +166,28 @@ def test_models_measured_over_replicas_are_ranked_by_them() -> None:
     half = stats.t(11).ppf(0.975) * shares.std(ddof=1) / math.sqrt(12)
     assert second.low == pytest.approx(second.score * math.exp(-half), rel=1e-4)
     assert second.high == pytest.approx(second.score * math.exp(half), rel=1e-4)
+
+
+def test_test_sets_that_may_overlap_add_their_errors_for_all_models_at_once() -> None:
+    """By hand: standard errors of two test sets added, fewest degrees of freedom, α shared."""
+
+    def run_of(factor: float, seed: int) -> dict[str, KeptCase]:
+        rng = np.random.default_rng(seed)
+        found = {}
+        for case, n in ((CASES[0], 12), (CASES[2], 8)):
+            values = factor * np.linspace(9.0, 11.0, n) + 0.3 * rng.normal(size=n)
+            values = np.round(64.0 * values) / 64.0  # float16 holds them as they are
+            series = Replicates(values, np.ones(n), np.arange(n))
+            found[case] = replace(made(case, 1.0, 0.0, 0), series=series, value=series.value)
+        return found
+
+    runs = {"a": run_of(1.0, 1), "b": run_of(1.1, 2), "c": run_of(1.3, 3)}
+    for one in rank(runs).models[1:]:
+        error = 0.0
+        for case, n in ((CASES[0], 12), (CASES[2], 8)):
+            best, own = runs["a"][case], runs[one.model][case]
+            shares = own.series.totals / own.value - best.series.totals / best.value  # type: ignore[union-attr]
+            error += shares.std(ddof=1) / math.sqrt(n) / 2
+        half = stats.t(7).ppf(1.0 - 0.05 / 2 / 2) * error
+        assert one.low == pytest.approx(one.score * math.exp(-half), rel=1e-9)
+        assert one.high == pytest.approx(one.score * math.exp(half), rel=1e-9)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from scipy import stats
 from support.trajectories import still
 
 from pytest_mlff.errors import MlffError
+from pytest_mlff.metrics.simulated import Simulated
 from pytest_mlff.metrics.survival import (
     Lifetimes,
     lifetimes,
@@ -19,6 +21,10 @@ from pytest_mlff.metrics.survival import (
     survival_curve,
 )
 from pytest_mlff.metrics.trajectory_structure import StructureReference
+from pytest_mlff.specs.simulate import SimulationPlan
+
+if TYPE_CHECKING:
+    from pytest_mlff.simulation import Trajectory
 
 pytest.importorskip("lifelines")
 WATER = np.array([[0.0, 0.0, 0.0], [0.96, 0.0, 0.0], [-0.24, 0.93, 0.0]])
@@ -64,6 +70,30 @@ def test_a_replica_dies_with_its_first_broken_bond() -> None:
     assert found.reasons[3] == "its temperature reached 2e+05 K"
     # Without bonds the explosion alone is seen.
     assert lifetimes(made).died.tolist() == [False, False, False, True]
+
+
+def simulated(made: Trajectory) -> Simulated:
+    asked = SimulationPlan.model_construct(structure_limit=None)
+    return Simulated(made, None, made.frames(0), None, "", asked, None, lambda: made)  # type: ignore[arg-type]
+
+
+def test_bonds_are_watched_in_molecules_and_not_in_what_is_periodic() -> None:
+    """In a liquid or a crystal atoms may change their neighbours and nothing is broken."""
+    made = still(NUMBERS, WATER, replicas=3, frames=20)
+    made.positions[7, 1, 1, 0] += np.float32(0.51)
+    assert simulated(made).lifetimes.died.tolist() == [False, True, False]
+    box = replace(made, pbc=np.ones(3, dtype=bool), cell=np.tile(20.0 * np.eye(3), (3, 1, 1)))
+    assert not simulated(box).lifetimes.died.any()
+
+
+def test_the_first_to_explode_is_named() -> None:
+    made = still(NUMBERS, WATER, replicas=3, frames=20)
+    made.alive[5:, 1:] = False
+    made.death_ps[1:] = [0.002, 0.0015]
+    made = replace(made, reasons=("", "late", "early"))
+    assert simulated(made).exploded == (
+        "2 of 3 replicas exploded, the first after 0.0015 ps: early"
+    )
 
 
 def test_what_stands_still_is_not_stable() -> None:

@@ -55,6 +55,15 @@ def test_drift_is_the_slope_of_the_total_energy() -> None:
     assert energy_drift(made) == pytest.approx([125.0, 500.0], rel=1e-6)
     made.potential_energy[-1, 0] = np.nan
     assert np.isnan(energy_drift(made)[0])
+    # Three frames are the fewest, of which a slope leaves something over.
+    for frames in (2, 3):
+        short = still(NUMBERS, starts(1).positions, replicas=1, frames=frames)
+        short = replace(short, settings=replace(short.settings, ensemble="nve"))
+        if frames == 3:
+            assert energy_drift(short) == pytest.approx([0.0])
+        else:
+            with pytest.raises(NotSupportedError, match="at least three"):
+                energy_drift(short)
 
 
 def test_drift_tells_forces_without_an_energy() -> None:

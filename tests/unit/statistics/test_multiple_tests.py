@@ -75,6 +75,22 @@ def test_family_verdicts_bounds_and_holm_agree() -> None:
     assert verdicts["case5"].word == "better"
 
 
+def test_what_is_rejected_leaves_its_share_to_the_others() -> None:
+    """Holm goes on as if what it rejected had never been in the family, intervals and all."""
+    comparisons = family([0.0, 0.05, 0.012, 0.014, 0.02, -0.05, 0.06, 0.07])
+    left = judge_regressions(comparisons, tests=10)
+    for tests in (9, 8, 7):
+        worst = min(comparisons, key=lambda name: float(comparisons[name].p_worse or 0.0))
+        assert left[worst].word == "worse"
+        del comparisons[worst], left[worst]
+        alone = judge_regressions(comparisons, tests=tests)
+        for name, found in alone.items():
+            assert (found.word, found.lower, found.upper) == (
+                left[name].word, left[name].lower, left[name].upper
+            )  # fmt: skip
+    assert "same" in {found.word for found in left.values()}
+
+
 def test_holm_keeps_the_false_alarms_of_a_whole_spec() -> None:
     """Twelve cases at the margin: any alarm in ≤ 5 % of specs; the uncorrected mutant in > 15 %."""
     specs, cases, n = 100, 12, 2000
