@@ -157,7 +157,8 @@ def _from_report(
     if model not in models:
         asked = "names several models" if model is None else f"does not hold model {model!r}"
         raise MlffError(f"report {path} {asked}: it holds {', '.join(sorted(models)) or 'none'}")
-    digest = document["residuals"]["model_digests"].get(model)
+    told = document["residuals"].get("model_digests")
+    digest = told.get(model) if isinstance(told, dict) else None
     cases = {name: BaselineCase(record, digest) for name, record in models[model].items()}
     return Baseline(path, model, cases, is_report=True)
 

@@ -20,7 +20,7 @@ from pytest_mlff.gate.baseline import (
     load_baseline,
     spec_of,
 )
-from pytest_mlff.gate.files import pack_models
+from pytest_mlff.gate.files import pack_models, sealed
 from pytest_mlff.gate.records import Identity, KeptCase, as_stored, kept_case
 from pytest_mlff.metrics.measurement import Measurement, measurement_of
 from pytest_mlff.statistics.evidence import FrameSeries
@@ -293,3 +293,17 @@ def test_a_report_serves_as_baseline(tmp_path: Path) -> None:
     bare.write_text('{"schema_version": 1, "cases": []}')
     with pytest.raises(MlffError, match="holds no per-frame values"):
         load_baseline(bare)
+
+
+@pytest.mark.parametrize("told", [{}, None, [1], {"demo": "m" * 64}])
+def test_a_report_need_not_know_its_checkpoints(tmp_path: Path, told: object) -> None:
+    path = report(tmp_path / "base.json", demo=[record(FORCE)])
+    document = json.loads(path.read_text())
+    for residuals in (
+        {**document["residuals"], "model_digests": told},
+        {key: one for key, one in document["residuals"].items() if key != "model_digests"},
+    ):
+        path.write_text(json.dumps({**document, "residuals": sealed(residuals)}))
+        known = isinstance(told, dict) and "model_digests" in residuals
+        found = load_baseline(path).cases[FORCE].model_digest
+        assert found == (told.get("demo") if known else None)
