@@ -53,6 +53,7 @@ def test_order_score_and_interval() -> None:
     assert found.models[1].low == pytest.approx(1.2, abs=0.02)
     difference = found.models[2].cases[CASES[0]]
     assert difference.change == pytest.approx(0.5, abs=0.02)
+    assert difference.worsening == difference.change
     assert difference.low is not None
     assert difference.high is not None
     assert difference.low < difference.change < difference.high

@@ -71,6 +71,8 @@ def test_an_identical_checkpoint_says_so_first(baseline: Baseline) -> None:
     found = standing_of(FORCE, result, baseline, len(CASES), digest="m" * 64)
     assert found.verdict is Verdict.REGRESSED
     assert found.reason.startswith("identical checkpoint, yet worse than the baseline")
+    found = standing_of(FORCE, result, baseline, len(CASES), digest="n" * 64)
+    assert found.reason.startswith("worse than the baseline")
 
 
 def test_two_unknown_checkpoints_are_not_identical(baseline: Baseline) -> None:

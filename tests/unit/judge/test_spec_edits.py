@@ -70,6 +70,17 @@ def test_edits_of_a_spec(
     assert told(branches) == expected
 
 
+def test_of_many_variants_three_are_named(branches: tuple[Path, Path]) -> None:
+    for root, most in zip(branches, (2, 4), strict=True):
+        text = SPEC.replace("uracil]", "uracil, toluene, benzene]")
+        text = text.replace("max: 2,", f"max: {most},")
+        (root / "specs" / "first.yaml").write_text(text, encoding="utf-8")
+    assert told(branches) == [
+        "threshold loosened: specs/first.yaml: energy_mae: max 2 → 4 meV/atom "
+        "(benzene, ethanol, toluene and 1 more)"
+    ]
+
+
 def test_other_frames(branches: tuple[Path, Path]) -> None:
     text = SPEC.replace("start: 90", "start: 80")
     (branches[1] / "specs" / "first.yaml").write_text(text, encoding="utf-8")
