@@ -24,7 +24,7 @@ def open_engine(
     *,
     store: Path,
     resources: Resources | None = None,
-    executors: Callable[[str], Executor | None] | None = None,
+    own: Executor | None = None,
     workers: int | None = None,
 ) -> Executor:
     """Open an engine by name; use it as a context.
@@ -32,14 +32,13 @@ def open_engine(
     Parameters
     ----------
     name : str
-        ``local``, ``slurm``, or whatever the hook ``pytest_mlff_executor`` knows.
+        ``local``, ``slurm``, or one that the hook ``pytest_mlff_executor`` knows.
     store : Path
         The store; on a cluster, on a file system that its nodes see.
     resources : Resources or None
         Of each job.
-    executors : callable or None
-        The hook: from a name to an executor, or None. It is asked first, so that a
-        site may have its own ``slurm``.
+    own : Executor or None
+        What the hook says. It goes first, so that a site may have its own ``slurm``.
     workers : int or None
         Local jobs at a time; None for as many as the resources allow.
 
@@ -55,7 +54,6 @@ def open_engine(
     MissingExtraError
         If the engine's library is not installed.
     """
-    own = executors(name) if executors is not None else None
     if own is not None:
         if not callable(getattr(own, "submit", None)):
             raise MlffError(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Any
 
 from pytest_mlff.errors import MlffError
@@ -82,35 +82,6 @@ class Resources:
             raise MlffError(f"resources: extra is {self.extra!r}, options of sbatch are needed")
         for name, value in self.extra.items():
             _check_extra(name, value)
-
-    @classmethod
-    def from_mapping(cls, mapping: Mapping[str, Any] | None, where: str) -> Resources:
-        """Resources from a recipe's ``resources:`` entry; None for the defaults.
-
-        Parameters
-        ----------
-        mapping : Mapping or None
-            Names and values as the YAML has them; null for a default.
-        where : str
-            File (and line) to name in an error.
-
-        Raises
-        ------
-        MlffError
-            If a name or value is not allowed; one line with the choices.
-        """
-        if mapping is None:
-            return cls()
-        if not isinstance(mapping, Mapping):
-            raise MlffError(f"{where}: resources is {mapping!r}, a mapping is needed")
-        known = [entry.name for entry in fields(cls)]
-        for name in mapping:
-            if name not in known:
-                raise MlffError(f"{where}: resources: {name!r} is none of {', '.join(known)}")
-        try:
-            return cls(**{name: value for name, value in mapping.items() if value is not None})
-        except MlffError as error:
-            raise MlffError(f"{where}: {error}") from None
 
 
 def _check_extra(name: object, value: object) -> None:

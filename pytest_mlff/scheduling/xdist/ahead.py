@@ -170,11 +170,15 @@ def _submitted(
         groups.setdefault(asked, []).append(one)
     futures: dict[Future[TrainingResult], Wanted] = {}
     for group in groups.values():
+        try:
+            resources = Resources(**_asked(group[0]))
+        except MlffError as error:
+            raise MlffError(f"{group[0].job.recipe.path}: {error}") from None
         engine: Any = open_engine(
             options.engine,
             store=options.store_dir,
-            resources=Resources.from_mapping(_asked(group[0]), str(group[0].job.recipe.path)),
-            executors=None if own is None else lambda _: own,
+            resources=resources,
+            own=own,
             workers=_at_once(group, jobs),
         )
         if hasattr(engine, "__enter__"):

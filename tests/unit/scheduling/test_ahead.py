@@ -132,6 +132,14 @@ def test_the_hook_is_asked_once_and_its_engine_gets_everything(
     assert engine.jobs == [one.job for one in wanted]
 
 
+def test_an_option_of_the_engines_own_is_named_with_the_recipe(
+    options: Any, make: Callable[..., Wanted]
+) -> None:
+    options.engine = "local"
+    with pytest.raises(MlffError, match=r"recipe-3\.yaml: resources: extra: 'time' is not allowed"):
+        train_all([make(3, "{extra: {time: 5}}")], options)
+
+
 def test_recipes_with_other_resources_get_another_engine(
     options: Any, make: Callable[..., Wanted], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -43,7 +43,7 @@ ROOT = Path(__file__).parents[3]
 
 def test_an_unknown_engine_is_one_line_with_the_choices(tmp_path: Path) -> None:
     with pytest.raises(MlffError) as caught:
-        open_engine("slurrm", store=tmp_path, executors=lambda _: None)
+        open_engine("slurrm", store=tmp_path)
     assert str(caught.value) == (
         "engine 'slurrm' is none of local, slurm, and no plugin's pytest_mlff_executor knows it"
     )
@@ -64,12 +64,12 @@ def test_slurm_without_submitit_names_the_extra(
         open_engine("slurm", store=tmp_path)
 
 
-def _asked(plugin: object) -> Any:
+def _asked(plugin: object, name: str) -> Any:
     """What the plugin's side does: ask the hook."""
     manager = pytest.PytestPluginManager()
     manager.add_hookspecs(hookspecs)
     manager.register(plugin)
-    return lambda name: manager.hook.pytest_mlff_executor(name=name, config=None)
+    return manager.hook.pytest_mlff_executor(name=name, config=None)
 
 
 class Pools:
@@ -79,13 +79,13 @@ class Pools:
 
 
 def test_the_hooks_executor_is_the_engine(tmp_path: Path) -> None:
-    with open_engine("pool", store=tmp_path, executors=_asked(Pools())) as engine:
+    with open_engine("pool", store=tmp_path, own=_asked(Pools(), "pool")) as engine:
         assert isinstance(engine, ProcessPoolExecutor)
         assert [f.result(30) for f in map_jobs(engine, double, [1, 2])] == [2, 4]
-    with open_engine("local", store=tmp_path, executors=_asked(Pools())) as engine:
+    with open_engine("local", store=tmp_path, own=_asked(Pools(), "local")) as engine:
         assert isinstance(engine, LocalEngine)
     with pytest.raises(MlffError, match=r"returned str, which has no submit\(\)"):
-        open_engine("x", store=tmp_path, executors=lambda _: "no engine")  # type: ignore[arg-type,return-value]
+        open_engine("x", store=tmp_path, own="no engine")  # type: ignore[arg-type]
 
 
 def test_the_dask_example_of_the_docs_works(tmp_path: Path) -> None:
@@ -104,7 +104,7 @@ def test_the_dask_example_of_the_docs_works(tmp_path: Path) -> None:
         dask.config.set({"scheduler-address": cluster.scheduler_address}),
     ):
         try:
-            with open_engine("dask", store=tmp_path, executors=_asked(plugin)) as engine:
+            with open_engine("dask", store=tmp_path, own=_asked(plugin, "dask")) as engine:
                 jobs = [Steps(name, str(tmp_path)) for name in "ab"]
                 results = [future.result(60) for future in map_jobs(engine, train, jobs)]
         finally:
@@ -118,33 +118,24 @@ def test_the_dask_example_of_the_docs_works(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "given, said",
     [
-        ({"cpus": 0}, "r.yaml: resources: cpus is 0, a whole number of at least 1 is needed"),
+        ({"cpus": 0}, "resources: cpus is 0, a whole number of at least 1 is needed"),
         ({"cpus": True}, "cpus is True"),
         ({"gpus": -1}, "gpus is -1"),
         ({"minutes": 1.5}, "minutes is 1.5"),
         ({"memory_gb": 0}, "memory_gb is 0"),
         ({"memory_gb": float("nan")}, "memory_gb is nan"),
         ({"partition": ""}, "partition is ''"),
-        ({"cores": 2}, "'cores' is none of cpus, gpus, memory_gb, minutes, partition, extra"),
         ({"extra": {"time": 5}}, "'time' is not allowed, say 'minutes' instead"),
         ({"extra": {"array": "1-3"}}, "'array' is not allowed, the engine sets it itself"),
         ({"extra": {"--account": "x"}}, "is no long option of sbatch"),
         ({"extra": {"account": "x\nrm -rf /"}}, "account is 'x\\nrm -rf /', a word"),
-        ([1], "resources is [1], a mapping is needed"),
     ],
 )
-def test_bad_resources_are_one_line(given: Any, said: str) -> None:
+def test_bad_resources_are_one_line(given: dict[str, Any], said: str) -> None:
     with pytest.raises(MlffError) as caught:
-        Resources.from_mapping(given, "r.yaml")
+        Resources(**given)
     assert said in str(caught.value)
     assert "\n" not in str(caught.value)
-
-
-def test_good_resources() -> None:
-    assert Resources.from_mapping(None, "r.yaml") == Resources()
-    given = {"cpus": 4, "memory_gb": 1.5, "minutes": None, "extra": {"account": "chem"}}
-    found = Resources.from_mapping(given, "r.yaml")
-    assert (found.cpus, found.memory_gb, found.minutes) == (4, 1.5, 60)
 
 
 # Names of calls.
