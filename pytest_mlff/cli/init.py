@@ -172,13 +172,12 @@ def _folder(path: Path) -> Path:
 
 def _model_within(text: str, folder: Path) -> str:
     """The source as the workflow will say it: with paths below the repository."""
-    from pytest_mlff.potentials.families.registry import installed_adapters
+    from pytest_mlff.potentials.families.registry import family_names
     from pytest_mlff.potentials.source import parse_source
 
     if not text.isprintable() or "${{" in text:
         raise MlffError(f"model source {text!r} cannot stand in a workflow; rename it")
-    families = [adapter.family for adapter in installed_adapters()]
-    path = _path_of(parse_source(text, cwd=folder, families=families), folder)
+    path = _path_of(parse_source(text, cwd=folder, families=family_names()), folder)
     if path is None:
         return text
     if not path.resolve().is_relative_to(folder):
@@ -305,7 +304,7 @@ def _branch(folder: Path) -> str:
 
 
 def _git_remarks(folder: Path, model: str) -> list[str]:
-    from pytest_mlff.potentials.families.registry import installed_adapters
+    from pytest_mlff.potentials.families.registry import family_names
     from pytest_mlff.potentials.source import CheckpointSet, Factory, parse_source
 
     root = _git(folder, "rev-parse", "--show-toplevel")
@@ -313,7 +312,7 @@ def _git_remarks(folder: Path, model: str) -> list[str]:
         return [f"{folder} is no git repository yet"]
     if Path(root).resolve() != folder:
         return [f"GitHub reads workflows in the root of a repository only, which is {root}"]
-    source = parse_source(model, cwd=folder, families=[a.family for a in installed_adapters()])
+    source = parse_source(model, cwd=folder, families=family_names())
     remarks = []
     if isinstance(source, Factory) and not (folder / "requirements.txt").is_file():
         remarks.append(

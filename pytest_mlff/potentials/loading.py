@@ -11,7 +11,7 @@ from pytest_mlff.potentials.adapters import LoadOptions, adapter_for
 from pytest_mlff.potentials.detect import detect
 from pytest_mlff.potentials.device import check_dtype, resolve_device
 from pytest_mlff.potentials.factory import load_factory
-from pytest_mlff.potentials.families.registry import installed_adapters
+from pytest_mlff.potentials.families.registry import family_names, installed_adapters
 from pytest_mlff.potentials.source import (
     Card,
     Checkpoint,
@@ -125,7 +125,7 @@ def load_potential(
     """
     check_dtype(dtype)
     cwd = Path.cwd() if cwd is None else cwd
-    families = [one.family for one in (*adapters, *installed_adapters())]
+    families = family_names(adapters)
     parsed = parse_source(source, cwd=cwd, families=families)
     if isinstance(parsed, Demo):
         if not DEMO_MODEL.is_file():

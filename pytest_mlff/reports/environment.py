@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import platform
-from importlib.metadata import PackageNotFoundError, version
 
 from pytest_mlff import __version__
+from pytest_mlff.potentials.identity import installed_versions
 
 LIBRARIES = (
     "pytest", "pytest-xdist", "hypothesis", "numpy", "ase", "pydantic", "torch", "nequip",
@@ -15,10 +15,5 @@ LIBRARIES = (
 
 def installed() -> dict[str, str]:
     """Versions of the libraries that matter and are installed."""
-    found = {"pytest-mlff": __version__, "python": platform.python_version()}
-    for name in LIBRARIES:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found
+    own = {"pytest-mlff": __version__, "python": platform.python_version()}
+    return own | installed_versions(*LIBRARIES)

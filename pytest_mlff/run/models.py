@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from pytest_mlff.errors import MlffError
 from pytest_mlff.potentials.failures import LostContexts, ModelFailure, is_poisoned
-from pytest_mlff.potentials.families.registry import installed_adapters
+from pytest_mlff.potentials.families.registry import family_names
 from pytest_mlff.potentials.source import Card, RecipeFile, parse_source
 
 if TYPE_CHECKING:
@@ -77,7 +77,6 @@ class Models:
         self.store = store
         self.adapters = tuple(adapters)
         self.threads = threads
-        self.trained = 0
         self.frame_sets = frame_sets
         self._train = train
         self._potentials: dict[tuple[Located, str | None, str | None], Potential] = {}
@@ -166,7 +165,7 @@ class Models:
 
     def _source(self, source: Located) -> ModelSource:
         if source not in self._parsed:
-            families = [one.family for one in (*self.adapters, *installed_adapters())]
+            families = family_names(self.adapters)
             self._parsed[source] = parse_source(source.text, cwd=source.folder, families=families)
         return self._parsed[source]
 
@@ -318,12 +317,10 @@ class Models:
         if job.digest in self.failed:
             raise self.failed[job.digest]
         try:
-            result = (self._train or self._trained_here)(job)
+            return (self._train or self._trained_here)(job)
         except MlffError as error:
             self.failed[job.digest] = error
             raise
-        self.trained += result.trained
-        return result
 
     def _trained_here(self, job: TrainingJob) -> TrainingResult:
         from pytest_mlff.training.progress import foresight, remember_pace, watching

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from pytest_mlff.entry_points import entry_points
@@ -29,3 +30,8 @@ def installed_adapters() -> tuple[Adapter, ...]:
         NequipAdapter(),
         NetworkAdapter(),
     )
+
+
+def family_names(adapters: Sequence[Adapter] = ()) -> list[str]:
+    """What may stand before the colon of a model source: families of these and of what is there."""
+    return [one.family for one in (*adapters, *installed_adapters())]

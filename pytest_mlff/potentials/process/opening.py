@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from pytest_mlff.errors import MlffError
 from pytest_mlff.potentials.card import load_card
 from pytest_mlff.potentials.device import check_dtype
-from pytest_mlff.potentials.families.registry import installed_adapters
+from pytest_mlff.potentials.families.registry import family_names
 from pytest_mlff.potentials.host.load import LoadRequest, load
 from pytest_mlff.potentials.process.asked import Limits, asked_of
 from pytest_mlff.potentials.process.client import ProcessPotential
@@ -80,7 +80,7 @@ def open_potential(
     """
     check_dtype(dtype)
     folder = Path.cwd() if cwd is None else cwd
-    families = [one.family for one in (*adapters, *installed_adapters())]
+    families = family_names(adapters)
     parsed = parse_source(source, cwd=folder, families=families)
 
     def apart(request: LoadRequest, within: Limits | None) -> Potential:
@@ -143,7 +143,7 @@ def offer_potential(
         If nothing can be offered here.
     """
     folder, within = Path.cwd() if cwd is None else cwd, limits or Limits()
-    families = [one.family for one in (*adapters, *installed_adapters())]
+    families = family_names(adapters)
     parsed = parse_source(source, cwd=folder, families=families)
     if isinstance(parsed, Routed | RecipeFile):
         return None

@@ -8,7 +8,7 @@ from typing import Final
 
 from pytest_mlff.potentials.card import load_card
 from pytest_mlff.potentials.failures import ModelFailure
-from pytest_mlff.potentials.families.registry import installed_adapters
+from pytest_mlff.potentials.families.registry import family_names
 from pytest_mlff.potentials.host.wire import GarbledError
 from pytest_mlff.potentials.process.asked import Limits
 from pytest_mlff.potentials.process.launch import HostProcess
@@ -91,7 +91,6 @@ def surroundings_of_source(source: str, cwd: Path) -> Surroundings:
     MlffError
         If the source or its card is not in order.
     """
-    families = [one.family for one in installed_adapters()]
-    parsed = parse_source(source, cwd=cwd, families=families)
+    parsed = parse_source(source, cwd=cwd, families=family_names())
     limits = limits_of(load_card(parsed.path)) if isinstance(parsed, Card) else Limits()
     return surroundings_of(limits, source)
