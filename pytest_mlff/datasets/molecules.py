@@ -1,8 +1,7 @@
-"""The seven molecules of SAIBench-MLFF, their letters, and how each is built.
+"""The seven molecules of SAIBench-MLFF (Li et al.), and how each is built.
 
-The letters a-g are those of the cross-molecule study (Li et al., SAIBench-MLFF,
-section on cross-molecule generalisation). The SMILES strings only state which
-molecule is meant; geometries come from :func:`build_geometry`.
+The SMILES strings only state which molecule is meant; geometries come from
+:func:`build_geometry`.
 """
 
 from __future__ import annotations
@@ -18,24 +17,23 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Molecule:
-    """One benchmark molecule: its name, its letter in the cross-molecule study, its constitution.
+    """One benchmark molecule: its name and its constitution.
 
     Malonaldehyde is the dialdehyde (keto) form, as in MD17.
     """
 
     name: str
-    letter: str
     smiles: str
 
 
 MOLECULES: tuple[Molecule, ...] = (
-    Molecule("aspirin", "a", "CC(=O)Oc1ccccc1C(=O)O"),
-    Molecule("ethanol", "b", "CCO"),
-    Molecule("malonaldehyde", "c", "O=CCC=O"),
-    Molecule("naphthalene", "d", "c1ccc2ccccc2c1"),
-    Molecule("salicylic_acid", "e", "O=C(O)c1ccccc1O"),
-    Molecule("toluene", "f", "Cc1ccccc1"),
-    Molecule("uracil", "g", "O=c1cc[nH]c(=O)[nH]1"),
+    Molecule("aspirin", "CC(=O)Oc1ccccc1C(=O)O"),
+    Molecule("ethanol", "CCO"),
+    Molecule("malonaldehyde", "O=CCC=O"),
+    Molecule("naphthalene", "c1ccc2ccccc2c1"),
+    Molecule("salicylic_acid", "O=C(O)c1ccccc1O"),
+    Molecule("toluene", "Cc1ccccc1"),
+    Molecule("uracil", "O=c1cc[nH]c(=O)[nH]1"),
 )
 
 

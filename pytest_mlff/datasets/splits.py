@@ -121,11 +121,6 @@ class FrameSets:
         """Training frames with their labels."""
         return None if self.train is None else self.train.frames
 
-    @property
-    def digests(self) -> dict[str, str]:
-        """Digest of each set that exists, by its name."""
-        return {name: one.digest for name, one in self.named.items()}
-
 
 def _exact(percent: float) -> Fraction:
     # A percentage such as 0.1 + 0.2 stands for 3/10; no spec means a finer one.

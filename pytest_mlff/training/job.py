@@ -251,11 +251,9 @@ def _job(
         "budget": recipe.content.budget,
     }
     if stage is not None:
-        start = {"from": stage.start} if stage.start else {}
-        roles = {role: parents[one].digest for role, one in start.items()}
-        if stage.teacher is not None:
-            roles["teacher"] = parents[stage.teacher].digest
-        key |= {"stage": stage.key, "parents": roles}
+        roles = {"from": stage.start, "teacher": stage.teacher}
+        digests = {role: parents[one].digest for role, one in roles.items() if one is not None}
+        key |= {"stage": stage.key, "parents": digests}
     return TrainingJob(
         store_root=store_root,
         key=key,

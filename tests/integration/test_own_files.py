@@ -78,7 +78,6 @@ def test_sets_in_files_of_their_own(tmp_path: Path, capsys: CaptureFixture[str])
     assert {name: len(one) for name, one in sets.named.items()} == {
         "train": 6, "validation": 2, "test": 6, "pretraining": 2,
     }  # fmt: skip
-    assert set(sets.digests) == set(sets.named)
     wanted = [one.get_potential_energy() for one in copper(5, 3)[:2]]
     np.testing.assert_allclose(sets.named["validation"].frames.energy, wanted)
     assert validate([str(path)]) == 0

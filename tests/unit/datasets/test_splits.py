@@ -160,14 +160,13 @@ def test_digests_follow_the_content(memory_source: Sources) -> None:
     source = memory_source({"aspirin": 40})
 
     def digests(seed: int = 1, count: int = 5) -> dict[str, str]:
-        return dict(
-            _cut(
-                source,
-                seed,
-                train=Selection(("aspirin",), 0, 50, "random", count),
-                test=Selection(("aspirin",), 50, 100),
-            ).digests
+        sets = _cut(
+            source,
+            seed,
+            train=Selection(("aspirin",), 0, 50, "random", count),
+            test=Selection(("aspirin",), 50, 100),
         )
+        return {name: one.digest for name, one in sets.named.items()}
 
     assert digests() == digests()
     assert set(digests()) == {"train", "test"}
