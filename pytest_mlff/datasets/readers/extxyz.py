@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final
+
+from pytest_mlff.errors import MlffError
 
 MARK: Final = "mlff-label:"
 """Begins keys of ``info`` that ASE would move into a calculator, or refuse, unseen."""
@@ -20,8 +23,45 @@ def comment_parser(text: str) -> dict[str, Any]:
     """Read a comment line as ASE does, with the labels that it would act on marked."""
     from ase.io.extxyz import key_val_str_to_dict
 
+    labels = [one.lower() for one in _LABEL.findall(text)]
+    twice = next((one for one in labels if labels.count(one) > 1), None)
+    if twice is not None:
+        raise ValueError(f"its comment holds {twice!r} twice")
     found: dict[str, Any] = key_val_str_to_dict(_LABEL.sub(rf"{MARK}\1", text))
     return found
+
+
+def check_whole(plain: Path, where: str) -> None:
+    """Refuse a file that ASE would not read to its last frame.
+
+    ASE ends at an empty line, and looks for as many atoms as a frame says, be they 10²⁰.
+
+    Raises
+    ------
+    MlffError
+        With the line.
+    """
+    empty, number = 0, 0
+    with plain.open(encoding="utf-8-sig", errors="replace") as stream:
+        for line in stream:
+            number += 1
+            word = line.strip()
+            if not word:
+                empty = empty or number
+            elif empty:
+                raise MlffError(
+                    f"{where}: line {empty} is empty where a frame should begin, so those after it "
+                    "would be lost; take the line out"
+                )
+            elif word.isdecimal():
+                count = min(int(word), plain.stat().st_size) + 1
+                held = sum(1 for _ in islice(stream, count))
+                if held < count:
+                    raise MlffError(
+                        f"{where}: cannot be read as extended XYZ: line {number} says {word[:20]} "
+                        f"atoms, of which the file holds {max(held - 1, 0)}"
+                    )
+                number += held
 
 
 def tidied(plain: Path, folder: Path) -> Path:

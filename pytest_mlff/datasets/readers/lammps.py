@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -70,7 +71,14 @@ def dump_options(
         If the dump has atom types and nothing says which elements they are, or has elements
         and types are mapped, too, or its units are said twice.
     """
-    columns, style = _header(plain)
+    from ase.calculators.lammps.unitconvert import UNITSETS
+
+    columns, style = _header(plain, where)
+    if style not in (None, *UNITSETS):
+        raise MlffError(
+            f"{where}: states its units as {style!r}, which is none of {', '.join(UNITSETS)}; "
+            "write it anew in one of them"
+        )
     options: dict[str, Any] = {} if style is None else {"units": style}
     if style is not None and units is not None:
         raise MlffError(f"{where}: states its units as {style!r}; leave `units` out")
@@ -88,14 +96,29 @@ def dump_options(
 _MOST_TYPES = 1000
 
 
-def _header(plain: Path) -> tuple[list[str], str | None]:
-    """Columns and unit style of the first snapshot; neither of a binary dump."""
-    style = None
+def _header(plain: Path, where: str) -> tuple[list[str], str | None]:
+    """Columns of the first snapshot and unit style; neither of a binary dump.
+
+    ASE takes the rows that there are for all atoms, so each snapshot is held against its number.
+    """
+    columns: list[str] = []
+    style, said, rows, snapshot = None, 0, None, -1
     with plain.open("rb") as stream:
-        for raw in stream:
+        for raw in itertools.chain(stream, (b"ITEM:",)):
+            if not raw.startswith(b"ITEM:"):
+                rows = rows if rows is None else rows + bool(raw.strip())
+                continue
+            if rows not in (None, said):
+                raise MlffError(
+                    f"{where}: frame {snapshot} says {said} atoms and holds {rows}; was it cut off?"
+                )
+            rows = None
             line = raw.decode("latin-1").strip()
             if line == "ITEM: UNITS":
                 style = next(stream, b"").decode("latin-1").strip()
-            if line.startswith("ITEM: ATOMS"):
-                return line.split()[2:], style
-    return [], style
+            elif line == "ITEM: NUMBER OF ATOMS":
+                word = next(stream, b"").decode("latin-1").strip()
+                said = int(word) if word.isdecimal() else -1
+            elif line.startswith("ITEM: ATOMS"):
+                columns, rows, snapshot = columns or line.split()[2:], 0, snapshot + 1
+    return columns, style

@@ -24,7 +24,7 @@ from pytest_mlff.datasets.labels import labels_of
 from pytest_mlff.datasets.readers.cells import unread_cell
 from pytest_mlff.datasets.readers.content import FileContent
 from pytest_mlff.datasets.readers.database import database_structures, database_units
-from pytest_mlff.datasets.readers.extxyz import MARK, comment_parser, tidied
+from pytest_mlff.datasets.readers.extxyz import MARK, check_whole, comment_parser, tidied
 from pytest_mlff.datasets.readers.lammps import data_options, dump_options, is_data, is_dump
 from pytest_mlff.errors import MlffError
 
@@ -79,6 +79,8 @@ def _read(
     try:
         with decompressed(path) as (plain, scratch):
             found = file_format or filetype(str(plain))
+            if found in ("extxyz", "xyz"):
+                check_whole(plain, str(path))
             if found in ("db", "json"):
                 structures, metadata, in_data = database_structures(plain)
                 units = database_units(metadata, in_data, units, keys, str(path))

@@ -109,6 +109,25 @@ def test_periodicity_under_another_name(tmp_path: Path) -> None:
     assert load(path).frames.pbc.all()
 
 
+def test_an_empty_line_ends_no_file(tmp_path: Path) -> None:
+    path = crystal(tmp_path / "a.extxyz", r"(?s)(.*\n)(4\n.*)", r"\1\n\2")
+    refused(path, "line 13 is empty where a frame should begin")
+    path.write_text(path.read_text().replace("\n\n", "\n") + "\n \n")
+    assert len(load(path).frames) == 3
+
+
+def test_as_many_atoms_as_a_frame_says(tmp_path: Path) -> None:
+    # With 10²⁰ of them, ASE looks for them for ever.
+    for said in ("5", "99999999999999999999"):
+        path = crystal(tmp_path / "a.extxyz", r"(?s)(.*\n)4(?=\n)", rf"\g<1>{said}")
+        refused(path, f"line 13 says {said} atoms, of which the file holds 4")
+
+
+def test_two_energies_in_one_comment(tmp_path: Path) -> None:
+    path = crystal(tmp_path / "a.extxyz", r"(?<=\s)energy=", "energy=1 energy=")
+    refused(path, "its comment holds 'energy' twice")
+
+
 def test_comments_in_latin_1(tmp_path: Path) -> None:
     path = crystal(tmp_path / "a.extxyz", "energy=", "note=3Å energy=")
     path.write_bytes(path.read_text().encode("latin-1"))
@@ -193,6 +212,20 @@ def test_a_dump_in_a_style_of_its_own_and_types(tmp_path: Path) -> None:
     assert np.asarray(frames.forces)[0, 0] == pytest.approx(0.0433641, rel=1e-5)  # kcal/mol in eV
     refused(path, "states its units as 'real'; leave `units` out", units="kcal/mol")
     refused(path, "the dump holds elements; leave `species` out", species={1: "Ag"})
+    path.write_text(path.read_text().replace("real", "lj"))
+    refused(path, "its units as 'lj', which is none of .*real, metal")
+
+
+def test_a_dump_that_was_cut_short(tmp_path: Path) -> None:
+    path = tmp_path / "a.lammpstrj"
+    for frame in range(2):
+        head = f"ITEM: TIMESTEP\n{frame}\nITEM: NUMBER OF ATOMS\n2\n"
+        head += "ITEM: BOX BOUNDS pp pp pp\n" + "0 9\n" * 3 + "ITEM: ATOMS id element x y z\n"
+        with path.open("a") as stream:
+            stream.write(f"{head}1 Cu 1 2 3\n2 Cu 4 5 6\n")
+    assert len(load(path).frames) == 2
+    path.write_text(path.read_text().removesuffix("2 Cu 4 5 6\n"))
+    refused(path, "frame 1 says 2 atoms and holds 1")
 
 
 def test_lammps_data_files_hold_types(tmp_path: Path) -> None:
