@@ -71,8 +71,8 @@ class KeysSaid(Protocol):
 
 
 def _tokens(key: str) -> list[str]:
-    """Words of a key, small letters: ``REF_forces``, ``dftEnergy``, ``wb97x_dz.energy``."""
-    parted = re.sub(r"(?<=[a-z])(?=[A-Z][a-z])", "_", key)
+    """Words of a key, small letters: ``REF_forces``, ``DFTEnergy``, ``wb97x_dz.energy``."""
+    parted = re.sub(r"(?<=[A-Za-z])(?=[A-Z][a-z])", "_", key)
     return [word for word in re.split(r"[^a-z0-9()*+]+", parted.lower()) if word]
 
 

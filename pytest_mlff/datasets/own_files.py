@@ -28,6 +28,7 @@ from pytest_mlff.datasets.readers.npz import (
     read_npz_numbers,
 )
 from pytest_mlff.datasets.readers.structures import read_structures
+from pytest_mlff.datasets.repeated import without_repeated_labels
 from pytest_mlff.errors import MlffError
 
 if TYPE_CHECKING:
@@ -218,6 +219,7 @@ def read_file(
         independent=option.independent,
         column=column,
     )
+    frames = without_repeated_labels(frames)
     notes: tuple[str, ...] = ()
     if isinstance(content, NpzContent):
         index_sets = {**index_sets, **read_index_files(file.path, content.rank)}
