@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import contextlib
+from collections.abc import Iterable, Iterator
 
 
 class MlffError(Exception):
@@ -37,6 +38,21 @@ class MissingExtraError(MlffError):
         )
         self.module = library
         self.extra = extra
+
+
+@contextlib.contextmanager
+def needing(what: str, library: str, extra: str) -> Iterator[None]:
+    """Where an optional library is imported: says what to install if it is not there.
+
+    Parameters
+    ----------
+    what, library, extra : str
+        See `MissingExtraError`, which an `ImportError` becomes.
+    """
+    try:
+        yield
+    except ImportError as error:
+        raise MissingExtraError(what, library, extra) from error
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

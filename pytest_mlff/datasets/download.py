@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from pytest_mlff.errors import MissingExtraError, MlffError
+from pytest_mlff.errors import MlffError, needing
 
 # What a broken connection loses at most; larger ones are no faster.
 _CHUNK = 1 << 14
@@ -25,10 +25,8 @@ def require_pooch() -> Any:
     MissingExtraError
         If pooch is not installed.
     """
-    try:
+    with needing("downloading data", "pooch", "data"):
         import pooch
-    except ImportError as error:
-        raise MissingExtraError("downloading data", "pooch", "data") from error
     return pooch
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pytest_mlff.errors import MissingExtraError
+from pytest_mlff.errors import needing
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -47,12 +47,10 @@ def build_geometry(molecule: Molecule, seed: int) -> Atoms:
     MissingExtraError
         If RDKit is not installed.
     """
-    try:
+    with needing("building molecules", "rdkit", "oracle"):
         from rdkit import Chem
         from rdkit.Chem.rdDistGeom import EmbedMolecule
         from rdkit.Chem.rdForceFieldHelpers import MMFFOptimizeMolecule
-    except ImportError as error:
-        raise MissingExtraError("building molecules", "rdkit", "oracle") from error
     from ase import Atoms
 
     graph = Chem.AddHs(Chem.MolFromSmiles(molecule.smiles))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pytest_mlff.errors import MissingExtraError
+from pytest_mlff.errors import needing
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -34,10 +34,8 @@ def calculator(accuracy: float = LABEL_ACCURACY) -> Calculator:
     MissingExtraError
         If tblite is not installed.
     """
-    try:
+    with needing(f"the {METHOD} oracle", "tblite", "oracle"):
         from tblite.ase import TBLite
-    except ImportError as error:
-        raise MissingExtraError(f"the {METHOD} oracle", "tblite", "oracle") from error
     made: Calculator = TBLite(method=METHOD, verbosity=0, accuracy=accuracy)
     return made
 

@@ -7,7 +7,7 @@ import io
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from pytest_mlff.errors import MissingExtraError
+from pytest_mlff.errors import needing
 from pytest_mlff.reports.columns import VERDICTS, columns_of
 from pytest_mlff.reports.json_report import load_report
 
@@ -66,10 +66,8 @@ def frame_of(report: Report) -> pd.DataFrame:
     MissingExtraError
         If pandas is not installed.
     """
-    try:
+    with needing("the table of a report", "pandas", "report"):
         import pandas as pd
-    except ImportError as error:
-        raise MissingExtraError("the table of a report", "pandas", "report") from error
     dtypes: dict[str, Any] = {
         "float": "float64",
         "integer": "Int64",

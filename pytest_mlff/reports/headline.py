@@ -72,9 +72,7 @@ def tally_by_model(report: Report) -> list[Tallied]:
     names: dict[str | None, Counter[str]] = {model.name: Counter() for model in report.models}
     for case in report.cases:
         names.setdefault(case.model, Counter())[case.verdict] += 1
-    ordered = [name for name in names if name is not None]
-    if None in names:
-        return [Tallied(name, dict(names[name])) for name in [*ordered, None]]
+    ordered = sorted(names, key=lambda name: name is None)
     return [Tallied(name, dict(names[name])) for name in ordered]
 
 

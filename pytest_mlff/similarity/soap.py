@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import numpy as np
 
-from pytest_mlff.errors import MissingExtraError, MlffError, NotSupportedError
+from pytest_mlff.errors import MissingExtraError, MlffError, NotSupportedError, needing
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -134,10 +134,8 @@ class _Descriptor(Protocol):
 
 
 def _descriptor(settings: SoapSettings, *, periodic: bool) -> _Descriptor:
-    try:
+    with needing("SOAP similarity", "dscribe", "soap"):
         from dscribe.descriptors import SOAP
-    except ImportError as error:
-        raise MissingExtraError("SOAP similarity", "dscribe", "soap") from error
     made: _Descriptor = SOAP(
         species=list(settings.species or ()),
         r_cut=settings.r_cut,

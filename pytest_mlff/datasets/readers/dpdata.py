@@ -11,7 +11,7 @@ import numpy as np
 from pytest_mlff.datasets.frames import Frames
 from pytest_mlff.datasets.labels import LabelReport, made_up_zeros
 from pytest_mlff.datasets.readers.content import FileContent
-from pytest_mlff.errors import MissingExtraError, MlffError
+from pytest_mlff.errors import MlffError, needing
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -39,10 +39,8 @@ def read_dpdata(path: Path, file_format: str | None = None) -> FileContent:
     MissingExtraError
         If dpdata is not installed.
     """
-    try:
+    with needing("reading a DeePMD folder", "dpdata", "formats"):
         import dpdata
-    except ImportError as error:
-        raise MissingExtraError("reading a DeePMD folder", "dpdata", "formats") from error
     faults: dict[str, str] = {}
     system: Any = dpdata.LabeledSystem
     if not path.exists():

@@ -17,7 +17,7 @@ from pytest_mlff.datasets.readers.arrays import numbers_of, read_arrays
 from pytest_mlff.datasets.readers.content import FileContent
 from pytest_mlff.datasets.readers.layouts import Layout
 from pytest_mlff.datasets.readers.named_arrays import NamedArrays
-from pytest_mlff.errors import MissingExtraError, MlffError
+from pytest_mlff.errors import MlffError, needing
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -53,10 +53,8 @@ class _Group(NamedArrays):
 
 @contextmanager
 def _opened(path: Path) -> Iterator[Any]:
-    try:
+    with needing("reading an HDF5 file", "h5py", "formats"):
         import h5py
-    except ImportError as error:
-        raise MissingExtraError("reading an HDF5 file", "h5py", "formats") from error
     if not path.is_file():
         raise MlffError(f"{path}: no such file")
     try:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from pytest_mlff.errors import MissingExtraError
+from pytest_mlff.errors import needing
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -86,10 +86,8 @@ def _frame_edges(
             raise ImportError("vesin takes all directions or none")
         from vesin import NeighborList
     except ImportError:
-        try:
+        with needing("a neighbour list", "matscipy", "nequip"):
             from matscipy.neighbours import neighbour_list as matscipy_list
-        except ImportError as error:
-            raise MissingExtraError("a neighbour list", "matscipy", "nequip") from error
         i, j, shift = matscipy_list("ijS", pbc=pbc, cell=whole, positions=positions, cutoff=cutoff)
     else:
         i, j, shift, length = NeighborList(cutoff=cutoff, full_list=True).compute(

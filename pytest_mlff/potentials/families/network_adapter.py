@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pytest_mlff.errors import MissingExtraError
+from pytest_mlff.errors import needing
 
 if TYPE_CHECKING:
     from pytest_mlff.potentials.adapters import LoadOptions
@@ -26,8 +26,6 @@ class NetworkAdapter:
 
     def load(self, kind: FileKind, options: LoadOptions) -> Potential:
         """Open a file; see :class:`~pytest_mlff.potentials.adapters.Adapter`."""
-        try:
+        with needing("a file of a network", "torch", "nequip"):
             from pytest_mlff.potentials.families.network_files import open_network
-        except ImportError as error:
-            raise MissingExtraError("a file of a network", "torch", "nequip") from error
         return open_network(kind.path, options)

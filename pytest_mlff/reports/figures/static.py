@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 from xml.etree import ElementTree
 
-from pytest_mlff.errors import MissingExtraError
+from pytest_mlff.errors import needing
 from pytest_mlff.reports.figures.description import GridPanel, MatrixPanel, WindowPanel, XYPanel
 from pytest_mlff.reports.figures.palette import LIGHT, colour
 from pytest_mlff.reports.figures.static_chart import draw_grid, draw_matrix, draw_windows
@@ -63,12 +63,10 @@ def draw(figure: Figure) -> Canvas:
 
 def _draw(figure: Figure, tips: Tips, *, bare: bool, narrow: bool = False) -> Canvas:
     """Draw a figure; a bare one has neither title, caption nor background."""
-    try:
+    with needing("drawing figures", "matplotlib", "report"):
         import matplotlib.style
         from matplotlib.figure import Figure as Canvas
         from matplotlib.layout_engine import ConstrainedLayoutEngine
-    except ImportError as error:
-        raise MissingExtraError("drawing figures", "matplotlib", "report") from error
 
     with matplotlib.style.context(["default", dict(_STYLE)]):
         columns = max(1, min(figure.columns, len(figure.panels)))

@@ -6,7 +6,7 @@ from collections import Counter
 from importlib import import_module, resources
 from typing import TYPE_CHECKING, Any, Final
 
-from pytest_mlff.errors import MissingExtraError
+from pytest_mlff.errors import needing
 from pytest_mlff.reports.comparison import comparison_of
 from pytest_mlff.reports.headline import ORDER, headline_of, severity, tally_by_model
 from pytest_mlff.reports.html.case_data import case_data
@@ -53,10 +53,8 @@ def require_html() -> None:
 
 
 def _require(library: str) -> None:
-    try:
+    with needing("the HTML report", library, "report"):
         import_module(library)
-    except ImportError as error:
-        raise MissingExtraError("the HTML report", library, "report") from error
 
 
 def render_html(report: Report) -> str:

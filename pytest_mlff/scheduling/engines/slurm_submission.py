@@ -13,7 +13,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-from pytest_mlff.errors import MissingExtraError, MlffError
+from pytest_mlff.errors import MlffError, needing
 from pytest_mlff.scheduling.engines.slurm_commands import outside_job
 
 if TYPE_CHECKING:
@@ -82,10 +82,8 @@ def require_submitit() -> None:
     MissingExtraError
         If submitit is not installed.
     """
-    try:
+    with needing("the engine slurm", "submitit", "slurm"):
         import submitit  # noqa: F401
-    except ImportError:
-        raise MissingExtraError("the engine slurm", "submitit", "slurm") from None
 
 
 def submit(
