@@ -53,6 +53,7 @@ class Soundness:
         named = sets.named
         key: dict[str, Any] = {
             "check": name,
+            "layout": 2,
             "version": __version__,
             "datasets": {
                 molecule: sorted(

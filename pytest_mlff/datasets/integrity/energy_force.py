@@ -223,9 +223,7 @@ def energy_force_consistency(sets: FrameSets) -> IntegrityResult:
         raise NotSupportedError("; ".join(one.text for one in undecided))
     worst = sorted(wrong or judged, key=lambda one: -(one.excess or 0.0))
     return IntegrityResult(
-        check="energy_force_consistency",
         value=max((one.excess or 0.0 for one in judged), default=0.0),
-        unit="1",
         n_frames=n_frames,
         reason="; ".join(one.text for one in worst[:3])
         + (f"; and {len(worst) - 3} molecules more" if len(worst) > 3 else ""),

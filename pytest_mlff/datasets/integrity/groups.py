@@ -69,9 +69,7 @@ class SystemFrames:
         return self.molecules[index], int(self.numbering[index])
 
 
-def _groups(
-    frames: Frames, molecule: str, numbering: NDArray[np.int64]
-) -> Iterator[tuple[tuple[bytes, bytes], SystemFrames]]:
+def _groups(frames: Frames, molecule: str, numbering: NDArray[np.int64]) -> Iterator[SystemFrames]:
     for n_atoms in np.unique(frames.counts):
         alike = np.flatnonzero(frames.counts == n_atoms)
         part = frames.select(alike)
@@ -85,7 +83,7 @@ def _groups(
             chosen = np.flatnonzero(kind_of.reshape(-1) == kind)
             one = part if len(kinds) == 1 else part.select(chosen)
             shape = (len(one), int(n_atoms), 3)
-            group = SystemFrames(
+            yield SystemFrames(
                 numbers=one.numbers[:n_atoms],
                 pbc=one.pbc[0],
                 positions=one.positions.reshape(shape),
@@ -99,7 +97,6 @@ def _groups(
                     else None
                 ),
             )
-            yield group.key, group
 
 
 def _joined(first: SystemFrames, second: SystemFrames) -> SystemFrames:
@@ -123,15 +120,15 @@ def group_set(chosen: IndexSet) -> dict[tuple[bytes, bytes], SystemFrames]:
     found: dict[tuple[bytes, bytes], SystemFrames] = {}
     for molecule, positions in chosen.indices.items():
         frames = chosen.datasets[molecule].frames.select(positions)
-        for key, group in _groups(frames, molecule, np.asarray(positions, dtype=np.int64)):
-            found[key] = _joined(found[key], group) if key in found else group
+        for group in _groups(frames, molecule, np.asarray(positions, dtype=np.int64)):
+            known = found.get(group.key)
+            found[group.key] = group if known is None else _joined(known, group)
     return found
 
 
 def group_dataset(molecule: str, dataset: Dataset) -> list[SystemFrames]:
     """All frames of a dataset by composition, in the order of the dataset."""
-    numbering = np.arange(len(dataset.frames))
-    return [group for _, group in _groups(dataset.frames, molecule, numbering)]
+    return list(_groups(dataset.frames, molecule, np.arange(len(dataset.frames))))
 
 
 def present_sets(sets: FrameSets) -> dict[str, IndexSet]:

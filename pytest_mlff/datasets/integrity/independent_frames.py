@@ -69,9 +69,7 @@ def independent_frames(sets: FrameSets) -> IntegrityResult:
         if named
         else f"no test frame is a neighbour in motion of another set, of {len(sets.test)}"
     )
-    return IntegrityResult(
-        "independent_frames", float(len(named)), "1", len(sets.test), reason, named
-    )
+    return IntegrityResult(float(len(named)), len(sets.test), reason, named)
 
 
 def _internal(group: SystemFrames) -> NDArray[np.float64]:

@@ -61,9 +61,7 @@ def one_reference(sets: FrameSets) -> IntegrityResult:
     if not judged:
         raise NotSupportedError(f"no structure has {2 * _FEWEST} frames with energies")
     return IntegrityResult(
-        "one_reference",
         float(len(offending)),
-        "1",
         judged,
         reason or f"energies of {plural(judged, 'frame')} show no gap",
         in_order(offending),

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from pytest_mlff.datasets.integrity.groups import SystemFrames, group_set, present_sets
+from pytest_mlff.datasets.integrity.groups import group_set, present_sets
 from pytest_mlff.datasets.integrity.result import IntegrityResult, in_order, plural
 from pytest_mlff.datasets.integrity.twins import TOLERANCE, repeats, twins
 
@@ -23,7 +23,7 @@ Match = tuple[str, "FrameName", str, "FrameName", float]
 
 
 def _between(first: IndexSet, name: str, second: IndexSet, other: str) -> list[Match]:
-    known: dict[tuple[bytes, bytes], SystemFrames] = group_set(first)
+    known = group_set(first)
     found: list[Match] = []
     for key, group in group_set(second).items():
         if key not in known:
@@ -53,13 +53,13 @@ def _told(matches: Sequence[Match]) -> str:
     return "; ".join(shown) + (f"; and {more:,} more" if more else "")
 
 
-def _against_test(check: str, sets: FrameSets, name: str) -> IntegrityResult:
+def _against_test(sets: FrameSets, name: str) -> IntegrityResult:
     present = present_sets(sets)
     n_test = len(sets.test)
     known = present.get(name)
     if known is None:
         return IntegrityResult(
-            check, 0.0, "1", n_test, f"the spec takes no {name} frames that could be test frames"
+            0.0, n_test, f"the spec takes no {name} frames that could be test frames"
         )
     matches = sorted(_between(known, name, sets.test, "test"), key=lambda match: match[1])
     frames = in_order(match[1] for match in matches)
@@ -73,7 +73,7 @@ def _against_test(check: str, sets: FrameSets, name: str) -> IntegrityResult:
             f"found among the {name} frames: {len(frames):,} of {plural(n_test, 'test frame')} "
             f"(within {TOLERANCE:g} Å after superposition): {_told(matches)}"
         )
-    return IntegrityResult(check, float(len(frames)), "1", n_test, reason, frames)
+    return IntegrityResult(float(len(frames)), n_test, reason, frames)
 
 
 def train_test_overlap(sets: FrameSets) -> IntegrityResult:
@@ -82,12 +82,12 @@ def train_test_overlap(sets: FrameSets) -> IntegrityResult:
     Two frames are the same if the atoms, in the order of the file, lie within 1e-6 Å (root
     mean square) after superposition. Without training frames there is nothing to find.
     """
-    return _against_test("train_test_overlap", sets, "training")
+    return _against_test(sets, "training")
 
 
 def validation_test_overlap(sets: FrameSets) -> IntegrityResult:
     """No test frame stands among the validation frames; as :func:`train_test_overlap`."""
-    return _against_test("validation_test_overlap", sets, "validation")
+    return _against_test(sets, "validation")
 
 
 def duplicate_frames(sets: FrameSets) -> IntegrityResult:
@@ -111,4 +111,4 @@ def duplicate_frames(sets: FrameSets) -> IntegrityResult:
             f"found twice: {len(frames):,} of {plural(n_frames, 'frame')} "
             f"(within {TOLERANCE:g} Å after superposition): {_told(matches)}"
         )
-    return IntegrityResult("duplicate_frames", float(len(frames)), "1", n_frames, reason, frames)
+    return IntegrityResult(float(len(frames)), n_frames, reason, frames)

@@ -18,13 +18,9 @@ class IntegrityResult:
 
     Attributes
     ----------
-    check : str
-        Id of the check.
     value : float
         Number of offending frames (0 is sound); of the two checks of labels, the largest
         deviation over its tolerance (at most 1 is sound).
-    unit : str
-        ``"1"``.
     n_frames : int
         Frames that were judged.
     reason : str
@@ -33,9 +29,7 @@ class IntegrityResult:
         All offending frames: molecule, and position in the time-ordered frames of its dataset.
     """
 
-    check: str
     value: float
-    unit: str
     n_frames: int
     reason: str
     frames: tuple[FrameName, ...] = ()

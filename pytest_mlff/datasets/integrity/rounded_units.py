@@ -56,9 +56,7 @@ def rounded_units(sets: FrameSets) -> IntegrityResult:
                     )
     if not judged:
         raise NotSupportedError(f"no system has {_FEWEST} energies of full precision")
-    return IntegrityResult(
-        "rounded_units", value, "1", judged, reason or "no rounded unit gives decimal numbers"
-    )
+    return IntegrityResult(value, judged, reason or "no rounded unit gives decimal numbers")
 
 
 def _is_single(energy: NDArray[np.float64]) -> bool:

@@ -20,9 +20,7 @@ def known_species(sets: FrameSets) -> IntegrityResult:
     """
     n_test = len(sets.test)
     if sets.train is None:
-        return IntegrityResult(
-            "known_species", 0.0, "1", n_test, "the spec takes no training frames to compare with"
-        )
+        return IntegrityResult(0.0, n_test, "the spec takes no training frames to compare with")
     trained = sets.train.frames
     known = np.unique(trained.numbers)
     offending: list[FrameName] = []
@@ -45,4 +43,4 @@ def known_species(sets: FrameSets) -> IntegrityResult:
             f"({', '.join(trained.species)}), but in {len(named):,} of "
             f"{plural(n_test, 'test frame')}: {name_frames(named)}"
         )
-    return IntegrityResult("known_species", float(len(named)), "1", n_test, reason, named)
+    return IntegrityResult(float(len(named)), n_test, reason, named)

@@ -56,4 +56,4 @@ def temperature_match(sets: FrameSets) -> IntegrityResult:
         raise NotSupportedError(
             f"training and test share no structure with forces on {_FEWEST} frames each"
         )
-    return IntegrityResult("temperature_match", worst, "1", judged, reason)
+    return IntegrityResult(worst, judged, reason)

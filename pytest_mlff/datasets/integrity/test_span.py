@@ -43,4 +43,4 @@ def test_span(sets: FrameSets) -> IntegrityResult:
             )
     if not judged:
         raise NotSupportedError("no test frame has a known place in time")
-    return IntegrityResult("test_span", worst, "1", judged, reason)
+    return IntegrityResult(worst, judged, reason)

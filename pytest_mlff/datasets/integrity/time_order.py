@@ -173,4 +173,4 @@ def time_order(sets: FrameSets) -> IntegrityResult:
         reason = "; ".join(
             notes or [f"{plural(n_frames, 'frame')} follow each other strictly in time"]
         )
-    return IntegrityResult("time_order", float(len(frames)), "1", n_frames, reason, frames)
+    return IntegrityResult(float(len(frames)), n_frames, reason, frames)

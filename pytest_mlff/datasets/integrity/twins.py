@@ -46,9 +46,9 @@ def features(group: SystemFrames) -> NDArray[np.float64]:
     return np.concatenate([np.cos(angle), np.sin(angle)], axis=1)
 
 
-def search_radius(group: SystemFrames, tolerance: float = TOLERANCE) -> float:
-    """Largest distance in features that frames within ``tolerance`` (Å) can have."""
-    radius = 2 * np.sqrt(group.positions.shape[1]) * tolerance
+def search_radius(group: SystemFrames) -> float:
+    """Largest distance in features that frames within `TOLERANCE` can have."""
+    radius = 2 * np.sqrt(group.positions.shape[1]) * TOLERANCE
     if group.periodic:
         inverse = np.linalg.norm(np.linalg.pinv(group.cell), ord=2, axis=(1, 2))
         radius *= 2 * np.pi * inverse.max()
@@ -56,20 +56,20 @@ def search_radius(group: SystemFrames, tolerance: float = TOLERANCE) -> float:
 
 
 def _same(
-    first: SystemFrames, second: SystemFrames, pairs: NDArray[np.int64], tolerance: float
+    first: SystemFrames, second: SystemFrames, pairs: NDArray[np.int64]
 ) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
     """Which pairs are the same structure, and their distances."""
     one, other = pairs[:, 0], pairs[:, 1]
     found = distances(first.positions[one], second.positions[other], first.cell[one], first.pbc)
-    same = found <= tolerance
+    same = found <= TOLERANCE
     if first.periodic:
         cells = np.abs(first.cell[one] - second.cell[other]).max(axis=(1, 2))
-        same &= cells <= tolerance
+        same &= cells <= TOLERANCE
     return same, found
 
 
 def _first_match(
-    first: SystemFrames, second: SystemFrames, candidates: Sequence[Sequence[int]], tolerance: float
+    first: SystemFrames, second: SystemFrames, candidates: Sequence[Sequence[int]]
 ) -> list[tuple[int, int, float]]:
     """For each frame of ``second`` the first of its candidates that is the same structure."""
     found: dict[int, tuple[int, float]] = {}
@@ -78,7 +78,7 @@ def _first_match(
     # Round after round, since nearly every frame that has candidates is told by its first.
     while waiting:
         pairs = np.array([(candidates[index][depth], index) for index in waiting])
-        same, distance = _same(first, second, pairs, tolerance)
+        same, distance = _same(first, second, pairs)
         for (one, other), far in zip(pairs[same], distance[same], strict=True):
             found[int(other)] = (int(one), float(far))
         depth += 1
@@ -97,32 +97,28 @@ def _candidates(
     return [list(map(int, one)) for one in lists]
 
 
-def twins(
-    first: SystemFrames, second: SystemFrames, tolerance: float = TOLERANCE
-) -> list[tuple[int, int, float]]:
+def twins(first: SystemFrames, second: SystemFrames) -> list[tuple[int, int, float]]:
     """Frames of ``second`` in ``first``, too: lowest index there, index here, distance in Å."""
     # Files repeat frames a thousand times over; each needs to be compared only once.
     distinct, _ = _distinct(first)
-    radius = max(search_radius(first, tolerance), search_radius(second, tolerance))
+    radius = max(search_radius(first), search_radius(second))
     known = features(first)[distinct]
     candidates = _candidates(known, features(second), radius)
     named = [[int(distinct[index]) for index in some] for some in candidates]
-    return _first_match(first, second, named, tolerance)
+    return _first_match(first, second, named)
 
 
-def repeats(group: SystemFrames, tolerance: float = TOLERANCE) -> list[tuple[int, int, float]]:
+def repeats(group: SystemFrames) -> list[tuple[int, int, float]]:
     """Frames that repeat an earlier one of their group: both indices and the distance in Å."""
     distinct, first_of = _distinct(group)
     rows = np.arange(len(group))
     exact = [(int(first_of[row]), int(row), 0.0) for row in rows[first_of != rows]]
     known = features(group)[distinct]
-    near = _candidates(known, known, search_radius(group, tolerance))
+    near = _candidates(known, known, search_radius(group))
     candidates: list[list[int]] = [[] for _ in rows]
     for place, some in enumerate(near):
         candidates[distinct[place]] = [int(distinct[one]) for one in some if one < place]
-    return sorted(
-        [*exact, *_first_match(group, group, candidates, tolerance)], key=lambda one: one[1]
-    )
+    return sorted([*exact, *_first_match(group, group, candidates)], key=lambda one: one[1])
 
 
 def _distinct(group: SystemFrames) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

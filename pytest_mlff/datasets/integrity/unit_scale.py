@@ -241,9 +241,7 @@ def unit_scale(sets: FrameSets) -> IntegrityResult:
         )
     texts.sort(key=lambda one: -one[0])
     return IntegrityResult(
-        check="unit_scale",
         value=max(excesses),
-        unit="1",
         n_frames=sum(len(dataset.frames) for dataset in datasets.values()),
         reason="; ".join(text for _, text in texts[:3])
         + (f"; and {len(texts) - 3} molecules more" if len(texts) > 3 else ""),

@@ -18,7 +18,7 @@ def _checked(inputs: Any) -> Any:
     from pytest_mlff.metrics.measurement import Measurement
 
     found = inputs.data_check()
-    return Measurement(found.value, found.unit, found.n_frames, 0, reason=found.reason)
+    return Measurement(found.value, "1", found.n_frames, 0, reason=found.reason)
 
 
 def _check(name: str, place: str, needs: tuple[Need, ...], title: str) -> Metric:
