@@ -41,6 +41,13 @@ class Edges:
     index: NDArray[np.int64]
     shift: NDArray[np.int64] | None
 
+    def shifts(self, frames: Frames) -> NDArray[np.float64]:
+        """What is added to the neighbour's position, Å, shape (n_edges, 3)."""
+        if self.shift is None:
+            return np.zeros((self.index.shape[1], 3))
+        cells = frames.cell[frames.frame_of_atom[self.index[0]]]
+        return np.asarray(np.einsum("ek,ekx->ex", self.shift, cells))
+
 
 def _all_pairs(
     positions: NDArray[np.float64], first_atom: NDArray[np.int64], cutoff: float

@@ -143,26 +143,23 @@ class NequipPotential:
         From NequIP's dictionary of tensors to the same with energies and forces.
     types : ndarray of int64
         Atom type by atomic number.
-    single_frame : bool
+    one_by_one : bool
         The model was compiled for one structure at a time.
+    compiled : bool
+        It is compiled code, which wants cells and two structures at least.
     """
 
     info: PotentialInfo
     metadata: NequipMetadata
     forward: Callable[[dict[str, torch.Tensor]], Mapping[str, torch.Tensor]] = field(repr=False)
     types: NDArray[np.int64] = field(repr=False)
-    single_frame: bool = False
+    one_by_one: bool = False
     compiled: bool = False
-
-    @property
-    def one_by_one(self) -> bool:
-        """Whether larger batches gain nothing."""
-        return self.single_frame
 
     def predict(self, frames: Frames) -> Prediction:
         """Evaluate all of ``frames`` as one batch (see :class:`Potential`)."""
         self._check_species(frames)
-        if self.single_frame:
+        if self.one_by_one:
             return joined([self._evaluate(frames.select([k])) for k in range(len(frames))])
         if self.compiled and len(frames) == 1:
             # Compiled code was specialised on two or more structures.
@@ -188,10 +185,7 @@ class NequipPotential:
         if self.metadata.pair_cutoffs is None:
             return edges
         i, j = edges.index
-        vectors = frames.positions[j] - frames.positions[i]
-        if edges.shift is not None:
-            cells = frames.cell[frames.frame_of_atom[i]]
-            vectors += np.einsum("ek,ekx->ex", edges.shift, cells)
+        vectors = frames.positions[j] - frames.positions[i] + edges.shifts(frames)
         inside = np.linalg.norm(vectors, axis=1) < self.metadata.pair_cutoffs[types[i], types[j]]
         shift = None if edges.shift is None else edges.shift[inside]
         return Edges(edges.index[:, inside], shift)
@@ -207,7 +201,7 @@ class NequipPotential:
             Keys.ATOM_TYPE_KEY: types,
             Keys.EDGE_INDEX_KEY: edges.index,
         }
-        if not self.single_frame:
+        if not self.one_by_one:
             arrays[Keys.BATCH_KEY] = frames.frame_of_atom
             arrays[Keys.NUM_NODES_KEY] = frames.counts
         # Without any cell the model skips its cell terms; compiled code always has them.

@@ -61,7 +61,7 @@ class _Opened:
     forward: Any
     metadata: NequipMetadata
     versions: Mapping[str, str]
-    single_frame: bool = False
+    one_by_one: bool = False
     compiled: bool = False
 
 
@@ -121,7 +121,7 @@ class NequipAdapter:
             metadata=opened.metadata,
             forward=opened.forward,
             types=type_table(opened.metadata.type_names, str(kind.path)),
-            single_frame=opened.single_frame,
+            one_by_one=opened.one_by_one,
             compiled=opened.compiled,
         )
 
@@ -320,7 +320,7 @@ def _open_compiled(kind: FileKind, options: LoadOptions) -> _Opened:
     inputs = str(metadata["nequip_aoti_inputs"]).split()
     outputs = str(metadata["nequip_aoti_outputs"]).split()
     forward = DictInputOutputWrapper(compiled, inputs, outputs)
-    return _Opened(forward, about, {}, single_frame="batch" not in inputs, compiled=True)
+    return _Opened(forward, about, {}, one_by_one="batch" not in inputs, compiled=True)
 
 
 @contextlib.contextmanager

@@ -354,7 +354,7 @@ def test_compiled_models(
     renamed = path.rename(tmp_path / "compiled.bin")
     compiled = load_potential(str(renamed), device="cpu")
     assert isinstance(compiled, NequipPotential)
-    assert compiled.single_frame == (kind == "ase")
+    assert compiled.one_by_one == (kind == "ase")
     eager = load_potential(str(tiny_nequip.checkpoint), device="cpu")
     for frames in (molecules, molecules.select([3]), crystals()):
         ours, reference = compiled.predict(frames), eager.predict(frames)

@@ -61,11 +61,6 @@ def batch_of(
 ) -> Batch:
     """Frames as tensors, edges up to ``cutoff`` in Å; ``types`` is an index by atomic number."""
     edges = neighbour_list(frames, cutoff)
-    if edges.shift is None:
-        shifts = np.zeros((edges.index.shape[1], 3))
-    else:
-        cells = frames.cell[frames.frame_of_atom[edges.index[0]]]
-        shifts = np.einsum("ek,ekx->ex", edges.shift, cells)
 
     def tensor(array: NDArray[np.generic], kind: torch.dtype) -> torch.Tensor:
         # Never the frames' own memory: a model may write to its input.
@@ -78,5 +73,5 @@ def batch_of(
         frame=tensor(frames.frame_of_atom, torch.int64),
         counts=tensor(frames.counts, torch.int64),
         edges=tensor(edges.index, torch.int64),
-        shifts=tensor(shifts, dtype),
+        shifts=tensor(edges.shifts(frames), dtype),
     )
