@@ -37,13 +37,12 @@ def rotations(fixed: NDArray[np.float64], moved: NDArray[np.float64]) -> NDArray
     return turned
 
 
-def _nearest_images(
-    difference: NDArray[np.float64], cell: NDArray[np.float64], pbc: NDArray[np.bool_]
+def nearest_images(
+    vectors: NDArray[np.float64], cell: NDArray[np.float64], pbc: NDArray[np.bool_]
 ) -> NDArray[np.float64]:
-    # Relative to the first atom, so that a common translation does not matter.
-    relative = difference - difference[:, :1]
-    fractional = relative @ np.linalg.pinv(cell)
-    return relative - np.where(pbc, np.round(fractional), 0.0) @ cell
+    """Vectors of each frame, shape (n_frames, …, 3), less the whole cell vectors in them, Å."""
+    fractional = vectors @ np.linalg.pinv(cell)
+    return vectors - np.where(pbc, np.round(fractional), 0.0) @ cell
 
 
 def displacements(
@@ -71,7 +70,9 @@ def displacements(
         What vectors of the moved structures are multiplied by from the right.
     """
     if pbc.any():
-        difference = _nearest_images(moved - fixed, cell, pbc)
+        difference = moved - fixed
+        # Relative to the first atom, so that a common translation does not matter.
+        difference = nearest_images(difference - difference[:, :1], cell, pbc)
         difference = difference - difference.mean(axis=1, keepdims=True)
         return difference, np.broadcast_to(np.eye(3), (len(fixed), 3, 3))
     first = fixed - fixed.mean(axis=1, keepdims=True)

@@ -17,6 +17,7 @@ import numpy as np
 
 from pytest_mlff.datasets.integrity.groups import datasets_of, group_dataset
 from pytest_mlff.datasets.integrity.result import IntegrityResult, in_order
+from pytest_mlff.datasets.integrity.superposition import nearest_images
 from pytest_mlff.datasets.integrity.unit_factors import unit_mistake
 from pytest_mlff.errors import NotSupportedError
 
@@ -86,11 +87,7 @@ def _bond_vectors(
     """From one atom to others, nearest image, Å, shape (n_frames, n_others, 3)."""
     positions = group.positions[chosen]
     vectors: NDArray[np.float64] = positions[:, others] - positions[:, atom, None]
-    if group.periodic:
-        cell = group.cell[chosen]
-        fractional = vectors @ np.linalg.pinv(cell)
-        vectors = vectors - np.where(group.pbc, np.round(fractional), 0.0) @ cell
-    return vectors
+    return nearest_images(vectors, group.cell[chosen], group.pbc) if group.periodic else vectors
 
 
 def _stiffness(length: NDArray[np.float64], pull: NDArray[np.float64]) -> float | None:
