@@ -128,10 +128,10 @@ def _quantise(series: FrameSeries | Replicates) -> tuple[NDArray[np.float16], fl
     """Per-frame values over their scale, and the scale."""
     values = series.per_frame
     scale = _scale(float(values.max()))
-    ratios = (values / scale).astype(np.float16)
     # Rounding may lift the largest value to the next power of two, whose scale is another.
-    again = _scale(float(ratios.max()) * scale)
-    return (ratios, scale) if again == scale else ((values / again).astype(np.float16), again)
+    rounded = (values / scale).astype(np.float16)
+    scale = _scale(float(rounded.max()) * scale)
+    return (values / scale).astype(np.float16), scale
 
 
 def _scale(largest: float) -> float:

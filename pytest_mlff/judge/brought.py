@@ -28,7 +28,7 @@ def plugin_edits(base: Path, head: Path) -> list[Edit]:
     was, now = _plugins(base), _plugins(head)
     edits = [
         Edit("pytest plugin", name, f"{was.get(name, 'none')} → {now.get(name, 'none')}")
-        for name in sorted(was.keys() | now.keys())
+        for name in was.keys() | now.keys()
         if was.get(name) != now.get(name)
     ]
     packages = {target.partition(":")[0].partition(".")[0].strip() for target in was.values()}

@@ -275,8 +275,7 @@ def _atoms_of(frames: Frames, species: str | None) -> NDArray[np.bool_]:
         return np.ones(len(frames.numbers), dtype=bool)
     from ase.data import atomic_numbers
 
-    number = atomic_numbers.get(species)
-    mask: NDArray[np.bool_] = np.asarray(frames.numbers == (-1 if number is None else number))
+    mask: NDArray[np.bool_] = np.asarray(frames.numbers == atomic_numbers.get(species, -1))
     if not mask.any():
         raise NotSupportedError(
             f"species {species!r} does not occur in the test set, which holds "

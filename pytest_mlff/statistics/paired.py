@@ -138,7 +138,7 @@ class PairedComparison:
         Both are None where undecided, and where the baseline's own error is so uncertain that
         the ratio has no bound.
         """
-        if self.undecided or self.mean_baseline <= 0.0:
+        if self.undecided:
             return None, None
         t2 = student_quantile(self.dof, 1.0 - alpha) ** 2
         a, b = self.mean_current, self.mean_baseline
