@@ -172,6 +172,8 @@ def test_damaged_files_are_one_clear_line(file: Path, how: str, said: str) -> No
         lambda d: d["cases"][FORCE].update(accepted=[{"why": 1}]),
         lambda d: d["sidecar"].update(file="../../etc/passwd"),
         lambda d: d.update(sidecar=None),
+        lambda d: d["sidecar"].update(file=5),
+        lambda d: d["sidecar"].update(sha256=5),
     ],
 )
 def test_wrong_content_under_a_right_digest_is_one_clear_line(file: Path, damage) -> None:  # type: ignore[no-untyped-def]

@@ -169,6 +169,26 @@ def test_models_measured_over_replicas_are_ranked_by_them() -> None:
     assert second.high == pytest.approx(second.score * math.exp(half), rel=1e-4)
 
 
+def test_frames_of_replicas_are_ranked_by_their_replicas() -> None:
+    """Five equal frames of each replica say no more than one: else the interval would narrow."""
+
+    def run_of(factor: float, seed: int, frames: int) -> dict[str, KeptCase]:
+        rng = np.random.default_rng(seed)
+        values = np.repeat(
+            np.round(64.0 * (10.0 * factor + 0.3 * rng.normal(size=12))) / 64, frames
+        )
+        n = len(values)
+        series = FrameSeries(values, np.ones(n), np.arange(n), (frames,) * 12, independent=True)
+        return {CASES[0]: replace(made(CASES[0], 1.0, 0.0, 0), series=series, value=series.value)}
+
+    one, five = (
+        rank({"a": run_of(1.0, 1, frames), "b": run_of(1.1, 2, frames)}).models[1]
+        for frames in (1, 5)
+    )
+    assert one.worse
+    assert (five.low, five.high) == pytest.approx((one.low, one.high), rel=1e-9)
+
+
 def test_test_sets_that_may_overlap_add_their_errors_for_all_models_at_once() -> None:
     """By hand: standard errors of two test sets added, fewest degrees of freedom, α shared."""
 

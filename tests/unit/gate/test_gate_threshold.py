@@ -52,6 +52,9 @@ def test_reason_says_value_threshold_and_what_was_not_finite() -> None:
     for judged in (judge_threshold(broken, limit_of(40.0, "meV/Å")), judge_reported(broken)):
         assert (judged.verdict, "2 of 9 frames" in judged.reason) == (Verdict.ERROR, True)
     assert judge_threshold(measured(1.0), limit_of(0.0, "meV/Å")).verdict == "failed"
+    assert judge_reported(measured(50.0)) == Judgement(
+        Verdict.REPORTED, "50, reported without a threshold"
+    )
 
 
 def test_unusable_thresholds() -> None:

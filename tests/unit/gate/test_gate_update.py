@@ -19,6 +19,7 @@ from pytest_mlff.gate.baseline import (
 from pytest_mlff.gate.update import Update, update_baseline
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 
@@ -116,3 +117,22 @@ def test_first_update_adds_and_orphans_can_be_removed(file: Path, tmp_path: Path
     )
     assert set(removed.baseline.cases) == {FORCE}
     assert kinds(removed)[ENERGY] == "removed"
+
+
+@pytest.mark.parametrize("factor, alone", [(1.026, "accepted"), (0.972, "tightened")])
+def test_what_counts_as_one_family_decides_what_is_evidence(
+    file: Path, factor: float, alone: str
+) -> None:
+    """A p value of 0.03: enough for a single test, too little for two (Holm: 0.06)."""
+
+    def kind(family: Callable[[str], str]) -> str:
+        done = update_baseline(
+            load_baseline(file),
+            [record(FORCE, factor, noise=3.0, seed=4), record(CARBON)],
+            model_digest=None,
+            accept_regression="smaller",
+            family=family,
+        )
+        return kinds(done)[FORCE]
+
+    assert (kind(lambda name: name), kind(lambda _: "one")) == (alone, "kept")

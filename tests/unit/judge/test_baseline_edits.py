@@ -94,3 +94,16 @@ def test_an_entry_more_asks_for_more(branches: tuple[Path, Path]) -> None:
     more = "a/b/c/energy_mae"
     baseline(branches[1], {**FIRST, more: entry(more, [1.0, 2.0])})
     assert told(branches) == [f"stricter: baselines/model.json: {more}: is new"]
+
+
+def test_frames_that_become_replicas_are_an_edit(branches: tuple[Path, Path]) -> None:
+    """Beside a harmless edit, which would else be all that is told."""
+    more = "a/b/c/energy_mae"
+    case = FIRST[CASE]
+    counted = replace(case.record.series, segments=(2, 2), independent=True)
+    other = replace(case, record=replace(case.record, series=counted))
+    baseline(branches[1], {CASE: other, more: entry(more, [1.0, 2.0])})
+    assert told(branches) == [
+        f"baseline: baselines/model.json: {CASE}: per-frame values are others",
+        f"stricter: baselines/model.json: {more}: is new",
+    ]

@@ -100,6 +100,34 @@ def test_other_data_under_the_same_name(branches: tuple[Path, Path]) -> None:
     assert one.what.startswith("mine: content ")
 
 
+RECORD = """\
+schema_version: 1
+title: our helium
+format: extxyz
+units: Hartree, Bohr
+files: "{system}.xyz"
+systems: {cold: {species: [He], atoms: 1}, warm: {species: [He], atoms: 1}}
+level_of_theory: HF
+licence: CC-BY-4.0
+citation: ours
+"""
+
+
+def test_other_data_beside_a_record_of_the_repository(branches: tuple[Path, Path]) -> None:
+    text = SPEC.replace("  embedded:\n", "  embedded:\n  ours:\n")
+    for root in branches:
+        (root / "pyproject.toml").write_text("")
+        (root / "specs" / "first.yaml").write_text(text, encoding="utf-8")
+        (root / "datasets").mkdir()
+        (root / "datasets" / "ours.yaml").write_text(RECORD)
+        for system in ("cold", "warm"):
+            (root / "datasets" / f"{system}.xyz").write_text("1\n\nHe 0 0 1\n")
+    assert told(branches) == []
+    (branches[1] / "datasets" / "warm.xyz").write_text("1\n\nHe 0 0 2\n")
+    (one,) = changes(JUDGE, *branches)
+    assert (one.kind, one.what.partition(" record ")[0]) == ("dataset changed", "ours:")
+
+
 @pytest.mark.parametrize("limit, kind", [(0.8, "threshold loosened"), (0.95, "stricter")])
 def test_a_smallest_acceptable_value(branches: tuple[Path, Path], limit: float, kind: str) -> None:
     """Where larger is better, the lower limit is the looser one."""

@@ -105,6 +105,7 @@ def test_no_report_is_no_pass(tmp_path: Path, content: str | None, status: int) 
         path.write_text(content)
     outcome = outcome_of(path, status, started=NOW, models=["a"])
     assert (outcome.verdict, outcome.report, outcome.exit_code) == ("no-report", None, 1)
+    assert ("wrote no report" in outcome.reason) == (content is None)
 
 
 def test_the_base_branch_needs_a_report_but_no_yes(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from support.trajectories import still
 
 from pytest_mlff.errors import NotSupportedError
 from pytest_mlff.metrics.diffusion import diffusivity, displacements
+from pytest_mlff.metrics.simulation_pictures import displacement
 
 if TYPE_CHECKING:
     from pytest_mlff.simulation import Trajectory
@@ -75,3 +76,10 @@ def test_what_cannot_diffuse_is_said() -> None:
         displacements(replace(made, pbc=np.zeros(3, dtype=bool)))
     with pytest.raises(NotSupportedError, match="at least 20 stored frames, not 10"):
         displacements(made, skip_ps=0.2)
+
+
+def test_what_is_drawn_is_the_mean_over_replicas_and_where_most_of_them_are() -> None:
+    lag, squares = np.arange(3.0), np.outer(np.arange(101.0), [0.0, 1.0, 2.0])
+    (drawn,) = displacement(lag, squares).curves
+    assert (drawn.x, drawn.y) == ((0.0, 1.0, 2.0), (0.0, 50.0, 100.0))
+    assert (drawn.low, drawn.high) == ((0.0, 10.0, 20.0), (0.0, 90.0, 180.0))

@@ -40,5 +40,7 @@ def test_it_holds_the_value_and_does_not_cross_zero_from_above() -> None:
     assert of(float(values.mean()), values).ci_low == 0.0
     assert of(40.0, values).ci_high == 40.0
     assert of(-40.0, values).ci_low == -40.0
+    two = of(0.5, values[:2])
+    assert two.ci_high == pytest.approx(0.5 + stats.t(1).ppf(0.975) * 0.4)
     with pytest.raises(NotSupportedError, match="two starts"):
         of(0.1, values[:1])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -72,6 +74,15 @@ def test_frames_without_label_or_answer_are_left_out() -> None:
     found = counted("forces", frames, prediction)
     assert found is not None
     assert sum(count for *_, count in found["sizes"]) == 24
+
+
+def test_without_labels_or_answers_nothing_is_counted() -> None:
+    frames, prediction = drawn(10, 1.0)
+    assert counted("stress", frames, prediction) is None
+    bare = Frames.of_one_molecule(NUMBERS, frames.positions.reshape(10, 3, 3))
+    assert counted("energy", bare, prediction) is None
+    assert counted("forces", frames, replace(prediction, forces=None)) is None
+    assert counted("energy", frames, replace(prediction, energy=prediction.energy[:9])) is None
 
 
 class _Case:

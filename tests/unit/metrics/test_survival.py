@@ -11,6 +11,7 @@ from scipy import stats
 from support.trajectories import still
 
 from pytest_mlff.errors import MlffError
+from pytest_mlff.metrics import simulation_pictures as pictures
 from pytest_mlff.metrics.simulated import Simulated
 from pytest_mlff.metrics.survival import (
     Lifetimes,
@@ -84,6 +85,21 @@ def test_bonds_are_watched_in_molecules_and_not_in_what_is_periodic() -> None:
     assert simulated(made).lifetimes.died.tolist() == [False, True, False]
     box = replace(made, pbc=np.ones(3, dtype=bool), cell=np.tile(20.0 * np.eye(3), (3, 1, 1)))
     assert not simulated(box).lifetimes.died.any()
+
+
+def test_the_film_shows_the_first_death_and_the_frame_of_it() -> None:
+    made = still(NUMBERS, WATER, replicas=3, frames=40)
+    made.positions[9:, 1, 1, 0] += np.float32(0.51)
+    made.positions[7:, 2, 1, 0] += np.float32(0.52)
+    shown = pictures.survival(simulated(made))
+    assert shown.moment is not None
+    frame, note = shown.moment
+    assert np.array_equal(frame.positions, made.positions[7, 2])
+    assert note.startswith("replica 2 of 3, which dies after")
+    (drawn,) = shown.pictures[0].curves
+    assert drawn.x[-1] == pytest.approx(made.time_ps[-1])
+    alive = [y for x, y in zip(drawn.x, drawn.y, strict=True) if x > made.time_ps[9]]
+    assert alive == pytest.approx([1.0 / 3.0] * len(alive), abs=1e-3)
 
 
 def test_the_first_to_explode_is_named() -> None:

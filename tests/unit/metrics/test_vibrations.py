@@ -58,6 +58,14 @@ def test_the_same_lines_are_at_the_floor_and_stiffer_ones_are_not() -> None:
     assert reference.noise_floor == rdf_jsd(*reference.halves)
 
 
+def test_the_floor_is_between_halves_of_the_replicas() -> None:
+    """Halves without a line in common are as far apart as can be: 1 in base 2."""
+    one, other = vibrating((20.0, 20.0), replicas=2), vibrating((90.0, 90.0), replicas=2)
+    both = np.concatenate([one.velocities, other.velocities], axis=1)
+    made = replace(vibrating((1.0, 1.0), replicas=4), velocities=both)
+    assert VibrationReference(made).noise_floor == pytest.approx(1.0, abs=1e-3)
+
+
 def test_a_frozen_replica_adds_nothing() -> None:
     made = vibrating((20.0, 90.0))
     made.velocities[:, 3] = 0.0

@@ -164,6 +164,7 @@ def test_each_metric_has_an_interval_of_its_starts(store: Store, metric: str) ->
     assert found.ci_high is not None
     assert 0.0 <= found.ci_low <= found.value <= found.ci_high
     assert found.evidence["replicas"] == found.evidence["starts"] == 4
+    assert ("noise_floor" in found.evidence) == metric_named(metric).has_floor
     assert found.n_frames == 4 * 7
 
 

@@ -48,10 +48,13 @@ def test_family_of_spectra_is_flat_or_a_lorentzian_over_flat() -> None:
     family = spectra(12)
     assert family[0] == pytest.approx(np.ones(12))
     assert (np.diff(family[1:], axis=1) < 0.0).all()
-    # One member by hand: corner at π (τ = n), the slow part three times the fast one at zero.
+    # By hand: the slowest (τ = n) and the fastest (τ = n/(π B)), the slow part three times and a
+    # thousand times the fast one at zero.
     j = np.arange(1, 13)
-    member = (1.0 + 3.0 / (1.0 + (math.pi * j) ** 2)) / 4.0
-    assert np.abs(family - member).max(axis=1).min() < 1e-12
+    for corner in (math.pi, 1.0 / 12.0):
+        for ratio in (3.0, 1000.0):
+            member = (1.0 + ratio / (1.0 + (corner * j) ** 2)) / (1.0 + ratio)
+            assert np.abs(family - member).max(axis=1).min() < 1e-12
 
 
 def test_extrapolation_of_a_known_spectrum() -> None:
@@ -275,6 +278,9 @@ def test_one_segment_is_the_plain_interval_and_strata_add() -> None:
 def test_segments_that_are_too_short_together() -> None:
     x = np.random.default_rng(8).normal(size=16)
     assert mean_interval(x, segments=(8, 8)).standard_error is None
+    for wrong in ((16, 0), (8, 9), (17, -1)):
+        with pytest.raises(ValueError, match="do not add up to 16 frames"):
+            mean_interval(x, segments=wrong)
 
 
 @pytest.mark.parametrize("power", [1, 2])

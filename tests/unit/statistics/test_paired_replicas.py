@@ -107,6 +107,7 @@ def test_the_interval_over_systems_adds_their_variances() -> None:
     error = math.hypot(*errors) / 2.0
     # Welch and Satterthwaite: the degrees of freedom of a sum of two variances.
     dof = sum(e**2 for e in errors) ** 2 / sum(e**4 / 8.0 for e in errors)
+    assert Pooled(parts).interval() == Pooled(parts).interval(0.95)
     assert found.mean == pytest.approx(sum(part.totals.mean() for part in parts) / 2.0)
     assert found.standard_error == pytest.approx(error)
     assert found.ci_low == pytest.approx(found.mean - stats.t(dof).ppf(0.95) * error)
