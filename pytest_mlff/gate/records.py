@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from pytest_mlff.metrics.measurement import Measurement
     from pytest_mlff.statistics.evidence import Evidence
 
-# The largest value lies between 2^14 and 2^15 scales: float16 ends just below 2^16, and what
+# The largest size lies between 2^14 and 2^15 scales: float16 ends just below 2^16, and what
 # is 2^28 times smaller than the largest still has all of its eleven bits.
 _TOP = 15
 
@@ -127,10 +127,10 @@ def kept_case(
 def _quantise(series: FrameSeries | Replicates) -> tuple[NDArray[np.float16], float]:
     """Per-frame values over their scale, and the scale."""
     values = series.per_frame
-    scale = _scale(float(values.max()))
+    scale = _scale(float(np.abs(values).max()))
     # Rounding may lift the largest value to the next power of two, whose scale is another.
     rounded = (values / scale).astype(np.float16)
-    scale = _scale(float(rounded.max()) * scale)
+    scale = _scale(float(np.abs(rounded).max()) * scale)
     return (values / scale).astype(np.float16), scale
 
 
