@@ -264,11 +264,18 @@ class _NoBaselineError(Exception):
 
 def _too_few(evidence: Evidence) -> str:
     if isinstance(evidence, Pooled):
-        return _too_few(min(evidence.parts, key=len))
+        return _too_few(min(evidence.parts, key=_counted))
+    n = _counted(evidence)
     if isinstance(evidence, FrameSeries) and not evidence.independent:
-        return f"{len(evidence)} frames are too few: at least {FEWEST_FRAMES} are needed"
-    n = len(evidence.segments if isinstance(evidence, FrameSeries) else evidence)
+        return f"{n} frames are too few: at least {FEWEST_FRAMES} are needed"
     return f"{n} replicas are too few: at least {FEWEST_DOF + 1} are needed"
+
+
+def _counted(part: FrameSeries | Replicates) -> int:
+    """Frames or replicas that a comparison counts."""
+    if isinstance(part, FrameSeries) and part.independent:
+        return len(part.segments)
+    return len(part)
 
 
 def _means(current: Evidence, baseline: Evidence, k: float) -> _Means:

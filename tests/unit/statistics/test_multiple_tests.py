@@ -27,6 +27,11 @@ def test_four_words_are_read_off_one_interval(change: float, spread: float, word
     assert found.regressed is {"worse": True, "undecided": None}.get(word, False)
 
 
+def test_a_model_is_the_same_as_itself_at_a_margin_of_nought() -> None:
+    a, _ = pair()
+    assert judge_regressions({"": compare_paired(a, a, margin=0.0)})[""].word == "same"
+
+
 def by_closure(p_values: list[float], alpha: float) -> list[bool]:
     """Holm as the closure of Bonferroni tests over all intersections (brute force)."""
     m = len(p_values)

@@ -85,6 +85,9 @@ def test_pooled_is_the_mean_relative_change_over_systems() -> None:
     assert found.dof == pytest.approx(sum(variances) ** 2 / sum(v**2 / 7 for v in variances))
     single = compare_paired(a.parts[0], b.parts[0]).minimum_detectable()
     assert (found.minimum_detectable() or 1.0) < 0.6 * (single or 0.0)
+    noisy = replicas(4, 50, spread=30.0)
+    few = [Pooled((x.parts[0], y)) for x, y in zip((a, b), noisy, strict=True)]
+    assert compare_paired(*few).undecided == "4 replicas are too few: at least 5 are needed"
     with pytest.raises(MlffError, match="7 systems against 6"):
         compare_paired(a, Pooled(b.parts[:6]))
     with pytest.raises(MlffError, match="single one"):
