@@ -75,7 +75,7 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
     """``-n auto``: GPU slots, else cores / threads per model."""
-    options = read_options(config, config.invocation_params.dir)
+    options = read_options(config)
     if options is None:
         return None
     from pytest_mlff.scheduling.xdist.auto import auto_workers
@@ -86,8 +86,7 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
 def pytest_configure(config: pytest.Config) -> None:
     """Plan the run if a model was named."""
     config.addinivalue_line("markers", "mlff: a case of a benchmark spec")
-    folder = config.invocation_params.dir
-    options = read_options(config, folder)
+    options = read_options(config)
     if options is None:
         return
     from pytest_mlff.errors import MlffError

@@ -116,7 +116,7 @@ def add_options(parser: pytest.Parser) -> None:
     )
 
 
-def read_options(config: pytest.Config, invocation_dir: Path) -> Options | None:
+def read_options(config: pytest.Config) -> Options | None:
     """Read the options of a run; None without ``--mlff-model``.
 
     Relative paths start from the folder pytest was called in, those in an ini file
@@ -127,50 +127,50 @@ def read_options(config: pytest.Config, invocation_dir: Path) -> Options | None:
     pytest.UsageError
         If an ini value is none of the allowed ones.
     """
-    models = _many(config, "model", invocation_dir)
+    models = _many(config, "model")
     if not models:
         return None
     _refuse_untyped(config)
-    suites = _many(config, "suite", invocation_dir)
+    suites = _many(config, "suite")
 
     def path(name: str) -> Path | None:
-        found = _one(config, name, invocation_dir)
+        found = _one(config, name)
         return None if found is None else found.path
 
-    def choice(name: str, allowed: Sequence[str]) -> str | None:
-        found = _one(config, name, invocation_dir)
-        if found is not None and found.text not in allowed:
-            raise pytest.UsageError(f"mlff_{name}: {found.text!r} is none of {', '.join(allowed)}")
+    def text(name: str) -> str | None:
+        found = _one(config, name)
         return None if found is None else found.text
 
-    def text(name: str) -> str | None:
-        found = _one(config, name, invocation_dir)
-        return None if found is None else found.text
+    def choice(name: str, allowed: Sequence[str]) -> str | None:
+        found = text(name)
+        if found is not None and found not in allowed:
+            raise pytest.UsageError(f"mlff_{name}: {found!r} is none of {', '.join(allowed)}")
+        return found
 
     options = Options(
         models=models,
-        suites=suites or (Located("quick", invocation_dir),),
+        suites=suites or (Located("quick", config.invocation_params.dir),),
         suite_chosen=bool(suites),
         only=bool(config.getoption("mlff_only") or config.getini("mlff_only")),
         dataset=text("dataset"),
         data_dir=path("data"),
         store_dir=path("store") or config.rootpath / ".mlff-store",
         report=path("report"),
-        writes=_writes(config, path("html"), invocation_dir),
+        writes=_writes(config, path("html")),
         baseline=path("baseline"),
         update_baseline=bool(config.getoption("mlff_update_baseline")),
         accept_regression=config.getoption("mlff_accept_regression"),
         undecided=choice("undecided", UNDECIDED) or "pass",
         engine=text("engine") or "local",
         gpus=text("gpus"),
-        per_gpu=_integer(config, "per_gpu", invocation_dir, default=1, least=1),
+        per_gpu=_integer(config, "per_gpu", default=1, least=1),
         device=choice("device", DEVICES) or "auto",
         dtype=choice("dtype", DTYPES),
         level=text("level"),
         strictness=choice("strictness", STRICTNESS) or "",
-        seed=_integer(config, "seed", invocation_dir),
+        seed=_integer(config, "seed"),
         store_trust=choice("store_trust", TRUST) or "verify",
-        timeout=_integer(config, "timeout", invocation_dir, default=600, least=0) or None,
+        timeout=_integer(config, "timeout", default=600, least=0) or None,
         in_process=bool(config.getoption("mlff_in_process") or config.getini("mlff_in_process")),
     )
     _refuse_targets(options)
@@ -198,12 +198,10 @@ def _refuse_targets(options: Options) -> None:
         taken[path] = f"the {name} report"
 
 
-def _writes(
-    config: pytest.Config, html: Path | None, invocation_dir: Path
-) -> tuple[tuple[str, Path], ...]:
+def _writes(config: pytest.Config, html: Path | None) -> tuple[tuple[str, Path], ...]:
     """Formats that the report is written in, the page first."""
     writes = [] if html is None else [("html", html)]
-    for given in _many(config, "write", invocation_dir):
+    for given in _many(config, "write"):
         name, _, file = given.text.partition(":")
         if not name or not file:
             raise pytest.UsageError(
@@ -229,31 +227,26 @@ def _ini_folder(config: pytest.Config) -> Path:
     return config.inipath.parent if config.inipath is not None else config.rootpath
 
 
-def _many(config: pytest.Config, name: str, invocation_dir: Path) -> tuple[Located, ...]:
+def _many(config: pytest.Config, name: str) -> tuple[Located, ...]:
     given = config.getoption(f"mlff_{name}")
     if given:
-        return tuple(Located(text, invocation_dir) for text in given)
+        return tuple(Located(text, config.invocation_params.dir) for text in given)
     folder = _ini_folder(config)
     return tuple(Located(text, folder) for text in config.getini(f"mlff_{name}"))
 
 
-def _one(config: pytest.Config, name: str, invocation_dir: Path) -> Located | None:
+def _one(config: pytest.Config, name: str) -> Located | None:
     given = config.getoption(f"mlff_{name}")
     if given is not None:
-        return Located(str(given), invocation_dir)
+        return Located(str(given), config.invocation_params.dir)
     text = config.getini(f"mlff_{name}")
     return Located(text, _ini_folder(config)) if text else None
 
 
 def _integer(
-    config: pytest.Config,
-    name: str,
-    invocation_dir: Path,
-    *,
-    default: int = 0,
-    least: int | None = None,
+    config: pytest.Config, name: str, *, default: int = 0, least: int | None = None
 ) -> int:
-    found = _one(config, name, invocation_dir)
+    found = _one(config, name)
     if found is None:
         return default
     option = f"--mlff-{name.replace('_', '-')}"
