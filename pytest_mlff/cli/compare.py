@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from pytest_mlff.cli.parts import print_json
 
 if TYPE_CHECKING:
     from pytest_mlff.gate.compare import RankedModel, Ranking
@@ -95,7 +96,7 @@ def compare(paths: Sequence[Path], *, in_json: bool = False) -> int:
 
     ranking = rank(read_runs(paths))
     if in_json:
-        print(json.dumps(as_json(ranking), indent=1, ensure_ascii=False, allow_nan=False))
+        print_json(as_json(ranking))
     else:
         print("\n".join((shown(ranking), *_survival(paths))))
     return 0

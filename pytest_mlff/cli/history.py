@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from pytest_mlff.cli.parts import print_json
 
 if TYPE_CHECKING:
     from pytest_mlff.reports.history import History, Track
@@ -53,7 +54,7 @@ def history(
 
     found = read_history(paths)
     if in_json:
-        print(json.dumps(_as_json(found), indent=1, ensure_ascii=False, allow_nan=False))
+        print_json(_as_json(found))
     else:
         print("\n".join(_lines(found)))
     if folder is not None:

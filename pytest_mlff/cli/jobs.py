@@ -135,8 +135,6 @@ def cancel(store: Path, wanted: list[str], *, everything: bool = False) -> int:
 
 
 def _add_store(parser: argparse.ArgumentParser, default: Path | None = None) -> None:
-    import argparse
-
     # A subcommand's own default would hide what was said before its name.
     parser.add_argument(
         "--mlff-store",

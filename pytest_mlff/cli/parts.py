@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 
 def positive(text: str) -> int:
@@ -21,6 +23,11 @@ def data_folder(parser: argparse.ArgumentParser) -> None:
         "--data", "--mlff-data", dest="data", type=Path, metavar="DIR",
         help="where published datasets lie (default: the user's cache folder)",
     )  # fmt: skip
+
+
+def print_json(content: Any) -> None:
+    """Print a value as JSON that people can read."""
+    print(json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False))
 
 
 def print_table(rows: Sequence[Sequence[str]]) -> None:

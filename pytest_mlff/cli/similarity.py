@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from pytest_mlff.cli.parts import data_folder, positive
+from pytest_mlff.cli.parts import data_folder, positive, print_json
 from pytest_mlff.errors import MlffError
 
 if TYPE_CHECKING:
@@ -80,7 +79,7 @@ def _compare(options: argparse.Namespace) -> int:
         found = nearest(a, b, settings, n_jobs=options.jobs, progress=bar.update)
     quantiles = np.quantile(found.best, _QUANTILES).tolist()
     if options.json:
-        _print_json(
+        print_json(
             {
                 "a": {"name": options.a, "frames": len(a), "species": list(a.species)},
                 "b": {"name": options.b, "frames": len(b), "species": list(b.species)},
@@ -212,7 +211,7 @@ def _report(path: Path, *, as_json: bool) -> int:
         for name, members in _groups(points).items()
     }
     if as_json:
-        _print_json(
+        print_json(
             {
                 "groups": [
                     {
@@ -236,7 +235,3 @@ def _report(path: Path, *, as_json: bool) -> int:
     if lacking:
         print(f"without a value: {', '.join(lacking)}")
     return 0
-
-
-def _print_json(content: dict[str, Any]) -> None:
-    print(json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False))
