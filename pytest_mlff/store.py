@@ -38,6 +38,12 @@ def digest_of(key: Mapping[str, Any]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file's content."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
 def can_write(folder: Path) -> bool:
     """Whether files can be made in ``folder``, which is made if need be."""
     try:

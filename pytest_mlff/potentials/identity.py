@@ -1,15 +1,6 @@
-"""Identity of models: digests of files and versions of libraries."""
+"""Identity of models: versions of libraries."""
 
 from __future__ import annotations
-
-import hashlib
-from pathlib import Path
-
-
-def file_digest(path: Path) -> str:
-    """SHA-256 of a file's content."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def installed_versions(*distributions: str) -> dict[str, str]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, TypeVar
+
+from pytest_mlff.store import file_digest
 
 T = TypeVar("T")
 S = TypeVar("S")
@@ -98,20 +99,15 @@ def _unpack_arrays(content: bytes, _folder: Path) -> Mapping[str, Any]:
         raise ValueError(str(error)) from error
 
 
-def _sha256(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
 def _pack_files(files: Files, folder: Path) -> bytes:
-    digests = {name: _sha256(folder / name) for name in files.names}
+    digests = {name: file_digest(folder / name) for name in files.names}
     return _pack_json({"note": dict(files.note), "files": digests}, folder)
 
 
 def _unpack_files(content: bytes, folder: Path) -> Files:
     value = _unpack_json(content, folder)
     for name, digest in value["files"].items():
-        if _sha256(folder / name) != digest:
+        if file_digest(folder / name) != digest:
             raise ValueError(f"{name} is damaged")
     return Files(value["note"], tuple(value["files"]))
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from pytest_mlff.potentials.host.opened import is_library
-from pytest_mlff.potentials.identity import file_digest
+from pytest_mlff.store import file_digest
 
 _DOTTED: Final = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)+")
 

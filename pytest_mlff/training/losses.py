@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -11,6 +11,9 @@ from pytest_mlff.errors import MlffError
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
+
+K_B: Final = 8.617333262e-5
+"""Boltzmann's constant in eV/K (CODATA 2018)."""
 
 
 def bias_aware_weights(

@@ -15,15 +15,12 @@ from nequip.train import MeanSquaredError, MetricsManager
 from torchmetrics import Metric
 
 from pytest_mlff.errors import MlffError
-from pytest_mlff.training.losses import score_matching_loss
+from pytest_mlff.training.losses import K_B, score_matching_loss
 
 FRAME_WEIGHT: Final = "frame_weight"
 """Key of the weights in the data; a name that NequIP has to know before it reads any."""
 
 register_fields(graph_fields=[FRAME_WEIGHT])
-
-_K_B: Final = 8.617333262e-5
-"""Boltzmann's constant in eV/K (CODATA 2018)."""
 
 
 def mean_force_error(
@@ -130,7 +127,7 @@ class _WeightedForces(_Mean):
 class _ScoreMatching(_Mean):
     def __init__(self, temperature: float, probes: int) -> None:
         super().__init__()
-        self.kT, self.probes = _K_B * temperature, probes
+        self.kT, self.probes = K_B * temperature, probes
 
     def update(self, preds: Mapping[str, torch.Tensor], _target: object) -> None:
         forces, batch = preds[AtomicDataDict.FORCE_KEY], _batch(preds)

@@ -7,7 +7,6 @@ goes on; stages that it follows from are done first.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import time
 from collections.abc import Mapping
@@ -17,7 +16,7 @@ from typing import TYPE_CHECKING
 from pytest_mlff.datasets.export import extxyz_text
 from pytest_mlff.errors import MlffError
 from pytest_mlff.products import FOLDER, Files, Product, find, once
-from pytest_mlff.store import Store, write_atomically
+from pytest_mlff.store import Store, file_digest, write_atomically
 from pytest_mlff.training.fixture import TrainingFixture
 from pytest_mlff.training.job import KIND, TrainingResult
 from pytest_mlff.training.stage_frames import stage_frames
@@ -107,7 +106,7 @@ def _train(job: TrainingJob) -> TrainingResult:
         checkpoint = kept
     return TrainingResult(
         checkpoint=checkpoint,
-        sha256=hashlib.sha256(checkpoint.read_bytes()).hexdigest(),
+        sha256=file_digest(checkpoint),
         digest=job.digest,
         trained=True,
         seconds=seconds,

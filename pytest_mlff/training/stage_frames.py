@@ -11,16 +11,13 @@ import numpy as np
 from pytest_mlff.datasets.oracles import label_frames, oracle_named
 from pytest_mlff.store import Store
 from pytest_mlff.training.job import load_request
-from pytest_mlff.training.losses import bias_aware_weights, denoising_forces, frame_distances
+from pytest_mlff.training.losses import K_B, bias_aware_weights, denoising_forces, frame_distances
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from pytest_mlff.datasets.frames import Frames
     from pytest_mlff.training.job import TrainingJob, TrainingResult
-
-_K_B = 8.617333262e-5
-"""eV/K."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,7 +57,7 @@ def stage_frames(job: TrainingJob, before: Mapping[str, TrainingResult]) -> Stag
         shaken, forces = denoising_forces(
             train.positions,
             loss.denoising.sigma,
-            _K_B * loss.denoising.temperature,
+            K_B * loss.denoising.temperature,
             seed=int(job.key["seed"]),
         )
         train = replace(

@@ -26,8 +26,9 @@ from pytest_mlff.potentials.families.nequip import (
     type_table,
     users_random_state,
 )
-from pytest_mlff.potentials.identity import file_digest, installed_versions
+from pytest_mlff.potentials.identity import installed_versions
 from pytest_mlff.potentials.protocol import PotentialInfo
+from pytest_mlff.store import file_digest
 
 if TYPE_CHECKING:
     from pytest_mlff.potentials.detect import FileKind

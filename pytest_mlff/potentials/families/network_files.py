@@ -18,8 +18,9 @@ from pytest_mlff.entry_points import named_object
 from pytest_mlff.errors import MlffError, NotSupportedError
 from pytest_mlff.potentials.device import full_precision
 from pytest_mlff.potentials.families.networks.batch import batch_of
-from pytest_mlff.potentials.identity import file_digest, installed_versions
+from pytest_mlff.potentials.identity import installed_versions
 from pytest_mlff.potentials.protocol import PotentialInfo, Prediction
+from pytest_mlff.store import file_digest
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -20,8 +20,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from pytest_mlff.potentials.identity import file_digest
-from pytest_mlff.store import digest_of
+from pytest_mlff.store import digest_of, file_digest
 
 _PACKAGE: Final = Path(__file__).resolve().parents[2]
 _CODE: Final = (".py", ".pyc", ".so", ".pyd", ".dylib", ".zip", ".egg", ".whl")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import importlib.metadata
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -12,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_mlff.errors import MlffError
 from pytest_mlff.potentials.failures import one_line, raise_if_poisoned
+from pytest_mlff.potentials.identity import installed_versions
 from pytest_mlff.training.trainers.protocol import Fit
 
 if TYPE_CHECKING:
@@ -43,9 +42,7 @@ class CallableTrainer:
         """Version of the distribution that holds the function; its code is part of the recipe."""
         module = inspect.getmodule(self.function)
         top = (getattr(module, "__name__", "") or "").partition(".")[0]
-        with contextlib.suppress(importlib.metadata.PackageNotFoundError, ValueError):
-            return {top: importlib.metadata.version(top)}
-        return {}
+        return installed_versions(top) if top else {}
 
     @property
     def heeds(self) -> tuple[str, ...]:

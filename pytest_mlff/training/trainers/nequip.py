@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import csv
-import importlib.metadata
 import importlib.util
 import json
 import math
@@ -15,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_mlff.errors import MissingExtraError, MlffError
+from pytest_mlff.potentials.identity import installed_versions
 from pytest_mlff.training.child import INTERRUPTED
 from pytest_mlff.training.trainers.apart import run_logged, why_it_failed
 from pytest_mlff.training.trainers.protocol import Fit
@@ -251,11 +250,7 @@ def _versions(recipe: Recipe) -> dict[str, str]:
     if recipe.python is None:
         if importlib.util.find_spec("nequip") is None:
             raise MissingExtraError(f"recipe {recipe.path.name}", "nequip", "nequip")
-        known = {}
-        for library in _LIBRARIES:
-            with contextlib.suppress(importlib.metadata.PackageNotFoundError):
-                known[library] = importlib.metadata.version(library)
-        return known
+        return installed_versions(*_LIBRARIES)
     from pytest_mlff.potentials.process import Limits, surroundings_of
 
     held = surroundings_of(Limits(python=recipe.python), f"recipe {recipe.path}")
