@@ -154,7 +154,6 @@ def early_warning(run: Simulated) -> tuple[list[Picture], dict[str, float | int 
     """
     from pytest_mlff.metrics.visited import visited_frames
     from pytest_mlff.similarity import nearest, warning_quality
-    from pytest_mlff.statistics.interval import mean_interval
 
     known, name = (run.frames, "reference") if run.training is None else (run.training, "training")
     frames, alive = visited_frames(run.trajectory, run.visited.every)
@@ -165,9 +164,7 @@ def early_warning(run: Simulated) -> tuple[list[Picture], dict[str, float | int 
     except MissingExtraError:
         return [], {}
     errors = run.visited.force_mae.T[alive][moved]
-    quality = warning_quality(
-        best, errors, mean_interval, segments=(alive.sum(axis=1) - 1).tolist()
-    )
+    quality = warning_quality(best, errors, segments=(alive.sum(axis=1) - 1).tolist())
     told = {
         "warning_correlation": quality.correlation,
         "warning_correlation_low": quality.correlation_low,

@@ -59,16 +59,13 @@ def foresight(
         (SAIBench-MLFF proposes similarity as the early warning), each with a 95 % interval where
         there are enough frames. Empty where dscribe is not installed.
     """
-    from pytest_mlff.metrics import mean_interval
     from pytest_mlff.similarity import warning_quality
 
     try:
         best = _best(test, train, store)
     except MissingExtraError:
         return {}
-    quality = warning_quality(
-        best[series.order], series.per_frame, mean_interval, segments=series.segments
-    )
+    quality = warning_quality(best[series.order], series.per_frame, segments=series.segments)
     found = {
         "warning_correlation": quality.correlation,
         "warning_correlation_low": quality.correlation_low,

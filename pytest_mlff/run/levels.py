@@ -10,6 +10,7 @@ electronvolt per atom off. On the user's own data an unknown level always binds.
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -42,7 +43,7 @@ def _offset(frames: Frames, prediction: Prediction) -> tuple[float, np.ndarray, 
     frames = frames.select(labelled)
     errors = MEV * found / frames.counts
     compositions: dict[bytes, list[int]] = {}
-    for index, (start, stop) in enumerate(zip(frames.offsets, frames.offsets[1:], strict=False)):
+    for index, (start, stop) in enumerate(pairwise(frames.offsets)):
         key = np.sort(frames.numbers[start:stop]).tobytes()
         compositions.setdefault(key, []).append(index)
     free = errors.copy()

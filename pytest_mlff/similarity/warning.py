@@ -13,38 +13,18 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from pytest_mlff.similarity.correlation import ranks
+from pytest_mlff.statistics.interval import mean_interval
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 WORST: Final = 0.1
 """Share of frames that count as the worst."""
-
-
-class IntervalOfMean(Protocol):
-    """What is read of :class:`pytest_mlff.metrics.MeanInterval`."""
-
-    @property
-    def ci_low(self) -> float | None:
-        """Lower end; None where undecided."""
-
-    @property
-    def ci_high(self) -> float | None:
-        """Upper end; None where undecided."""
-
-
-class IntervalRule(Protocol):
-    """:func:`pytest_mlff.metrics.mean_interval`, or another rule for correlated series."""
-
-    def __call__(
-        self, series: NDArray[Any], *, level: float, segments: Sequence[int] | None
-    ) -> IntervalOfMean:
-        """Interval of the mean of a series in time order."""
 
 
 @dataclass(frozen=True)
@@ -151,7 +131,6 @@ def _interval(
 def warning_quality(
     similarity: NDArray[np.float64] | Sequence[float],
     errors: NDArray[np.float64] | Sequence[float],
-    interval: IntervalRule,
     *,
     segments: Sequence[int] | None = None,
 ) -> WarningQuality:
@@ -163,8 +142,6 @@ def warning_quality(
         Of each test frame to its nearest training frame, in time order.
     errors : array_like, shape (n_frames,)
         The frame's own error, such as its mean absolute force error, in any unit.
-    interval : callable
-        Interval of the mean of a correlated series: :func:`pytest_mlff.metrics.mean_interval`.
     segments : sequence of int, optional
         Lengths of the trajectories, where there are several.
 
@@ -185,7 +162,7 @@ def warning_quality(
         return WarningQuality(None, None, None, None, None, None, n, n_worst)
 
     def half_width(influence: NDArray[np.float64]) -> float | None:
-        found = interval(influence, level=0.95, segments=segments)
+        found = mean_interval(influence, segments=segments)
         if found.ci_low is None or found.ci_high is None:
             return None
         return (found.ci_high - found.ci_low) / 2.0
