@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from pytest_mlff.potentials.adapters import Adapter, LoadOptions, ModelOpensCodeWarning
+from pytest_mlff.potentials.adapters import (
+    Adapter,
+    LoadOptions,
+    ModelOpensCodeWarning,
+    ModelReadsLabelsWarning,
+)
 from pytest_mlff.potentials.batching import BatchPlan, evaluate
 from pytest_mlff.potentials.loading import load_checkpoint, load_potential
 from pytest_mlff.potentials.protocol import Potential, PotentialInfo, Prediction
@@ -26,6 +31,7 @@ __all__ = [
     "Factory",
     "LoadOptions",
     "ModelOpensCodeWarning",
+    "ModelReadsLabelsWarning",
     "ModelSource",
     "Potential",
     "PotentialInfo",

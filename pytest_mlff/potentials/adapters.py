@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from pytest_mlff.potentials.protocol import Potential
 
 
+class ModelReadsLabelsWarning(UserWarning):
+    """A model's own code has read the file with the labels that it is judged by."""
+
+
 class ModelOpensCodeWarning(UserWarning):
     """Opening this model file runs code that the file brings along."""
 

@@ -7,8 +7,10 @@ also those of other processes and later runs.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_mlff.errors import MlffError, NotSupportedError
@@ -16,6 +18,7 @@ from pytest_mlff.gate.outcome import Outcome
 from pytest_mlff.gate.threshold import Judgement, Verdict, judge_reported, judge_threshold
 from pytest_mlff.metrics.measurement import measurement_of
 from pytest_mlff.metrics.registry import metric_named
+from pytest_mlff.potentials.adapters import ModelReadsLabelsWarning
 from pytest_mlff.run.data_checks import Soundness
 from pytest_mlff.run.inputs import CaseInputs
 from pytest_mlff.run.known_violations import excused
@@ -76,6 +79,7 @@ class Evaluation:
         )
         self.soundness = Soundness(store)
         self._frame_sets: dict[tuple[str, str, str], FrameSets] = {}
+        self._seen: dict[tuple[int, str], list[str]] = {}
 
     def potential(
         self, source: Located, variant: str | None = None, planned: PlannedSpec | None = None
@@ -124,6 +128,8 @@ class Evaluation:
                 model = self.potential(source, case.variant.id, planned).info.name
             inputs = self.inputs(case, planned, source)
             measurement = inputs.measured()
+            if source is not None and inputs.metric.labels is not None:
+                self._warn_of_seen_labels(inputs)
             measurement = self._with_foresight(case, planned, measurement)
             judgement = _judged(case, measurement)
             card = None if source is None else self.models.card(source)
@@ -146,6 +152,31 @@ class Evaluation:
         except MlffError as error:
             return Outcome(case, Judgement(Verdict.ERROR, str(error)), None, model)
         return Outcome(case, judgement, measurement, model)
+
+    def _warn_of_seen_labels(self, inputs: CaseInputs) -> None:
+        """Say once if the code of a model has read the labels that it is judged by.
+
+        Raises
+        ------
+        MlffError
+            Where the user's filters make the warning an error.
+        """
+        potential, test = inputs.potential, inputs.sets.test
+        key = (id(potential), test.frames.structure_digest)
+        # A model of this process has files in common with the judge.
+        if key not in self._seen and hasattr(potential, "opened"):
+            sources = {Path(one.source).absolute() for one in test.datasets.values()}
+            inside = {one for source in sources if source.is_dir() for one in source.rglob("*")}
+            self._seen[key] = potential.opened(sorted(str(one) for one in sources | inside))
+        for file in self._seen.get(key, ()):
+            text = (
+                f"{potential.info.name}: its code has read {file}, which holds the labels that it "
+                "is judged by; its training frames are better in a file of their own"
+            )
+            try:
+                warnings.warn(text, ModelReadsLabelsWarning, stacklevel=2)
+            except ModelReadsLabelsWarning as error:
+                raise MlffError(text) from error
 
     def level(
         self, source: Located, potential: Potential, planned: PlannedSpec, variant: Variant

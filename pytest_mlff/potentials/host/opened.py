@@ -5,7 +5,7 @@ does not count. Files that compiled code opens by itself are not seen.
 """
 
 # Plain os.path: this runs at every file that a model opens.
-# ruff: noqa: PTH100, PTH112, PTH113, PTH208
+# ruff: noqa: PTH100, PTH112, PTH113, PTH116, PTH208
 
 from __future__ import annotations
 
@@ -89,6 +89,11 @@ class Opened:
         self._state, self._last = state, tuple(found)
         return self._last
 
+    def among(self, files: Iterable[str], remembered: Iterable[str] = ()) -> list[str]:
+        """Those of some files that were read, under whatever link; ``remembered`` are read, too."""
+        read = {_identity(one) for one in (*self._read, *remembered)} - {None}
+        return [one for one in files if _identity(one) in read]
+
     def _counted(self, paths: Iterable[str]) -> list[str]:
         """Those of some files that belong to no library."""
         paths = list(paths)
@@ -113,6 +118,15 @@ class Opened:
             # Two files outside may have the same name.
             found[name] = digest_of({"files": sorted({found.get(name, ""), self._digests[path]})})
         return found
+
+
+def _identity(path: str) -> tuple[int, int] | None:
+    """What tells a file whatever it is called; None where there is none."""
+    try:
+        found = os.stat(path)
+    except (OSError, ValueError):
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _source_of(path: str) -> str:

@@ -153,6 +153,10 @@ class _Host:
         self.remembered = tuple(dict.fromkeys((*self.remembered, *header["files"])))
         return {"digest": self._digest()}, {}
 
+    def do_opened(self, header: Mapping[str, Any], _arrays: object) -> tuple[Any, Any]:
+        """Those of some files that the model has read, in this process or an earlier one."""
+        return {"opened": self.opened.among(header["files"], self.remembered)}, {}
+
     def _files(self) -> tuple[str, ...]:
         # A checkpoint's own digest says what was read of it; a factory's data are all there is.
         return self.opened.files(read=self.identity is None)

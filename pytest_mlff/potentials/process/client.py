@@ -199,6 +199,11 @@ class ProcessPotential:
         resident, device, objects = (float(one) for one in reply["used"])
         return resident, device, objects
 
+    def opened(self, files: Sequence[str]) -> list[str]:
+        """Those of some files that the model's own code has read."""
+        reply, _ = self._call({"do": "opened", "files": list(files)}, {})
+        return [str(one) for one in reply["opened"]]
+
     # --- the process --------------------------------------------------------------------
 
     def _start(self) -> HostProcess:
