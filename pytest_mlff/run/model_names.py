@@ -28,14 +28,29 @@ def infos_told_apart(infos: Sequence[PotentialInfo]) -> list[PotentialInfo]:
 def records_told_apart(
     records: Mapping[str, CaseRecord], planned: Mapping[str, PlannedCase]
 ) -> dict[str, CaseRecord]:
-    """Records by node id, in their order, with models called as in :func:`infos_told_apart`."""
+    """Records by node id, in their order, with models called as in :func:`infos_told_apart`.
+
+    A case that was not run knows only what the command line said of its model; a neighbour knows
+    its name.
+    """
     texts = {nodeid: one.source.text for nodeid, one in planned.items() if one.source is not None}
+    names: dict[str, set[str | None]] = {}
+    for nodeid in records.keys() & texts.keys():
+        if records[nodeid].model != texts[nodeid]:
+            names.setdefault(texts[nodeid], set()).add(records[nodeid].model)
+    known = {text: next(iter(found)) for text, found in names.items() if len(found) == 1}
+
+    def named(nodeid: str) -> str | None:
+        text, model = texts.get(nodeid), records[nodeid].model
+        return known.get(text, model) if text is not None and text == model else model
+
     sources: dict[str | None, set[str]] = {}
     for nodeid in records.keys() & texts.keys():
-        sources.setdefault(records[nodeid].model, set()).add(texts[nodeid])
+        sources.setdefault(named(nodeid), set()).add(texts[nodeid])
+    shared = {name for name, found in sources.items() if len(found) > 1}
     return {
-        nodeid: record.model_copy(update={"model": texts[nodeid]})
-        if len(sources.get(record.model, ())) > 1
-        else record
+        nodeid: record.model_copy(
+            update={"model": texts[nodeid] if named(nodeid) in shared else named(nodeid)}
+        )
         for nodeid, record in records.items()
     }

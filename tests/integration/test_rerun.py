@@ -42,3 +42,4 @@ def test_stopping_early_leaves_a_complete_report(pytester: Pytester) -> None:
     assert {c["reason"] for c in cases if c["verdict"] == "skipped"} == {
         "not run: the run ended early"
     }
+    assert {case["model"] for case in cases} == {"scaled"}
