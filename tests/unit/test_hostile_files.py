@@ -76,6 +76,14 @@ def test_hostile_json(
     assert said in one_line(read, path)
 
 
+@pytest.mark.parametrize("read", [load_baseline, load_report])
+@pytest.mark.parametrize("text", ["5", '"x"', "null", "true", "[]", "[[]]"])
+def test_json_that_is_no_object(tmp_path: Path, read: Callable[[Path], object], text: str) -> None:
+    path = tmp_path / "run.json"
+    path.write_text(text)
+    one_line(read, path)
+
+
 @pytest.mark.parametrize("version", [1e300, 10**400, "1" * 5000, [1], {}, None, True, -1, "١"])
 def test_odd_versions_of_a_baseline(tmp_path: Path, version: object) -> None:
     path = tmp_path / "run.json"

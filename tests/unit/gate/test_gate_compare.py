@@ -62,6 +62,12 @@ def test_order_score_and_interval() -> None:
     assert (best.change, best.low, best.high) == (0.0, 0.0, 0.0)
 
 
+def test_shared_cases_stand_in_order() -> None:
+    names = [f"s/a/uracil/n{number}" for number in range(9)]
+    runs = {model: {name: made(name, 1.0, 0.0, 0, 40) for name in names} for model in "ab"}
+    assert rank(runs).cases == tuple(names)
+
+
 def test_equal_models_are_a_tie_in_most_repeats_and_pairing_narrows() -> None:
     surely, widths = 0, []
     for seed in range(60):

@@ -91,6 +91,7 @@ def test_the_film_shows_the_first_death_and_the_frame_of_it() -> None:
     made = still(NUMBERS, WATER, replicas=3, frames=40)
     made.positions[9:, 1, 1, 0] += np.float32(0.51)
     made.positions[7:, 2, 1, 0] += np.float32(0.52)
+    made.positions[8:, 2] += np.float32(1.0)  # as a whole: what follows is another frame
     shown = pictures.survival(simulated(made))
     assert shown.moment is not None
     frame, note = shown.moment
