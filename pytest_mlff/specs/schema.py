@@ -196,7 +196,7 @@ def _own_names(case: CasePlan) -> tuple[str, ...]:
 def _check_table(
     at: tuple[str | int, ...], threshold: ThresholdPlan, spec: SpecFile, own: tuple[str, ...]
 ) -> Iterator[Problem]:
-    known = _known_names(spec) | dict.fromkeys(own)
+    known = _known_names(spec, own)
     for axis in threshold.by:
         if axis not in known:
             yield (*at, "by"), unknown_name(axis, known)
@@ -216,14 +216,14 @@ def _axis_values(axis: str, spec: SpecFile) -> set[tuple[bool, object]]:
     return {(type(value) is bool, value) for values in lists for value in values}
 
 
-def _known_names(spec: SpecFile) -> dict[str, None]:
-    return dict.fromkeys([*spec.axes, "dataset"])
+def _known_names(spec: SpecFile, own: tuple[str, ...] = ()) -> dict[str, None]:
+    return dict.fromkeys([*spec.axes, "dataset", *own])
 
 
 def _check_names(
     at: tuple[str | int, ...], expression: Expression, spec: SpecFile, own: tuple[str, ...] = ()
 ) -> Iterator[Problem]:
-    known = _known_names(spec) | dict.fromkeys(own)
+    known = _known_names(spec, own)
     for name in sorted(expression.names - known.keys()):
         yield at, f"{expression.text!r}: {unknown_name(name, known)}"
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Final
 
 from pytest_mlff.errors import MlffError
 from pytest_mlff.reports.github.escape import command, shortened, visible_line
-from pytest_mlff.reports.github.words import answer, interval, is_red, worst_first
+from pytest_mlff.reports.github.words import interval, is_red, worst_first
+from pytest_mlff.reports.headline import headline_of
 from pytest_mlff.specs.locate import builtin_folder
 from pytest_mlff.specs.yaml_source import read_yaml
 from pytest_mlff.units import in_unit
@@ -43,9 +44,9 @@ def annotation_lines(report: Report, locate: Callable[[CaseRecord], Place | None
     for record in worst_first(record for record in report.cases if is_red(record)):
         specs.setdefault(f"{record.suite}/{record.spec}", []).append(record)
     if not specs:
-        word, why = answer(report)
+        headline = headline_of(report)
         kind = "error" if report.run.exit_code else "warning"
-        return [] if word == "Yes" else [command(kind, why, title="mlff")]
+        return [] if headline.answer == "Yes" else [command(kind, headline.sentence, title="mlff")]
     several = len({record.model for record in report.cases}) > 1
     lines = []
     for shown, (name, red) in enumerate(list(specs.items())[:_SHOWN], start=1):

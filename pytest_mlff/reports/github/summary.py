@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from pytest_mlff.metrics.registry import is_law
 from pytest_mlff.reports.comparison import comparison_of
 from pytest_mlff.reports.github.escape import inline, preformatted
-from pytest_mlff.reports.github.words import (
-    answer,
-    change,
-    interval,
-    is_red,
-    number,
-    worst_first,
-)
+from pytest_mlff.reports.github.words import change, interval, is_red, number, worst_first
+from pytest_mlff.reports.headline import headline_of
 
 if TYPE_CHECKING:
     from pytest_mlff.reports.model import CaseRecord, Report
@@ -41,20 +35,15 @@ def step_summary(report: Report, limit: int = SUMMARY_LIMIT) -> str:
     head = _head(report)
     if limit < _HEAD_ROOM:
         return _brief(report, limit)
-    makers: dict[str, Callable[[int], str]] = {
-        "red": lambda room: _red(report, room),
-        "laws": lambda room: _laws(report, room),
-        "unsupported": lambda room: _unsupported(report, room),
-        "run": lambda room: _run(report, room),
-        "cases": lambda room: _cases(report, room),
-    }
+    # The longest section is made last, so that it cannot crowd out the others.
+    makers = (_red, _laws, _unsupported, _run, _cases)
     room = limit - _size(head) - _FRAME * len(makers)
-    made: dict[str, str] = {}
-    # The longest section comes last, so that it cannot crowd out the others.
-    for name, make in makers.items():
-        made[name] = make(max(room, 0))
-        room -= max(_size(made[name]) - _FRAME, 0)
-    return head + "".join(made[name] for name in ("red", "cases", "laws", "unsupported", "run"))
+    made: list[str] = []
+    for make in makers:
+        made.append(make(report, max(room, 0)))
+        room -= max(_size(made[-1]) - _FRAME, 0)
+    red, laws, unsupported, run, cases = made
+    return head + red + cases + laws + unsupported + run
 
 
 def _size(text: str) -> int:
@@ -62,8 +51,8 @@ def _size(text: str) -> int:
 
 
 def _title(report: Report) -> str:
-    word, why = answer(report)
-    return f"## May this force field be merged? {word}.\n\n{inline(why)}\n"
+    headline = headline_of(report)
+    return f"## May this force field be merged? {headline.answer}.\n\n{inline(headline.sentence)}\n"
 
 
 def _brief(report: Report, limit: int) -> str:

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Final
 
 from pytest_mlff.gate.threshold import RED
-from pytest_mlff.reports.headline import ORDER, headline_of
+from pytest_mlff.reports.headline import ORDER
 from pytest_mlff.units import in_unit, percent
 
 if TYPE_CHECKING:
-    from pytest_mlff.reports.model import CaseRecord, Report
+    from pytest_mlff.reports.model import CaseRecord
 
 _AGAINST: Final = {
     "worse": "🔺 worse", "better": "🔽 better", "same": "= same", "undecided": "❔ undecided",
@@ -69,9 +69,3 @@ def counts(records: Sequence[CaseRecord]) -> str:
     """E.g. ``2 failed, 38 passed``, gravest first."""
     found = {name: sum(r.verdict == name for r in records) for name in ORDER}
     return ", ".join(f"{count} {name}" for name, count in found.items() if count) or "none was run"
-
-
-def answer(report: Report) -> tuple[str, str]:
-    """May this merge, and why: the words of the HTML report."""
-    headline = headline_of(report)
-    return headline.answer, headline.sentence

@@ -21,24 +21,24 @@ class LossDrawing:
 
     Attributes
     ----------
-    width, height : int
-        Of the drawing.
     train, validation : str
         ``points`` of the two polylines; empty where nothing was recorded.
     x_ticks, y_ticks : tuple of (position, label)
     logarithmic : bool
         Whether the vertical axis is (it is where all values are positive).
+    width, height : int
+        Of the drawing.
     left, right, top, bottom : int
         Edges of the plot area.
     """
 
-    width: int
-    height: int
     train: str
     validation: str
     x_ticks: tuple[tuple[float, str], ...]
     y_ticks: tuple[tuple[float, str], ...]
     logarithmic: bool
+    width: int = _WIDTH
+    height: int = _HEIGHT
     left: int = _LEFT
     right: int = _WIDTH - _RIGHT
     top: int = _TOP
@@ -74,8 +74,6 @@ def draw_loss(training: TrainingRecord) -> LossDrawing | None:
 
     ticks = _log_ticks(lowest, highest) if logarithmic else [lowest, highest]
     return LossDrawing(
-        width=_WIDTH,
-        height=_HEIGHT,
         train=line(train),
         validation=line(validation),
         x_ticks=tuple((place_x(step), f"{step:,}") for step in dict.fromkeys((first, last))),
