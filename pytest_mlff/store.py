@@ -12,6 +12,7 @@ What is worth keeping and how it is read is for `pytest_mlff.products`.
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
@@ -66,8 +67,11 @@ def write_atomically(path: Path, content: bytes | Iterable[bytes]) -> None:
     Raises
     ------
     OSError
-        If the file cannot be written; an old file is then untouched.
+        If the file cannot be written, or is a device or pipe; what was there is then untouched.
     """
+    if path.exists() and not path.is_file():
+        # The exchange below would put a plain file in the place of /dev/null.
+        raise OSError(errno.EINVAL, "no regular file", str(path))
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, scratch = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
     try:

@@ -131,6 +131,11 @@ def _writers(config: pytest.Config, options: Options) -> tuple[tuple[ReportForma
     for option, path in asked:
         if path.is_dir():
             raise MlffError(f"--mlff-{option}: {path} is a folder; name a file in it")
+        if path.exists() and not path.is_file():
+            raise MlffError(
+                f"--mlff-{option}: {path} is a device or pipe, no file; leave the option out or "
+                "name a file"
+            )
         if not can_write(path.parent):
             raise MlffError(f"--mlff-{option}: cannot write to {path.parent}")
     if not options.writes:

@@ -62,6 +62,8 @@ TABLE = {
                           ["absent.npz"]),
     "report in a file's place": (["--mlff-report=notes.txt/r.json"], SPEC, ["--mlff-report"]),
     "report that is a folder": (["--mlff-report=specs"], SPEC, ["--mlff-report", "folder"]),
+    "report into a pipe": (["--mlff-report=pipe"], SPEC, ["--mlff-report", "device or pipe"]),
+    "page into a pipe": (["--mlff-html=pipe"], SPEC, ["--mlff-html", "device or pipe"]),
     "cuda without a GPU": (["--mlff-device=cuda"], SPEC, ["cuda"]),
     "seed that is no number": (["--mlff-seed=x"], SPEC, ["--mlff-seed", "'x'"]),
 }  # fmt: skip
@@ -70,6 +72,7 @@ TABLE = {
 def _fill(root: Path, checkpoint: str) -> None:
     whole = open(checkpoint, "rb").read()  # noqa: PTH123, SIM115
     (root / "truncated.ckpt").write_bytes(whole[: len(whole) // 2])
+    os.mkfifo(root / "pipe")
     (root / "notes.txt").write_text("these are notes, not a model\n")
     (root / "corrupt.npz").write_bytes(b"PK\x03\x04 and then rubbish" * 20)
     np.savez(root / "mine.npz", positions=np.zeros((3, 2, 3)))
