@@ -353,3 +353,10 @@ def _joined_columns(
         return {}, {}
     rows = [part.extras(index) for part in parts for index in range(len(part))]
     return columns_of([info for info, _ in rows], [arrays for _, arrays in rows])
+
+
+def read_only(*arrays: NDArray[Any] | None) -> None:
+    """Let nobody write into arrays that several read."""
+    for array in arrays:
+        if isinstance(array, np.ndarray):
+            array.setflags(write=False)

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from pytest_mlff.datasets.frames import Frames
+from pytest_mlff.datasets.frames import Frames, read_only
 from pytest_mlff.errors import MlffError, NotSupportedError
 
 if TYPE_CHECKING:
@@ -113,8 +113,10 @@ class FrameSets:
 
     @property
     def test_frames(self) -> Frames:
-        """Test frames with their labels."""
-        return self.test.frames
+        """Test frames with their labels, which all cases share and none may change."""
+        frames = self.test.frames
+        read_only(frames.energy, frames.forces, frames.stress)
+        return frames
 
     @property
     def train_frames(self) -> Frames | None:

@@ -17,6 +17,7 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import cache
+from numbers import Real
 from typing import Any, Final, Literal
 
 from pytest_mlff.entry_points import entry_points, named_object
@@ -163,10 +164,22 @@ class Metric:
         Raises
         ------
         MlffError
-            If the value is in another unit; and what the measurement itself raises.
+            If the value is no number or in another unit; and what the measurement itself raises.
         """
         measure = named_object(self.measure) if isinstance(self.measure, str) else self.measure
         found = measure(inputs)
+        value = getattr(found, "value", None)
+        # Numbers of NumPy are real, too; its arrays, complex numbers and texts are not.
+        if not isinstance(value, Real) or isinstance(value, bool):
+            what = (
+                f"a {type(found).__name__}"
+                if value is None
+                else f"a value of type {type(value).__name__}"
+            )
+            raise MlffError(
+                f"metric {self.id} measured {what}; it is to give a Measurement of "
+                "pytest_mlff.metrics whose value is one real number"
+            )
         if found.unit != self.unit:
             raise MlffError(f"metric {self.id} is in {self.unit}, but measured {found.unit}")
         return found

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pytest_mlff.datasets.frames import read_only
 from pytest_mlff.potentials.failures import LostContexts, ModelFailure
 from pytest_mlff.potentials.protocol import Prediction
 from pytest_mlff.products import ARRAYS, Product, keep, once
@@ -65,7 +66,10 @@ class PredictionPasses:
             raise self._failed[key]
         if key not in self._known:
             try:
-                self._known[key] = self._shared(potential, frames)
+                found = self._shared(potential, frames)
+                # One pass serves all cases, so none may change it for the next.
+                read_only(found.energy, found.forces, found.stress)
+                self._known[key] = found
             except ModelFailure as error:
                 # A model that hangs on these frames would hang once for each case.
                 self._failed[key] = error

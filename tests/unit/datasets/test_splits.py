@@ -148,6 +148,8 @@ def test_cut_of_several_molecules(memory_source: Sources) -> None:
     np.testing.assert_array_equal(x, np.concatenate(list(sets.train.indices.values())))
     assert sets.validation is None
     assert len(sets.test_frames) == 15
+    with pytest.raises(ValueError, match="read-only"):  # all cases share them
+        sets.test_frames.forces[:] = 0.0
     assert sets.test_frames.time_index is None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from pytest_mlff.errors import MlffError
@@ -81,3 +82,21 @@ def test_every_implementation_exists() -> None:
             assert callable(one.resolved())
     for name, law in laws().items():
         assert law.id == name
+
+
+@pytest.mark.parametrize(
+    "found, message",
+    [
+        (None, "a NoneType"),
+        (0.5, "a float"),
+        (Measurement("0.5", "1", 1, 1), "a value of type"),
+        (Measurement(True, "1", 1, 1), "a value of type"),
+        (Measurement(0.5 + 0j, "1", 1, 1), "a value of type"),
+        (Measurement(np.array([0.5]), "1", 1, 1), "a value of type"),
+    ],
+)
+def test_a_measurement_is_one_real_number(found: object, message: str) -> None:
+    with pytest.raises(MlffError, match=f"metric cosine measured {message}.*one real number"):
+        Metric("cosine", "1", "a title", lambda _: found).measured(None)
+    number = Measurement(np.float32(0.5), "1", 1, 1)
+    assert Metric("cosine", "1", "a title", lambda _: number).measured(None) is number

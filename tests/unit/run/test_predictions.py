@@ -191,3 +191,12 @@ def test_a_pass_of_another_shape_is_computed_again(tmp_path: Path) -> None:
     with pytest.warns(StoreWarning, match="makes no sense"):
         found = PredictionPasses(Store(tmp_path), trust="full").of(model, frames)
     assert len(found.energy) == len(frames)
+
+
+def test_nobody_changes_the_pass_that_all_cases_share(tmp_path: Path) -> None:
+    passes = PredictionPasses(Store(tmp_path))
+    for potential in (Known(lennard_jones()), Known(lennard_jones())):  # computed, then stored
+        found = passes.of(potential, _frames(periodic=True))
+        for array in (found.energy, found.forces, found.stress):
+            with pytest.raises(ValueError, match="read-only"):
+                array[:] = 0.0
