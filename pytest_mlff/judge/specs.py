@@ -33,7 +33,7 @@ _ELSEWHERE = {
     "axes", "where", "variant", "frames", "cases",  # compared as the cases they expand to
 }  # fmt: skip
 _OF_A_CASE = {"variant", "metric", "species", "threshold", "options", "group_by", "group"}
-_OF_A_THRESHOLD = {"limit", "larger_is_better", "unit", "provenance"}
+_OF_A_THRESHOLD = {"limit", "larger_is_better", "provenance"}
 
 
 def spec_edits(name: str, before: Path, after: Path) -> list[Edit]:
@@ -191,8 +191,6 @@ def _limits(case: Case) -> dict[str, float]:
 def _differences(old: Case, new: Case) -> Iterator[tuple[EditKind, str, float]]:
     before, after = _limits(old), _limits(new)
     unit = "" if old.threshold is None else f" {old.threshold.unit}"
-    if old.threshold and new.threshold and old.threshold.unit != new.threshold.unit:
-        yield "threshold loosened", f"unit{unit} → {new.threshold.unit}", float("inf")
     for side in before.keys() | after.keys():
         was, now = before.get(side), after.get(side)
         if was == now:
