@@ -104,6 +104,7 @@ def test_how_far_below_the_smallest_value_is_said_of_a_positive_one(limit: float
         (0.9, 0.4, Verdict.PASSED, "0.9 meV/Å ≤ 0.9 meV/Å, 0.5 meV/Å above the noise floor of 0.4"),
         (0.1, 0.4, Verdict.PASSED, "0.1 meV/Å ≤ 0.9 meV/Å"),
         (0.91, 0.4, Verdict.FAILED, "above the threshold of 0.9 meV/Å, 0.5 meV/Å above the noise"),
+        (0.1, 0.5, Verdict.PASSED, "0.1 meV/Å ≤ 1 meV/Å, 0.5 meV/Å above the noise floor of 0.5"),
         # A reference that differs from itself by more than is allowed would let anything pass.
         (0.1, 0.51, Verdict.ERROR, "noise floor of 0.51 meV/Å is above the threshold of 0.5"),
         (math.nan, None, Verdict.ERROR, "2 of 3 replicas exploded"),

@@ -46,6 +46,7 @@ def test_coefficients_equal_the_sum_that_defines_them() -> None:
 
 def test_family_of_spectra_is_flat_or_a_lorentzian_over_flat() -> None:
     family = spectra(12)
+    assert family.shape == (1 + 5 * 6, 12)
     assert family[0] == pytest.approx(np.ones(12))
     assert (np.diff(family[1:], axis=1) < 0.0).all()
     # By hand: the slowest (τ = n) and the fastest (τ = n/(π B)), the slow part three times and a

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from support.paired_series import ar1, pair, replicas, series_of
 
+from pytest_mlff.statistics.evidence import Replicates
 from pytest_mlff.statistics.multiple_tests import holm, judge_regressions
 from pytest_mlff.statistics.paired import PairedComparison, compare_paired
 
@@ -30,6 +31,15 @@ def test_four_words_are_read_off_one_interval(change: float, spread: float, word
 def test_a_model_is_the_same_as_itself_at_a_margin_of_nought() -> None:
     a, _ = pair()
     assert judge_regressions({"": compare_paired(a, a, margin=0.0)})[""].word == "same"
+
+
+def test_what_is_worse_without_any_noise_is_worse() -> None:
+    ones, order = np.ones(8), np.arange(8)
+    sure = compare_paired(Replicates(1.02 * ones, ones, order), Replicates(ones, ones, order))
+    assert sure.p_worse == 0.0
+    found = judge_regressions({"sure": sure, **family([0.0, 0.05])})
+    assert [one.word == "worse" for one in found.values()] == [True, False, True]
+    assert found["sure"].p_adjusted == 0.0
 
 
 def by_closure(p_values: list[float], alpha: float) -> list[bool]:
