@@ -47,7 +47,7 @@ def _adapters() -> list[str]:
     lines = []
     for adapter in installed_adapters():
         library = {"torchsim": "torch_sim"}.get(adapter.family, adapter.family)
-        there = importlib.util.find_spec(library) is not None
+        there = not adapter.extra or importlib.util.find_spec(library) is not None
         state = "ready" if there else f"not installed (extra {adapter.extra!r})"
         lines.append(f"{adapter.family}: {state}")
     lines.append("ase: ready (module:callable or file.py:callable)")

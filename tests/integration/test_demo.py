@@ -151,5 +151,6 @@ def test_info_says_what_a_bug_report_needs(capsys: pytest.CaptureFixture[str]) -
 
     assert main(["info"]) == 0
     shown = capsys.readouterr().out
-    for word in ("pytest-mlff", "torch", "nequip: ready", "cuda", "data:", "store:"):
+    for word in ("pytest-mlff", "torch", "nequip: ready", "network: ready", "cuda", "data:",
+                 "store:"):  # fmt: skip
         assert word in shown

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from pytest_mlff.training.trainers.function import CallableTrainer
 
 _LOG, _TASK, _FRAMES, _DONE = "training.log", "fit.json", "fit.npz", "fitted.json"
+_RAISED = re.compile(r"[A-Za-z_][\w.]*(Error|Exception)\b")
 _FIT = "from pytest_mlff.training.trainers.apart import main\nmain(*sys.argv[2:])"
 _ASK = "from pytest_mlff.training.trainers.apart import say_heeds\nsay_heeds(*sys.argv[2:])"
 
@@ -174,7 +176,9 @@ def why_it_failed(code: int, out_dir: Path) -> str:
     if code == INTERRUPTED:
         return f"it was told to end before it was through (SIGTERM; log: {log})"
     said = [line for line in log.read_text(errors="replace").splitlines() if line.strip()]
-    last = said[-1].strip() if said else "it said nothing"
+    # Hydra, for one, ends with where in its configuration, after what was wrong.
+    raised = [line for line in said[-5:] if _RAISED.match(line)]
+    last = (raised or said or ["it said nothing"])[-1].strip()
     return f"ended with code {code}: {last[:300]} (log: {log})"
 
 

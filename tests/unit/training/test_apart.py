@@ -66,6 +66,11 @@ def dies(fixture, config, out_dir):
     os._exit(7)
 
 
+def dies_as_hydra_does(fixture, config, out_dir):
+    print("hydra.errors.InstantiationException: no such target\\nfull_key: callbacks", flush=True)
+    os._exit(1)
+
+
 def resumes(fixture, config, out_dir):
     """Is killed the first time."""
     half = out_dir / "half"
@@ -153,6 +158,7 @@ def test_what_that_environment_holds_is_part_of_the_address(
     [
         ("raises", r"^trainer trainers.py:raises on s/s/v: raised ValueError: two lines$"),
         ("dies", r"s/s/v: ended with code 7: a last word \(log: .*training.log\)$"),
+        ("dies_as_hydra_does", r"code 1: hydra\S+Exception: no such target \(log"),
         ("absent", r"^trainer 'trainers.py:absent': .*absent"),
     ],
 )
