@@ -309,3 +309,20 @@ def test_a_report_need_not_know_its_checkpoints(tmp_path: Path, told: object) ->
         known = isinstance(told, dict) and "model_digests" in residuals
         found = load_baseline(path).cases[FORCE].model_digest
         assert found == (told.get("demo") if known else None)
+
+
+def test_no_sidecar_of_another_baseline_is_removed(tmp_path: Path) -> None:
+    """An edited file may name any: what is cleared away is this baseline's own, old one."""
+    one = written(tmp_path / "one.json", record(FORCE))
+    written(tmp_path / "two.json", record(FORCE, 2.0))
+    (foreign,) = tmp_path.glob("two.*.npz")
+    (own,) = tmp_path.glob("one.*.npz")
+    document = json.loads(one.path.read_text())
+    document["sidecar"]["file"] = foreign.name
+    one.path.write_text(json.dumps(document))
+    written(one.path, record(FORCE, 3.0))
+    assert foreign.exists()
+    # One that the file does name goes.
+    (new,) = set(tmp_path.glob("one.*.npz")) - {own}
+    written(one.path, record(FORCE, 4.0))
+    assert not new.exists()
