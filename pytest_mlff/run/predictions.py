@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pytest_mlff.datasets.frames import read_only
-from pytest_mlff.potentials.failures import LostContexts, ModelFailure
+from pytest_mlff.errors import MlffError
+from pytest_mlff.potentials.failures import LostContexts, is_poisoned
 from pytest_mlff.potentials.protocol import Prediction
 from pytest_mlff.products import ARRAYS, Product, keep, once
 
@@ -51,7 +52,7 @@ class PredictionPasses:
     contexts: LostContexts = field(default_factory=LostContexts)
     trust: str = "verify"
     _known: dict[tuple[int, str], Prediction] = field(default_factory=dict, repr=False)
-    _failed: dict[tuple[int, str], ModelFailure] = field(default_factory=dict, repr=False)
+    _failed: dict[tuple[int, str], MlffError] = field(default_factory=dict, repr=False)
 
     def of(self, potential: Potential, frames: Frames) -> Prediction:
         """The potential evaluated once on ``frames``.
@@ -70,9 +71,11 @@ class PredictionPasses:
                 # One pass serves all cases, so none may change it for the next.
                 read_only(found.energy, found.forces, found.stress)
                 self._known[key] = found
-            except ModelFailure as error:
-                # A model that hangs on these frames would hang once for each case.
-                self._failed[key] = error
+            except MlffError as error:
+                # A model that hangs on these frames would hang once for each case, and one that
+                # failed once is not asked until it does not.
+                if not is_poisoned(error):  # the GPU's fault, which a new process may not have
+                    self._failed[key] = error
                 raise
         return self._known[key]
 

@@ -13,6 +13,7 @@ import pytest
 
 from pytest_mlff.datasets.frames import Frames
 from pytest_mlff.laws.exact import lennard_jones
+from pytest_mlff.potentials.failures import FrameError
 from pytest_mlff.potentials.protocol import Prediction
 from pytest_mlff.run.predictions import SPOT_CHECKS, PredictionPasses, disagreement
 from pytest_mlff.store import Store, StoreWarning, pack, unpack
@@ -200,3 +201,18 @@ def test_nobody_changes_the_pass_that_all_cases_share(tmp_path: Path) -> None:
         for array in (found.energy, found.forces, found.stress):
             with pytest.raises(ValueError, match="read-only"):
                 array[:] = 0.0
+
+
+def test_a_model_that_failed_once_is_not_asked_until_it_does_not(tmp_path: Path) -> None:
+    class Once(Known):
+        def predict(self, frames: Frames) -> Prediction:
+            if not self.asked:
+                self.asked = 1
+                raise FrameError("once", 0, "not this time")
+            return super().predict(frames)
+
+    passes, model = PredictionPasses(Store(tmp_path)), Once(lennard_jones())
+    for _ in range(2):
+        with pytest.raises(FrameError, match="not this time"):
+            passes.of(model, _frames())
+    assert model.asked == 1
