@@ -1,15 +1,9 @@
-"""Batched dynamics against ASE's own loop, closed forms and kills."""
+"""Batched dynamics against ASE's own loop and closed forms."""
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
-import sys
-import tracemalloc
 from dataclasses import replace
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -22,38 +16,21 @@ from support.closed_forms import (
     AsCalculator,
     PairPotential,
     lennard_jones,
-    morse,
     springs,
     with_hole,
 )
+from support.tetrahedron import MORSE, NUMBERS, NVE, NVT, Breaks, starts
 
 from pytest_mlff.datasets.frames import Frames
 from pytest_mlff.errors import MlffError
-from pytest_mlff.potentials.failures import FrameError
-from pytest_mlff.potentials.protocol import Prediction
 from pytest_mlff.simulation import SimulationSettings, Trajectory, choose_starts, simulate
 from pytest_mlff.simulation.dynamics import trajectory_key
 from pytest_mlff.simulation.velocities import initial_momenta, rotations
 
-NUMBERS = np.array([8, 6, 1, 1])
+if TYPE_CHECKING:
+    from pytest_mlff.potentials.protocol import Prediction
+
 MASSES = Atoms(NUMBERS).get_masses()
-MORSE = morse(depth=2.0, width=1.5, length=1.6)
-NVE = SimulationSettings(ensemble="nve", steps=60, stride=1, replicas=5, timestep_fs=0.5)
-NVT = replace(NVE, ensemble="nvt_langevin", friction_per_ps=20.0)
-
-
-def starts(count: int, seed: int = 1, cell: float | None = None) -> Frames:
-    """A distorted tetrahedron, each time a little different."""
-    rng = np.random.default_rng(seed)
-    shape = 1.6 * np.array([[1, 1, 1], [1, -1, -1], [-1, 1, -1], [-1, -1, 1]]) / np.sqrt(8)
-    frames = Frames.of_one_molecule(
-        NUMBERS, shape + rng.normal(0.0, 0.05, (count, len(NUMBERS), 3))
-    )
-    if cell is None:
-        return frames
-    return replace(
-        frames, cell=np.tile(cell * np.eye(3), (count, 1, 1)), pbc=np.ones((count, 3), dtype=bool)
-    )
 
 
 def single_loop(
@@ -231,25 +208,6 @@ def test_nve_conserves_energy_to_second_order() -> None:
         assert error(wrong, 0.25) > 10 * fine
 
 
-class Breaks(PairPotential):
-    """Fails for a replica whose first atom is beyond x = 5 Å, in the way it is told."""
-
-    how = "nan"
-
-    def predict(self, frames: Frames) -> Prediction:
-        found = super().predict(frames)
-        n = int(frames.counts[0])
-        beyond = frames.positions[::n, 0] > 5.0
-        if self.how == "raises" and beyond.any():
-            raise FrameError("broken", int(np.argmax(beyond)), "has no answer")
-        energy, forces = found.energy.copy(), found.forces.copy()
-        if self.how == "nan":
-            energy[beyond] = np.nan
-        if self.how == "hot":
-            forces.reshape(-1, n, 3)[beyond] *= 1e7
-        return Prediction(energy, forces)
-
-
 @pytest.mark.parametrize(
     "how, said",
     [("nan", "not finite"), ("raises", "has no answer"), ("hot", "temperature reached")],
@@ -374,136 +332,3 @@ def test_what_a_start_carries_goes_with_its_replica() -> None:
         visited = trajectory.frames(3)
         assert set(visited.per_frame["charge"]) == {2.0}
         assert visited.per_atom["tags"].tolist() == [0, 1, 0, 2] * len(visited)
-
-
-KILLED = """
-import sys
-import tracemalloc
-from pathlib import Path
-from test_dynamics import NVT, MORSE, starts
-from support.closed_forms import PairPotential
-from pytest_mlff.simulation import simulate
-
-print("go", flush=True)
-simulate(PairPotential(MORSE), starts(5), NVT, folder=Path(sys.argv[1]), seconds_at_risk=0.0,
-         progress=lambda done, _: print(done, flush=True))
-"""
-
-
-@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no SIGKILL on this system")
-def test_a_killed_run_goes_on_with_the_same_numbers(tmp_path: Path) -> None:
-    whole = simulate(PairPotential(MORSE), starts(5), NVT)
-    tests = Path(__file__).parents[2]
-    paths = [str(tests), str(Path(__file__).parent), *os.environ.get("PYTHONPATH", "").split(":")]
-    child = subprocess.Popen(
-        [sys.executable, "-c", KILLED, str(tmp_path / "run")],
-        stdout=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
-    )
-    assert child.stdout is not None
-    for line in child.stdout:
-        if line.strip() == "25":
-            child.send_signal(signal.SIGKILL)
-            break
-    child.wait()
-    child.stdout.close()
-    assert child.returncode == -signal.SIGKILL
-    left = sorted((tmp_path / "run").glob("frames-*.npz"))
-    assert len(left) >= 20
-    steps: list[int] = []
-    found = simulate(
-        PairPotential(MORSE),
-        starts(5),
-        NVT,
-        folder=tmp_path / "run",
-        progress=lambda done, _: steps.append(done),
-    )
-    assert steps[0] > 20  # it did go on, and not start again
-    for name, array in whole.to_arrays().items():
-        assert np.array_equal(array, found.to_arrays()[name], equal_nan=array.dtype.kind == "f"), (
-            name
-        )
-    assert not (tmp_path / "run").exists()
-
-
-class StopHereError(Exception):
-    """What stops a run in the tests below."""
-
-
-def _until(step: int) -> Any:
-    def progress(done: int, _: int) -> None:
-        if done == step:
-            raise StopHereError
-
-    return progress
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        lambda folder: (folder / "frames-000003.npz").write_bytes(b"x" * 100),
-        lambda folder: (folder / "state.npz").write_bytes(b""),
-        lambda folder: (folder / "frames-000000.npz").unlink(),
-    ],
-    ids=["damaged chunk", "empty state", "missing chunk"],
-)
-def test_what_is_damaged_is_made_again(change: Any, tmp_path: Path) -> None:
-    whole = simulate(PairPotential(MORSE), starts(5), NVT)
-    with pytest.raises(StopHereError):
-        simulate(
-            PairPotential(MORSE), starts(5), NVT, folder=tmp_path, seconds_at_risk=0.0,
-            progress=_until(20),
-        )  # fmt: skip
-    change(tmp_path)
-    found = simulate(PairPotential(MORSE), starts(5), NVT, folder=tmp_path)
-    assert np.array_equal(whole.positions, found.positions)
-
-
-@pytest.mark.parametrize("what", ["model", "settings", "starts", "no digest"])
-def test_another_run_does_not_go_on_from_it(what: str, tmp_path: Path) -> None:
-    """Mutant: a key that leaves one of them out gives a trajectory of two halves."""
-    before = PairPotential(MORSE, digest=None if what == "no digest" else "one")
-    with pytest.raises(StopHereError):
-        simulate(before, starts(5), NVT, folder=tmp_path, seconds_at_risk=0.0, progress=_until(20))
-    potential = (
-        PairPotential(morse(1.0, 1.5, 1.6), digest=None if what == "no digest" else "other")
-        if what in ("model", "no digest")
-        else before
-    )
-    settings = replace(NVT, temperature_k=700.0) if what == "settings" else NVT
-    begin = starts(5, seed=2) if what == "starts" else starts(5)
-    found = simulate(potential, begin, settings, folder=tmp_path)
-    assert np.array_equal(found.positions, simulate(potential, begin, settings).positions)
-
-
-def test_deaths_survive_a_stop(tmp_path: Path) -> None:
-    begin = starts(5)
-    broken = Breaks(MORSE)
-    broken.how = "hot"
-    broken.twist = 0.0
-    begin.positions[8:12, 0] += 5.0 - begin.positions[8, 0] - 1e-3
-    settings = replace(NVT, temperature_k=1500.0)
-    whole = simulate(broken, begin, settings)
-    died = int(whole.alive[:, 2].sum())
-    assert 0 < died < 40
-    with pytest.raises(StopHereError):
-        simulate(broken, begin, settings, folder=tmp_path, seconds_at_risk=0.0, progress=_until(50))
-    found = simulate(broken, begin, settings, folder=tmp_path)
-    assert np.array_equal(whole.positions, found.positions, equal_nan=True)
-    assert found.reasons == whole.reasons
-
-
-def test_memory_of_many_replicas_is_that_of_their_frames(tmp_path: Path) -> None:
-    """200 replicas: the stored frames, once more while they are put together, and a chunk."""
-    settings = replace(NVT, replicas=200, starts=5, steps=100)
-    simulate(PairPotential(MORSE), starts(5), replace(settings, steps=1))  # imports
-    tracemalloc.start()
-    try:
-        made = simulate(PairPotential(MORSE), starts(5), settings, folder=tmp_path / "run")
-        _, peak = tracemalloc.get_traced_memory()
-    finally:
-        tracemalloc.stop()
-    stored = sum(array.nbytes for array in made.to_arrays().values())
-    assert stored < 4e6
-    assert peak < 2.5 * stored + 2**21
