@@ -120,3 +120,8 @@ def read_json(path: Path) -> dict[str, Any]:
 def verdicts(path: Path) -> dict[str, str]:
     """Verdict of each case of a report."""
     return {case["case_id"]: case["verdict"] for case in read_json(path)["cases"]}
+
+
+def load_species(molecule: str) -> tuple[str, ...]:
+    """Elements of an embedded molecule, for :func:`pytest_mlff.specs.cases_of`."""
+    return ("C", "H", "N", "O") if molecule == "uracil" else ("C", "H", "O")
