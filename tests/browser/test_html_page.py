@@ -234,7 +234,7 @@ def test_keyboard(new_page: NewPage, table_file: Path, report: Report) -> None:
     assert page.run(TITLE) == label(order[0])
     page.press("j", "j", "j", "Escape")
     assert page.run(OPEN) is False
-    assert page.run(FOCUS) == "3"  # back where it was left, not where it was opened
+    page.wait_for(f'{FOCUS} === "3"')  # back where it was left, not where it was opened
     page.press("End")
     assert page.run(FOCUS) == "99"
     page.press("j")  # over the edge of the page
@@ -275,7 +275,7 @@ def test_details_by_link(new_page: NewPage, table_file: Path, report: Report) ->
     page.run(f"mlff.details.open(mlff.cases.find((one) => one.case_id === '{case.case_id}'))")
     address = page.run("location.hash")
     page.press("Escape")
-    assert page.run("location.hash") == ""
+    page.wait_for('location.hash === ""')  # a dialog tells of its end when it has time
     again = new_page().open(table_file, address)
     assert again.run(TITLE) == label(case)
     text = again.run('document.querySelector("#details").innerText')
@@ -400,7 +400,7 @@ def test_five_thousand_cases(new_page: NewPage, many_file: Path) -> None:
     page.press("k")  # the details go on over the edge of the page
     assert page.run(TITLE) == label(cases[4799])
     page.press("Escape")
-    assert page.run(FOCUS) == "99"
+    page.wait_for(f'{FOCUS} === "99"')
     assert page.run(OVERFLOW) <= 0
 
 
